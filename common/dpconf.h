@@ -1,0 +1,61 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * The [dataplane] and [port NAME] sections: all that weir-dataplane knows of the
+ * configuration file. The control plane reads them too, so that `check-config`
+ * finds every error of a file at once.
+ */
+#ifndef WEIR_DPCONF_H
+#define WEIR_DPCONF_H
+
+#include "conf.h"
+#include "limits.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+enum dp_idle { DP_IDLE_BUSY, DP_IDLE_ADAPTIVE };
+/* When workers begin to receive: at once, or with the first snapshot (tests, replayed captures). */
+enum dp_start { DP_START_AT_ONCE, DP_START_FILLED };
+enum dp_huge { DP_HUGE_AUTO, DP_HUGE_YES, DP_HUGE_NO };
+
+#define DP_STRLEN 256
+
+struct dp_port_conf {
+	char name[WEIR_NAME_LEN];
+	char device[DP_STRLEN]; /* PCI address, "af_xdp:IFACE", or a DPDK device string */
+	uint32_t rx_queues;	/* 0: one per worker where the device has them */
+	uint32_t rx_desc, tx_desc;
+	uint32_t mtu;		/* bytes of IP; 0: as the device says */
+	bool promiscuous;
+	int line;		/* of the section, for messages */
+};
+
+struct dpconf {
+	uint16_t cpus[WEIR_MAX_WORKERS]; /* one worker each */
+	uint32_t cpu_count;
+	uint32_t idle;	    /* enum dp_idle */
+	uint32_t huge_pages; /* enum dp_huge */
+	uint32_t start;	    /* enum dp_start */
+	uint32_t memory_mb; /* EAL memory (mbufs): -m */
+	uint32_t arena_mb;  /* tables and snapshots */
+	uint32_t mbufs;	    /* packet buffers, all ports and queues together; 0: computed */
+	char session_socket[108];
+	char user[32];	      /* run as, after start-up; empty: stay */
+	char eal[DP_STRLEN];  /* further EAL arguments, split at spaces */
+	char file_prefix[64]; /* EAL --file-prefix */
+	struct dp_port_conf port[WEIR_MAX_PORTS];
+	uint32_t port_count;
+};
+
+/* The rows for these sections in the option table: see conf.h. */
+extern const struct conf_opt dpconf_opts[];
+extern const unsigned dpconf_opt_count;
+
+/*
+ * Read the two kinds of sections of `path`, skip all others. Defaults are filled
+ * in. Returns 0; -EINVAL with every error in *errors; -errno when the file
+ * cannot be read (also said in *errors). *out is set only on success.
+ */
+int dpconf_read(const char *path, struct dpconf *out, struct conf_errors *errors);
+
+#endif /* WEIR_DPCONF_H */

@@ -1,0 +1,125 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * The whole configuration as data: what a file says, or what runs now. Nothing
+ * here was observed; health, indices and next hops live in model.h.
+ */
+#ifndef WEIR_CONF_FILE_H
+#define WEIR_CONF_FILE_H
+
+#include "addr.h"
+#include "conf.h"
+#include "dpconf.h"
+#include "limits.h"
+#include "snapshot.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+enum admin_state { ADMIN_ENABLED, ADMIN_DRAINING, ADMIN_DISABLED };
+enum check_kind { CHECK_KIND_NONE, CHECK_KIND_TCP };
+
+#define WEIGHT_MAX 1000
+
+/* "backend NAME = ADDRESS [weight=N] [state=...] [port=NAME] [mac=MAC] [vlan=N]" in [pool P] */
+struct backend_conf {
+	char name[WEIR_NAME_LEN];
+	struct weir_addr addr;
+	uint32_t weight;      /* 0..WEIGHT_MAX; 0: no new flows, keeps its place in the table */
+	uint32_t base_weight; /* last weight that was not 0: what the table is built with */
+	uint32_t admin;	      /* enum admin_state */
+	uint64_t drain_deadline_ms; /* CLOCK_BOOTTIME; 0: none */
+	bool has_mac;	      /* next hop set by hand: `port` names the egress port */
+	uint8_t mac[6];
+	uint16_t vlan;	      /* 0: untagged */
+	char port[WEIR_NAME_LEN];
+	int line;
+};
+
+struct check_conf {
+	uint32_t kind; /* enum check_kind */
+	uint32_t port; /* 0: the port of the pool's first service */
+	uint32_t interval_ms, timeout_ms;
+	uint32_t rise, fall;
+};
+
+struct pool_conf {
+	char name[WEIR_NAME_LEN];
+	uint32_t mode; /* enum weir_mode */
+	uint32_t hash; /* enum weir_hash */
+	uint32_t table_size;
+	uint32_t mtu;  /* bytes of outer IP */
+	struct weir_addr outer_source; /* ipip: outer source address; unset: the port's own */
+	uint32_t tcp_window_ms, udp_window_ms;
+	struct check_conf check;
+	struct backend_conf *backend;
+	uint32_t backend_count;
+	int line;
+};
+
+struct service_conf {
+	char name[WEIR_NAME_LEN];
+	struct weir_addr vip;
+	uint32_t protocol; /* IPPROTO_TCP or IPPROTO_UDP */
+	uint32_t port;	   /* 0: every port */
+	char pool[WEIR_NAME_LEN];
+	bool quic;
+	int line;
+};
+
+struct control_conf {
+	char control_socket[108];
+	char group[32];	      /* of the control socket; empty: unchanged */
+	char state_file[DP_STRLEN];
+	char user[32];
+	bool has_seed;
+	uint64_t flow_seed;   /* [control] flow_seed = 16 hex digits */
+};
+
+struct conf {
+	struct dpconf dp;
+	struct control_conf control;
+	struct pool_conf *pool;
+	uint32_t pool_count;
+	struct service_conf *service;
+	uint32_t service_count;
+};
+
+/*
+ * Read and check a whole file: syntax, ranges, names, references, duplicates,
+ * and that each mode can carry its backends. Returns 0 with *out to be freed by
+ * conf_free(); -EINVAL or -errno with every error in *errors and *out untouched.
+ * *warnings (may be NULL) collects what is allowed but unwise, such as a table
+ * smaller than 100 x backends.
+ */
+int conf_load(const char *path, struct conf **out, struct conf_errors *errors,
+	      struct conf_errors *warnings);
+
+struct conf *conf_dup(const struct conf *c);
+void conf_free(struct conf *c);
+
+struct pool_conf *conf_pool(struct conf *c, const char *name);
+struct service_conf *conf_service(struct conf *c, const char *name);
+struct backend_conf *conf_backend(struct conf *c, const char *pool, const char *backend);
+
+/* The checks of conf_load() that span sections, for a conf changed at run time. */
+int conf_check(const struct conf *c, const char *path, struct conf_errors *errors,
+	       struct conf_errors *warnings);
+
+/*
+ * Every difference, one call each, in a stable order. `what` is "pool web",
+ * "backend web/a", "service www"; key NULL: the whole object, `from` NULL: only
+ * in b, `to` NULL: only in a.
+ */
+typedef void conf_diff_fn(void *user, const char *what, const char *key, const char *from,
+			  const char *to);
+void conf_diff(const struct conf *a, const struct conf *b, conf_diff_fn *fn, void *user);
+
+/*
+ * Three-way: apply to `running` what changed from `before` to `after` and leave
+ * what else is in `running` (changes made at run time) alone. Returns 0 with the
+ * number of changed keys in *changed.
+ */
+int conf_merge(struct conf *running, const struct conf *before, const struct conf *after,
+	       unsigned *changed);
+
+#endif /* WEIR_CONF_FILE_H */

@@ -1,0 +1,56 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * The control plane's end of the session with the data plane: connects, says
+ * hello, maps the two memories, and connects again whenever the session ends.
+ */
+#ifndef WEIR_DP_SESSION_H
+#define WEIR_DP_SESSION_H
+
+#include "session.h"
+#include "shm.h"
+
+#include <stdbool.h>
+#include <uv.h>
+
+struct dp_session;
+
+/* An attached data plane: valid from `attached` to `lost`. */
+struct dp_view {
+	const struct weir_state *state; /* read-only mapping */
+	struct weir_control *control;
+	uint64_t arena_size;
+	uint32_t session;
+	uint32_t worker_count;
+	struct weir_welcome welcome; /* with the ports */
+};
+
+struct dp_session_hooks {
+	void *user;
+	void (*attached)(void *user, const struct dp_view *dp);
+	void (*lost)(void *user, const char *why); /* mappings are gone on return */
+	void (*refused)(void *user, const char *why); /* it goes on trying */
+};
+
+/* Connects at once and then every 100 ms until it succeeds; logs a state once. */
+int dp_session_create(uv_loop_t *loop, const char *path, const struct dp_session_hooks *hooks,
+		      struct dp_session **out);
+void dp_session_destroy(struct dp_session *s);
+
+/* The attached data plane, or NULL. */
+const struct dp_view *dp_session_view(const struct dp_session *s);
+
+/* Ask; `fn` gets the answer, or NULL when the session ended first. -ENOTCONN when
+ * there is no session. The request's head is filled in here. */
+typedef void dp_explained_fn(void *user, const struct weir_explained *answer);
+int dp_session_explain(struct dp_session *s, const struct weir_explain *request,
+		       dp_explained_fn *fn, void *user);
+
+/* Sums over the workers; 0 when no data plane is attached. */
+struct weir_sum {
+	uint64_t packets, bytes;
+};
+struct weir_sum dp_service_count(const struct dp_session *s, unsigned service);
+struct weir_sum dp_backend_count(const struct dp_session *s, unsigned backend);
+struct weir_sum dp_drop_count(const struct dp_session *s, unsigned reason);
+
+#endif /* WEIR_DP_SESSION_H */

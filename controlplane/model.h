@@ -1,0 +1,104 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * What runs: the configuration in force joined with what was observed (health,
+ * next hops) and what was assigned (backend indices, tables).
+ *
+ * One thread, one event loop: nobody locks. Whoever changes something calls
+ * publish_request(); publish.c turns the model into snapshots.
+ */
+#ifndef WEIR_MODEL_H
+#define WEIR_MODEL_H
+
+#include "conf_file.h"
+#include "counters.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+enum health { HEALTH_PENDING, HEALTH_UP, HEALTH_DOWN };
+
+struct check;	/* checks.c */
+struct pool;
+
+struct next_hop {
+	bool resolved;	  /* ever: a later failure keeps the last answer */
+	uint8_t port;	  /* index of the data plane's port */
+	uint16_t vlan;
+	uint8_t mac[6];
+	uint16_t mtu;	  /* bytes of IP on that egress */
+	struct weir_addr source; /* our address towards it: the default outer source */
+	char why[96];	  /* not resolved: a sentence */
+};
+
+struct backend {
+	struct backend_conf conf; /* as it runs now */
+	struct pool *pool;
+	uint64_t id;	 /* XXH3 of "pool/backend": stable over restarts */
+	int32_t index;	 /* in the snapshot; -1: none yet */
+	enum health health;
+	char reason[96]; /* of the last verdict, in words */
+	uint64_t since_ms; /* CLOCK_REALTIME of the last change of state */
+	struct next_hop hop;
+	struct check *check;
+	/* counters of the index when this backend got it: subtract to get its own */
+	uint64_t packets_before, bytes_before;
+};
+
+struct pool {
+	struct pool_conf conf; /* conf.backend is NULL here: see backend[] */
+	uint64_t id;	   /* XXH3 of the name */
+	uint32_t index;	   /* in the snapshot, set by publish.c */
+	struct backend **backend; /* in order of configuration */
+	uint32_t backend_count;
+	/* publish.c's: */
+	weir_slot *full;   /* Maglev over all configured backends: positions in backend[] */
+	bool full_stale;   /* membership, base weights or table size changed */
+	bool table_stale;  /* who serves changed, or an index */
+	uint32_t table_off; /* arena offset of the published table; 0: none */
+};
+
+struct service {
+	struct service_conf conf;
+	struct pool *pool;
+	uint32_t index; /* in the snapshot and the counters; kept while the service lives */
+	uint64_t packets_before, bytes_before;
+};
+
+struct model {
+	struct pool **pool;
+	uint32_t pool_count;
+	struct service **service;
+	uint32_t service_count;
+	uint64_t flow_seed;
+};
+
+/*
+ * Make the model what `running` says, keeping every object that stays: its
+ * index, health, next hop and check. Called for the first fill, after a reload,
+ * and after every change at run time. Calls back for objects that came, went or
+ * changed address or checks, so that neigh.c and checks.c follow.
+ */
+struct model_hooks {
+	void *user;
+	void (*backend_added)(void *user, struct backend *b);
+	void (*backend_changed)(void *user, struct backend *b); /* address, MAC, mode, check */
+	void (*backend_removed)(void *user, struct backend *b); /* freed on return */
+};
+int model_apply(struct model *m, const struct conf *running, const struct model_hooks *hooks);
+void model_free(struct model *m, const struct model_hooks *hooks);
+
+struct pool *model_pool(const struct model *m, const char *name);
+struct backend *model_backend(const struct pool *p, const char *name);
+struct service *model_service(const struct model *m, const char *name);
+
+/* May packets of new flows go to it: enabled, weight above 0, not down, resolved. */
+bool backend_serves(const struct backend *b);
+
+/* May packets go to it at all: enabled or draining, not down. */
+bool backend_forwards(const struct backend *b);
+
+/* "enabled", "draining", "disabled" / "pending", "up", "down" */
+const char *admin_text(unsigned admin);
+const char *health_text(enum health h);
+
+#endif /* WEIR_MODEL_H */

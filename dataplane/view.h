@@ -1,0 +1,49 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * A worker's view of the snapshot it forwards by: pointers and sizes that were
+ * checked once, kept in this process's own memory. Whatever happens to the
+ * shared memory afterwards, no index leaves these arrays.
+ */
+#ifndef WEIR_VIEW_H
+#define WEIR_VIEW_H
+
+#include "shm.h"
+
+/* Enough of a pool for a packet: half a cache line. */
+struct view_pool {
+	const weir_slot *slot; /* table_len entries */
+	const struct weir_move *move; /* table_len entries, or NULL: all settled */
+	uint32_t table_len;
+	uint8_t mode; /* enum weir_mode */
+	uint8_t hash; /* enum weir_hash */
+	uint16_t mtu;
+};
+
+struct view {
+	uint64_t generation; /* 0: none yet; every packet is WEIR_DROP_NO_SNAPSHOT */
+	uint64_t flow_seed;
+	const struct weir_lookup *lookup;
+	uint32_t lookup_bits;
+	uint32_t backend_count;
+	const struct weir_backend *backend; /* backend_count entries, none below may be missed:
+					       an index beyond is WEIR_DROP_BACKEND_OFF */
+	const struct weir_vip *vip;
+	uint32_t vip_count;
+	uint32_t pool_count;
+	uint64_t offset; /* of the snapshot in the arena */
+	struct view_pool pool[WEIR_MAX_POOLS]; /* entries from pool_count on are empty tables */
+};
+
+/*
+ * Check the snapshot at arena[offset] and fill *v from it; the caller then makes
+ * it the view in force. `generation` is what the command announced; `in_force`
+ * the generation the worker has now. Returns enum weir_reject; on anything but
+ * WEIR_REJECT_NONE *v is unusable and the worker keeps the view it has.
+ *
+ * Cost: one pass over the pools (64 bytes each); no allocation. Reads every
+ * header field exactly once, so a peer that writes meanwhile gains nothing.
+ */
+enum weir_reject view_take(struct view *v, const uint8_t *arena, uint64_t arena_size,
+			   uint32_t offset, uint64_t generation, uint64_t in_force);
+
+#endif /* WEIR_VIEW_H */
