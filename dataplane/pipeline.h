@@ -29,6 +29,7 @@
 struct rte_mbuf;
 struct view;
 struct worker;
+struct worker_queue;
 
 /* One packet on its way: a letter names the stage that writes a field. */
 struct pkt {
@@ -47,9 +48,11 @@ struct pkt {
 };
 static_assert(sizeof(struct pkt) == 32, "two packets a cache line");
 
-#define PKT_IPV6    (1u << 0)
-#define PKT_OPENER  (1u << 1) /* TCP SYN without ACK; a QUIC Initial is found by select */
-#define PKT_CLOSING (1u << 2) /* TCP FIN or RST */
+#define PKT_IPV6     (1u << 0)
+#define PKT_OPENER   (1u << 1) /* TCP SYN without ACK; a QUIC Initial is found by select */
+#define PKT_CLOSING  (1u << 2) /* TCP FIN or RST */
+#define PKT_FRAGMENT (1u << 3) /* part of a datagram: ports are missing or will be in others */
+#define PKT_OTHER_L4 (1u << 4) /* neither TCP nor UDP: no ports */
 
 /*
  * What the flow hash covers, in canonical order. Filled by parse: for a plain
@@ -80,11 +83,18 @@ struct burst {
 	alignas(WEIR_CACHE_LINE) union flow_key key[WEIR_BURST]; /* P */
 };
 
-void rx_burst(struct worker *w, unsigned port_queue, struct burst *b);	 /* rx.c */
-void parse_burst(struct burst *b);					 /* parse.c */
-void classify_burst(const struct view *v, struct burst *b);		 /* classify.c */
-void select_burst(const struct view *v, struct burst *b);		 /* select.c */
-void encap_burst(const struct view *v, struct burst *b);		 /* encap.c */
-void tx_burst(struct worker *w, struct burst *b);			 /* tx.c */
+/* What encap knows of a port, by our port number: [WEIR_MAX_PORTS]. */
+struct egress {
+	uint8_t mac[6]; /* source of the frames that leave by it */
+	uint16_t mtu;	/* bytes of IP; 0: no such port */
+};
+static_assert(sizeof(struct egress) == 8, "one load");
+
+void rx_burst(struct worker *w, const struct worker_queue *q, struct burst *b); /* rx.c */
+void parse_burst(struct burst *b);						/* parse.c */
+void classify_burst(const struct view *v, struct burst *b);			/* classify.c */
+void select_burst(const struct view *v, struct burst *b);			/* select.c */
+void encap_burst(const struct view *v, const struct egress *ports, struct burst *b); /* encap.c */
+void tx_burst(struct worker *w, struct burst *b);				/* tx.c */
 
 #endif /* WEIR_PIPELINE_H */
