@@ -52,10 +52,35 @@ extern const struct conf_opt dpconf_opts[];
 extern const unsigned dpconf_opt_count;
 
 /*
+ * Reading, for programs that read other sections of the same file too: between
+ * dpconf_begin() and dpconf_end() dpconf_key() gets everything that conf_read()
+ * reports and returns true for what is its own. dpconf_end() checks what spans
+ * keys. *out is filled with defaults at once and is right only when *errors did
+ * not grow.
+ */
+struct dpconf_reader {
+	const char *file;
+	struct dpconf *out;
+	struct conf_errors *errors;
+	struct conf_section section;
+	bool open;		   /* `section` is being read */
+	int line;		   /* of [dataplane]; 0: none */
+	struct dp_port_conf extra; /* takes the keys of a port that has no place */
+};
+void dpconf_begin(struct dpconf_reader *r, const char *file, struct dpconf *out,
+		  struct conf_errors *errors);
+bool dpconf_key(struct dpconf_reader *r, const char *kind, const char *name, const char *key,
+		const char *value, int line);
+void dpconf_end(struct dpconf_reader *r);
+
+/*
  * Read the two kinds of sections of `path`, skip all others. Defaults are filled
  * in. Returns 0; -EINVAL with every error in *errors; -errno when the file
  * cannot be read (also said in *errors). *out is set only on success.
  */
 int dpconf_read(const char *path, struct dpconf *out, struct conf_errors *errors);
+
+/* The port of that name, or NULL. Its place in port[] is its number. */
+const struct dp_port_conf *dpconf_port(const struct dpconf *c, const char *name);
 
 #endif /* WEIR_DPCONF_H */
