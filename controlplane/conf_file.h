@@ -2,6 +2,17 @@
 /*
  * The whole configuration as data: what a file says, or what runs now. Nothing
  * here was observed; health, indices and next hops live in model.h.
+ *
+ *   conf_opts.c   every option of [controlplane], [pool], [service] and of a
+ *                 backend's line, once
+ *   conf_file.c   conf_load()
+ *   conf_check.c  what spans sections
+ *   conf_edit.c   finding, adding, removing, copying
+ *   conf_diff.c, conf_merge.c
+ *
+ * What cannot change while the processes run ([dataplane], [port], [controlplane])
+ * is never merged: the running configuration keeps what the start gave it, and
+ * conf_diff() shows the difference.
  */
 #ifndef WEIR_CONF_FILE_H
 #define WEIR_CONF_FILE_H
@@ -9,7 +20,7 @@
 #include "addr.h"
 #include "conf.h"
 #include "dpconf.h"
-#include "limits.h"
+#include "bounds.h"
 #include "snapshot.h"
 
 #include <stdbool.h>
@@ -19,6 +30,10 @@ enum admin_state { ADMIN_ENABLED, ADMIN_DRAINING, ADMIN_DISABLED };
 enum check_kind { CHECK_KIND_NONE, CHECK_KIND_TCP };
 
 #define WEIGHT_MAX 1000
+
+/* How long a slot that changes its owner keeps the flows of the old one. */
+#define POOL_TCP_WINDOW_MS 300000
+#define POOL_UDP_WINDOW_MS 30000
 
 /* "backend NAME = ADDRESS [weight=N] [state=...] [port=NAME] [mac=MAC] [vlan=N]" in [pool P] */
 struct backend_conf {
@@ -49,7 +64,7 @@ struct pool_conf {
 	uint32_t table_size;
 	uint32_t mtu;  /* bytes of outer IP */
 	struct weir_addr outer_source; /* ipip: outer source address; unset: the port's own */
-	uint32_t tcp_window_ms, udp_window_ms;
+	uint32_t tcp_window_ms, udp_window_ms; /* POOL_*_WINDOW_MS */
 	struct check_conf check;
 	struct backend_conf *backend;
 	uint32_t backend_count;
@@ -72,7 +87,7 @@ struct control_conf {
 	char state_file[DP_STRLEN];
 	char user[32];
 	bool has_seed;
-	uint64_t flow_seed;   /* [control] flow_seed = 16 hex digits */
+	uint64_t flow_seed;   /* [controlplane] flow_seed = 16 hex digits */
 };
 
 struct conf {
@@ -84,6 +99,11 @@ struct conf {
 	uint32_t service_count;
 };
 
+/* The rows of [controlplane], [pool], [service]; "backend" is the rows of a
+ * backend's line behind its address. */
+extern const struct conf_opt conf_opts[];
+extern const unsigned conf_opt_count;
+
 /*
  * Read and check a whole file: syntax, ranges, names, references, duplicates,
  * and that each mode can carry its backends. Returns 0 with *out to be freed by
@@ -94,30 +114,56 @@ struct conf {
 int conf_load(const char *path, struct conf **out, struct conf_errors *errors,
 	      struct conf_errors *warnings);
 
+/* An independent copy, or NULL: no memory. */
 struct conf *conf_dup(const struct conf *c);
-void conf_free(struct conf *c);
+void conf_free(struct conf *c); /* NULL is fine */
 
+/* By name, or NULL. */
 struct pool_conf *conf_pool(struct conf *c, const char *name);
 struct service_conf *conf_service(struct conf *c, const char *name);
 struct backend_conf *conf_backend(struct conf *c, const char *pool, const char *backend);
 
-/* The checks of conf_load() that span sections, for a conf changed at run time. */
+/*
+ * "ADDRESS key=value ..." as in the file: fills *out, defaults included. Returns 0,
+ * or -EINVAL with every fault in why[why_len], "; " between them.
+ */
+int backend_parse(const char *name, const char *text, struct backend_conf *out, char *why,
+		  size_t why_len);
+
+/* Set the weight; base_weight follows unless it is 0. */
+void backend_set_weight(struct backend_conf *b, uint32_t weight);
+
+/* Append a copy of *b to a pool. Returns 0; -ENOENT: no such pool; -EEXIST: it has
+ * a backend of that name; -ENOMEM. Pointers into the pool's backends are void then. */
+int conf_backend_add(struct conf *c, const char *pool, const struct backend_conf *b);
+
+/* Returns 0, or -ENOENT. Pointers into the pool's backends are void then. */
+int conf_backend_remove(struct conf *c, const char *pool, const char *backend);
+
+/*
+ * The checks of conf_load() that span sections, for a conf changed at run time.
+ * Returns 0, or -EINVAL when *errors grew. `path` names the file in the messages;
+ * objects made at run time have no line.
+ */
 int conf_check(const struct conf *c, const char *path, struct conf_errors *errors,
 	       struct conf_errors *warnings);
 
 /*
  * Every difference, one call each, in a stable order. `what` is "pool web",
- * "backend web/a", "service www"; key NULL: the whole object, `from` NULL: only
- * in b, `to` NULL: only in a.
+ * "backend web/a", "service www", "port wan", "dataplane" or "controlplane"; key
+ * NULL: the whole object, `from` NULL: only in b, `to` NULL: only in a. The text
+ * of a whole backend is its line. Returns 0 or -ENOMEM (before the first call).
  */
 typedef void conf_diff_fn(void *user, const char *what, const char *key, const char *from,
 			  const char *to);
-void conf_diff(const struct conf *a, const struct conf *b, conf_diff_fn *fn, void *user);
+int conf_diff(const struct conf *a, const struct conf *b, conf_diff_fn *fn, void *user);
 
 /*
  * Three-way: apply to `running` what changed from `before` to `after` and leave
- * what else is in `running` (changes made at run time) alone. Returns 0 with the
- * number of changed keys in *changed.
+ * what else is in `running` (changes made at run time) alone. The truth table is
+ * in docs/configuration.md. Objects take the order of `after`, those made at run
+ * time behind. Returns 0 with the number of changed keys in *changed (an object
+ * that came or went counts as one), or -ENOMEM with `running` untouched.
  */
 int conf_merge(struct conf *running, const struct conf *before, const struct conf *after,
 	       unsigned *changed);

@@ -64,34 +64,56 @@ struct service {
 	uint64_t packets_before, bytes_before;
 };
 
+/* The index that a service had before the control plane was restarted. */
+struct service_place {
+	char name[WEIR_NAME_LEN];
+	uint32_t index; /* < WEIR_MAX_SERVICES */
+};
+
 struct model {
-	struct pool **pool;
+	struct pool **pool; /* in order of configuration */
 	uint32_t pool_count;
-	struct service **service;
+	struct service **service; /* in order of configuration */
 	uint32_t service_count;
 	uint64_t flow_seed;
+	uint32_t service_next; /* where to look for a free index: used ones rest for a round */
+	/* Set before the first model_apply(), which honours them; the caller's memory. */
+	const struct service_place *place;
+	uint32_t place_count;
 };
 
 /*
  * Make the model what `running` says, keeping every object that stays: its
  * index, health, next hop and check. Called for the first fill, after a reload,
  * and after every change at run time. Calls back for objects that came, went or
- * changed address or checks, so that neigh.c and checks.c follow.
+ * changed, so that neigh.c and checks.c follow: when every object is in its place,
+ * removals first. NULL hooks are passed over.
+ *
+ * A backend whose address changed keeps its name and index, but nothing that was
+ * observed: it is pending, without a next hop. Sets full_stale and table_stale of
+ * the pools that it concerns.
+ *
+ * Returns 0, or -ENOMEM with the model as it was and nobody called. Cost: linear
+ * in the number of objects. `running` may be freed afterwards.
  */
 struct model_hooks {
 	void *user;
 	void (*backend_added)(void *user, struct backend *b);
-	void (*backend_changed)(void *user, struct backend *b); /* address, MAC, mode, check */
+	/* address, next hop by hand, weight, state; the pool's mode, source, MTU, check */
+	void (*backend_changed)(void *user, struct backend *b);
 	void (*backend_removed)(void *user, struct backend *b); /* freed on return */
+	void (*service_added)(void *user, struct service *s);	/* set its *_before */
 };
 int model_apply(struct model *m, const struct conf *running, const struct model_hooks *hooks);
+/* Everything goes; backend_removed is called for each. *m may be used again. */
 void model_free(struct model *m, const struct model_hooks *hooks);
 
 struct pool *model_pool(const struct model *m, const char *name);
 struct backend *model_backend(const struct pool *p, const char *name);
 struct service *model_service(const struct model *m, const char *name);
 
-/* May packets of new flows go to it: enabled, weight above 0, not down, resolved. */
+/* May packets of new flows go to it: enabled, weight above 0, up, resolved. Pending
+ * is not enough: one success makes it up, and nobody's client is to be the probe. */
 bool backend_serves(const struct backend *b);
 
 /* May packets go to it at all: enabled or draining, not down. */
