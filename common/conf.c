@@ -6,7 +6,7 @@
 #include "conf.h"
 
 #include "addr.h"
-#include "limits.h"
+#include "bounds.h"
 
 #include <errno.h>
 #include <netinet/in.h>

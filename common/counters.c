@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "counters.h"
 
-#include "limits.h"
+#include "bounds.h"
 
 #include <assert.h>
 

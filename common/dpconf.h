@@ -7,8 +7,8 @@
 #ifndef WEIR_DPCONF_H
 #define WEIR_DPCONF_H
 
+#include "bounds.h"
 #include "conf.h"
-#include "limits.h"
 
 #include <stdbool.h>
 #include <stdint.h>

@@ -19,7 +19,7 @@
 #ifndef WEIR_SESSION_H
 #define WEIR_SESSION_H
 
-#include "limits.h"
+#include "bounds.h"
 
 #include <assert.h>
 #include <stdint.h>

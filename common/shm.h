@@ -26,8 +26,8 @@
 #ifndef WEIR_SHM_H
 #define WEIR_SHM_H
 
+#include "bounds.h"
 #include "counters.h"
-#include "limits.h"
 #include "snapshot.h"
 
 #include <assert.h>

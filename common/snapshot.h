@@ -21,7 +21,7 @@
 #ifndef WEIR_SNAPSHOT_H
 #define WEIR_SNAPSHOT_H
 
-#include "limits.h"
+#include "bounds.h"
 
 #include <assert.h>
 #include <stdint.h>

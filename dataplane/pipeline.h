@@ -17,8 +17,8 @@
 #ifndef WEIR_PIPELINE_H
 #define WEIR_PIPELINE_H
 
+#include "bounds.h"
 #include "counters.h"
-#include "limits.h"
 
 #include <assert.h>
 #include <stdalign.h>

@@ -3,8 +3,8 @@
  * The sizes that both processes compile in. Every bound on an index that comes
  * out of shared memory is one of these, never a number found in that memory.
  */
-#ifndef WEIR_LIMITS_H
-#define WEIR_LIMITS_H
+#ifndef WEIR_BOUNDS_H
+#define WEIR_BOUNDS_H
 
 #define WEIR_CACHE_LINE 64
 
@@ -21,4 +21,4 @@
 
 #define WEIR_NAME_LEN 64 /* bytes of a pool, service, backend or port name, with its NUL */
 
-#endif /* WEIR_LIMITS_H */
+#endif /* WEIR_BOUNDS_H */
