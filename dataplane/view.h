@@ -25,14 +25,16 @@ struct view {
 	const struct weir_lookup *lookup;
 	uint32_t lookup_bits;
 	uint32_t backend_count;
-	const struct weir_backend *backend; /* backend_count entries, none below may be missed:
-					       an index beyond is WEIR_DROP_BACKEND_OFF */
+	const struct weir_backend *backend; /* an index from backend_count on is BACKEND_OFF */
 	const struct weir_vip *vip;
 	uint32_t vip_count;
 	uint32_t pool_count;
 	uint64_t offset; /* of the snapshot in the arena */
 	struct view_pool pool[WEIR_MAX_POOLS]; /* entries from pool_count on are empty tables */
 };
+
+/* A view without a snapshot: generation 0, no pool has a backend. */
+void view_none(struct view *v);
 
 /*
  * Check the snapshot at arena[offset] and fill *v from it; the caller then makes

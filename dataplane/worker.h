@@ -59,8 +59,9 @@ struct worker {
 	/* The worker's own. `view` is in force and points to one of `views`; the
 	 * other is where the next snapshot is checked and filled in. */
 	alignas(WEIR_CACHE_LINE) const struct view *view;
-	uint32_t loops, idle_loops; /* not yet in the area */
-	uint32_t idle_run;	    /* polls in a row that brought nothing */
+	uint32_t loops;	   /* rounds that are not yet in the area */
+	uint32_t idle_run; /* rounds in a row that brought nothing */
+	uint32_t sleep_ns; /* the next one */
 	struct view views[2];
 };
 

@@ -1,0 +1,23 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * Adding to a counter in a worker's area. One thread writes it and anyone reads
+ * it, so a plain load, add and store will do: no locked instruction.
+ */
+#ifndef WEIR_COUNT_H
+#define WEIR_COUNT_H
+
+#include "shm.h"
+
+static inline void count_add_u64(_Atomic uint64_t *c, uint64_t n)
+{
+	atomic_store_explicit(c, atomic_load_explicit(c, memory_order_relaxed) + n,
+			      memory_order_relaxed);
+}
+
+static inline void count_add(struct weir_count *c, uint64_t packets, uint64_t bytes)
+{
+	count_add_u64(&c->packets, packets);
+	count_add_u64(&c->bytes, bytes);
+}
+
+#endif /* WEIR_COUNT_H */
