@@ -228,7 +228,6 @@ lab_cpu() {
 
 # First part of the configuration; the caller appends pools and services.
 # Arguments: further lines for [dataplane], "key = value" each.
-# shellcheck disable=SC2120 # some callers have none
 lab_conf_head() {
     cat <<-EOF
 	[dataplane]
@@ -283,7 +282,6 @@ lab_conf_pool() {
 }
 
 lab_conf() {
-    # shellcheck disable=SC2119
     lab_conf_head
     lab_conf_pool web-l2 l2 "$VIP_L2"
     lab_conf_pool web-ipip ipip "$VIP_IPIP"

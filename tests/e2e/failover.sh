@@ -1,0 +1,52 @@
+#!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
+#
+# A backend's server dies and comes back.
+#
+#   client --- router ===br0=== weir
+#                 '== b1 (killed), b2, b3
+set -euo pipefail
+# shellcheck source=tests/lib/e2e.sh
+. "$(dirname "$0")/../lib/e2e.sh"
+
+urls=("http://$VIP_L2/10k" "http://$VIP_IPIP/10k")
+
+scenario_start
+lab_fetch 100 "$LAB_DIR/before" "${urls[@]}"
+check nothing_fails_before equal "failed fetches" "$(lab_failures "$LAB_DIR/before")" 0
+
+both_are() {
+    backend_is web-l2/b1 health "$1" && backend_is web-ipip/b1 health "$1"
+}
+
+lab_stop nginx-b1 KILL
+killed=$(now_ms)
+wait_until 10 both_are down || true
+# Interval 200 ms, timeout 200 ms, two failures: 600 ms, and time to look.
+check death_is_noticed_within_2_s at_most "milliseconds until b1 was down" $(($(now_ms) - killed)) 2000
+check reason_is_told test -n "$(backend_value web-l2/b1 reason)"
+
+lab_fetch 200 "$LAB_DIR/dead" "${urls[@]}"
+check nothing_fails_once_noticed equal "failed fetches" "$(lab_failures "$LAB_DIR/dead")" 0
+check the_dead_backend_is_avoided equal "fetches from b1" "$(fetched_from "$LAB_DIR/dead" b1)" 0
+for b in b2 b3; do
+    check "the_rest_is_shared_by_$b" at_least "fetches from $b" "$(fetched_from "$LAB_DIR/dead" $b)" 50
+done
+
+lab_start_nginx b1
+wait_until 10 both_are up || true
+lab_fetch 200 "$LAB_DIR/after" "${urls[@]}"
+check nothing_fails_after equal "failed fetches" "$(lab_failures "$LAB_DIR/after")" 0
+check the_backend_serves_again at_least "fetches from b1" "$(fetched_from "$LAB_DIR/after" b1)" 30
+
+for b in b1 b2 b3; do
+    lab_stop nginx-$b KILL
+done
+no_backend() {
+    lab_holds '[.backends[] | .serving | not] | all' backends
+}
+wait_until 10 no_backend || true
+lab_fetch 3 "$LAB_DIR/none" "${urls[@]}" # Weir drops them: curl gives up by itself
+check no_backend_is_a_counted_drop at_least "no-backend drops" \
+    "$(value '.counters.drops["no-backend"].packets // 0' status)" 3
+checks_end
