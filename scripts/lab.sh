@@ -165,10 +165,7 @@ lab_exit() {
     local status=$?
 
     trap '' HUP INT TERM
-    if [ -z "${LAB_KEEP:-}" ]; then
-        lab_remove "$LAB"
-    fi
-    huge_pages_give_back
+    [ -n "${LAB_KEEP:-}" ] || lab_remove "$LAB"
     exit $status
 }
 
@@ -188,7 +185,23 @@ lab_remove() {
     for ns in "${names[@]}"; do
         ip netns del "$ns" || true
     done
+    if [ -f "$LAB_ROOT/$lab/huge-pages" ]; then
+        HUGE_RESERVED=1
+        huge_pages_give_back
+    fi
     rm -rf "${LAB_ROOT:?}/$lab"
+}
+
+# Reserve huge pages if there are none, until the lab is removed.
+lab_huge_pages() {
+    huge_pages_reserve
+    [ "$HUGE_RESERVED" = 0 ] || touch "$LAB_DIR/huge-pages"
+}
+
+# Leave the lab running when this process ends: `scripts/lab down ID` removes it.
+lab_keep() {
+    echo kept >"$LAB_DIR/owner"
+    LAB_KEEP=1
 }
 
 lab_pids() {
