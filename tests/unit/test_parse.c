@@ -1,0 +1,446 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "pipeline.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include <arpa/inet.h>
+#include <netinet/in.h>
+
+#include "frame.h"
+
+enum { AT_L4 = AT_IP + IP4_HDR, AT_DOFF = AT_L4 + 12, AT_FLAGS = AT_L4 + 13 };
+
+/* The result of parsing `len` bytes, kept apart from the frame they came in. */
+struct parsed {
+	struct pkt pkt;
+	union flow_key key;
+};
+
+static enum weir_drop parse(const uint8_t *bytes, size_t len, struct parsed *out)
+{
+	struct burst b = { .n = 1 };
+	struct frame f;
+
+	frame_make(&f, bytes, len, FRAME_HEADROOM);
+	b.pkt[0] = (struct pkt){ .mbuf = &f.mbuf };
+	parse_burst(&b);
+	if (out != NULL)
+		*out = (struct parsed){ b.pkt[0], b.key[0] };
+	frame_free(&f);
+	return b.pkt[0].drop;
+}
+
+static void a_tcp_segment_is_found_with_its_flow(void **state)
+{
+	uint8_t f[FRAME_MAX];
+	size_t len = build_ipv4(f, IPPROTO_TCP, 0, 10);
+	struct parsed p;
+
+	(void)state;
+	assert_int_equal(parse(f, len, &p), WEIR_DROP_NONE);
+	assert_int_equal(p.pkt.l3_off, 14);
+	assert_int_equal(p.pkt.l4_off, 34);
+	assert_int_equal(p.pkt.ip_len, 50);
+	assert_int_equal(p.pkt.flags, 0);
+	assert_int_equal(ntohl(p.key.v4.src_be), SRC_IP);
+	assert_int_equal(ntohl(p.key.v4.dst_be), VIP_IP);
+	assert_int_equal(ntohs(p.key.v4.sport_be), SPORT);
+	assert_int_equal(ntohs(p.key.v4.dport_be), DPORT);
+	assert_int_equal(p.key.v4.protocol, IPPROTO_TCP);
+	assert_memory_equal(p.key.v4.zero, "\0\0\0", 3);
+}
+
+static void a_udp_datagram_without_data_passes(void **state)
+{
+	uint8_t f[FRAME_MAX];
+	size_t len = build_ipv4(f, IPPROTO_UDP, 0, 0);
+	struct parsed p;
+
+	(void)state;
+	assert_int_equal(len, 42);
+	assert_int_equal(parse(f, len, &p), WEIR_DROP_NONE);
+	assert_int_equal(p.pkt.ip_len, 28);
+	assert_int_equal(ntohs(p.key.v4.sport_be), SPORT);
+	assert_int_equal(ntohs(p.key.v4.dport_be), DPORT);
+	assert_int_equal(p.key.v4.protocol, IPPROTO_UDP);
+}
+
+/* The frame was cut on the way: the IP length still says what there was. */
+static void a_frame_cut_anywhere_is_truncated(void **state)
+{
+	const uint8_t protocols[] = { IPPROTO_TCP, IPPROTO_UDP, IPPROTO_ICMP };
+	uint8_t f[FRAME_MAX];
+
+	(void)state;
+	for (unsigned i = 0; i < 3; i++)
+		for (size_t options = 0; options <= 40; options += 4) {
+			size_t len = build_ipv4(f, protocols[i], options, 4);
+
+			for (size_t cut = 0; cut < len; cut++)
+				assert_int_equal(parse(f, cut, NULL), WEIR_DROP_TRUNCATED);
+			assert_int_equal(parse(f, len, NULL), WEIR_DROP_NONE);
+		}
+}
+
+/* The packet was made too short: the IP length agrees with what there is. */
+static void an_ip_packet_without_its_whole_transport_header_is_truncated(void **state)
+{
+	const uint8_t protocols[] = { IPPROTO_TCP, IPPROTO_UDP };
+	uint8_t f[FRAME_MAX];
+
+	(void)state;
+	for (unsigned i = 0; i < 2; i++)
+		for (size_t options = 0; options <= 40; options += 4) {
+			size_t len = build_ipv4(f, protocols[i], options, 0);
+
+			for (size_t cut = AT_L4 + options; cut < len; cut++) {
+				put16(f + AT_IP_LEN, (uint16_t)(cut - AT_IP));
+				assert_int_equal(parse(f, cut, NULL), WEIR_DROP_TRUNCATED);
+				/* nor may padding take the place of the header */
+				assert_int_equal(parse(f, len, NULL), WEIR_DROP_TRUNCATED);
+			}
+		}
+}
+
+static void an_ip_length_shorter_than_the_ip_header_is_bad(void **state)
+{
+	uint8_t f[FRAME_MAX];
+
+	(void)state;
+	for (size_t options = 0; options <= 40; options += 4) {
+		size_t len = build_ipv4(f, IPPROTO_TCP, options, 0);
+
+		for (uint16_t ip_len = 0; ip_len < IP4_HDR + options; ip_len++) {
+			put16(f + AT_IP_LEN, ip_len);
+			assert_int_equal(parse(f, len, NULL), WEIR_DROP_BAD_HEADER);
+		}
+	}
+}
+
+static void an_ip_length_beyond_the_frame_is_truncated(void **state)
+{
+	uint8_t f[FRAME_MAX];
+	size_t len = build_ipv4(f, IPPROTO_TCP, 0, 0);
+
+	(void)state;
+	for (uint32_t ip_len = (uint32_t)len - AT_IP + 1; ip_len <= UINT16_MAX; ip_len++) {
+		put16(f + AT_IP_LEN, (uint16_t)ip_len);
+		assert_int_equal(parse(f, len, NULL), WEIR_DROP_TRUNCATED);
+	}
+}
+
+static void padding_behind_the_ip_packet_is_not_counted(void **state)
+{
+	uint8_t f[FRAME_MAX];
+	size_t len = build_ipv4(f, IPPROTO_UDP, 0, 1);
+	struct parsed p;
+
+	(void)state;
+	memset(f + len, 0, 60 - len);
+	assert_int_equal(parse(f, 60, &p), WEIR_DROP_NONE);
+	assert_int_equal(p.pkt.ip_len, 29);
+}
+
+static void options_move_the_transport_header_and_nothing_else(void **state)
+{
+	uint8_t f[FRAME_MAX];
+	struct parsed plain, p;
+
+	(void)state;
+	parse(f, build_ipv4(f, IPPROTO_TCP, 0, 3), &plain);
+	for (size_t options = 4; options <= 40; options += 4) {
+		size_t len = build_ipv4(f, IPPROTO_TCP, options, 3);
+
+		assert_int_equal(parse(f, len, &p), WEIR_DROP_NONE);
+		assert_int_equal(p.pkt.l4_off, AT_L4 + options);
+		assert_memory_equal(&p.key.v4, &plain.key.v4, sizeof(p.key.v4));
+	}
+}
+
+static void an_ihl_below_5_is_bad(void **state)
+{
+	uint8_t f[FRAME_MAX];
+	size_t len = build_ipv4(f, IPPROTO_TCP, 0, 0);
+
+	(void)state;
+	for (uint8_t ihl = 0; ihl < 5; ihl++) {
+		f[AT_IP] = 0x40 | ihl;
+		assert_int_equal(parse(f, len, NULL), WEIR_DROP_BAD_HEADER);
+	}
+}
+
+static void any_version_but_4_is_bad(void **state)
+{
+	uint8_t f[FRAME_MAX];
+	size_t len = build_ipv4(f, IPPROTO_TCP, 0, 0);
+
+	(void)state;
+	for (unsigned version = 0; version < 16; version++) {
+		f[AT_IP] = (uint8_t)(version << 4 | 5);
+		assert_int_equal(parse(f, len, NULL),
+				 version == 4 ? WEIR_DROP_NONE : WEIR_DROP_BAD_HEADER);
+	}
+}
+
+/* 20 bytes of header and 20 of data: offsets 5 to 10 fit. */
+static void a_tcp_offset_must_lie_within_the_packet(void **state)
+{
+	uint8_t f[FRAME_MAX];
+	size_t len = build_ipv4(f, IPPROTO_TCP, 0, 20);
+
+	(void)state;
+	for (unsigned words = 0; words < 16; words++) {
+		f[AT_DOFF] = (uint8_t)(words << 4);
+		assert_int_equal(parse(f, len, NULL), words >= 5 && words <= 10
+							      ? WEIR_DROP_NONE
+							      : WEIR_DROP_BAD_HEADER);
+	}
+}
+
+/* RFC 768: the least is 8. More than IP carries is a lie, less is allowed. */
+static void a_udp_length_must_lie_within_the_packet(void **state)
+{
+	uint8_t f[FRAME_MAX];
+	size_t len = build_ipv4(f, IPPROTO_UDP, 0, 100);
+
+	(void)state;
+	for (uint32_t udp_len = 0; udp_len <= UINT16_MAX; udp_len++) {
+		put16(f + AT_L4 + 4, (uint16_t)udp_len);
+		assert_int_equal(parse(f, len, NULL), udp_len >= 8 && udp_len <= 108
+							      ? WEIR_DROP_NONE
+							      : WEIR_DROP_BAD_HEADER);
+	}
+}
+
+static void every_kind_of_fragment_is_marked_and_has_no_ports(void **state)
+{
+	uint8_t f[FRAME_MAX];
+	size_t len = build_ipv4(f, IPPROTO_TCP, 0, 20);
+	struct parsed p;
+
+	(void)state;
+	for (uint32_t frag = 0; frag <= UINT16_MAX; frag++) {
+		bool fragment = frag & 0x3fff; /* MF or an offset; DF and the reserved bit not */
+
+		put16(f + AT_FRAG, (uint16_t)frag);
+		assert_int_equal(parse(f, len, &p), WEIR_DROP_NONE);
+		assert_int_equal(p.pkt.flags, fragment ? PKT_FRAGMENT : 0);
+		assert_int_equal(ntohs(p.key.v4.dport_be), fragment ? 0 : DPORT);
+	}
+}
+
+static void a_later_fragment_needs_no_transport_header(void **state)
+{
+	uint8_t f[FRAME_MAX];
+	size_t len = build_ipv4(f, IPPROTO_TCP, 0, 0);
+	struct parsed p;
+
+	(void)state;
+	put16(f + AT_FRAG, 100);
+	put16(f + AT_IP_LEN, IP4_HDR + 1);
+	assert_int_equal(parse(f, len, &p), WEIR_DROP_NONE);
+	assert_int_equal(p.pkt.flags, PKT_FRAGMENT);
+}
+
+static void protocols_without_ports_are_marked(void **state)
+{
+	uint8_t f[FRAME_MAX];
+	struct parsed p;
+
+	(void)state;
+	for (unsigned protocol = 0; protocol < 256; protocol++) {
+		size_t len = build_ipv4(f, (uint8_t)protocol, 0, 1);
+		bool ports = protocol == IPPROTO_TCP || protocol == IPPROTO_UDP;
+
+		assert_int_equal(parse(f, len, &p), WEIR_DROP_NONE);
+		assert_int_equal(p.pkt.flags, ports ? 0 : PKT_OTHER_L4);
+		assert_int_equal(p.key.v4.protocol, protocol);
+	}
+}
+
+static void openers_and_closers_are_known_by_their_flags(void **state)
+{
+	uint8_t f[FRAME_MAX];
+	size_t len = build_ipv4(f, IPPROTO_TCP, 0, 0);
+	struct parsed p;
+
+	(void)state;
+	for (unsigned flags = 0; flags < 256; flags++) {
+		bool fin = flags & 1, syn = flags & 2, rst = flags & 4, ack = flags & 16;
+
+		f[AT_FLAGS] = (uint8_t)flags;
+		assert_int_equal(parse(f, len, &p), WEIR_DROP_NONE);
+		assert_int_equal(!!(p.pkt.flags & PKT_OPENER), syn && !ack);
+		assert_int_equal(!!(p.pkt.flags & PKT_CLOSING), fin || rst);
+	}
+}
+
+static void a_ttl_of_0_or_1_is_no_reason_to_drop(void **state)
+{
+	uint8_t f[FRAME_MAX];
+	size_t len = build_ipv4(f, IPPROTO_TCP, 0, 0);
+
+	(void)state;
+	for (uint8_t ttl = 0; ttl < 2; ttl++) {
+		f[AT_TTL] = ttl;
+		assert_int_equal(parse(f, len, NULL), WEIR_DROP_NONE);
+	}
+}
+
+static void other_ethernet_types_are_not_ip(void **state)
+{
+	uint8_t f[FRAME_MAX];
+	size_t len = build_ipv4(f, IPPROTO_TCP, 0, 0);
+
+	(void)state;
+	for (uint32_t type = 0; type <= UINT16_MAX; type++) {
+		put16(f + 12, (uint16_t)type);
+		assert_int_equal(parse(f, len, NULL), type == 0x0800   ? WEIR_DROP_NONE
+						      : type == 0x86dd ? WEIR_DROP_NOT_A_VIP
+								       : WEIR_DROP_NOT_IP);
+	}
+}
+
+/* Cut a frame into two segments after `first` bytes. */
+static enum weir_drop parse_split(const uint8_t *bytes, size_t len, size_t first)
+{
+	struct burst b = { .n = 1 };
+	struct frame head, tail;
+
+	frame_make(&head, bytes, first, FRAME_HEADROOM);
+	frame_make(&tail, bytes + first, len - first, 0);
+	head.mbuf.next = &tail.mbuf;
+	head.mbuf.nb_segs = 2;
+	head.mbuf.pkt_len = (uint32_t)len;
+	b.pkt[0] = (struct pkt){ .mbuf = &head.mbuf };
+	parse_burst(&b);
+	frame_free(&head);
+	frame_free(&tail);
+	return b.pkt[0].drop;
+}
+
+static void headers_must_lie_in_the_first_segment_and_data_need_not(void **state)
+{
+	const struct {
+		uint8_t protocol;
+		size_t headers;
+	} row[] = { { IPPROTO_TCP, 54 }, { IPPROTO_UDP, 42 } };
+	uint8_t f[FRAME_MAX];
+
+	(void)state;
+	for (unsigned i = 0; i < 2; i++) {
+		size_t len = build_ipv4(f, row[i].protocol, 0, 1000);
+
+		for (size_t first = 0; first <= len; first++)
+			assert_int_equal(parse_split(f, len, first),
+					 first < row[i].headers ? WEIR_DROP_TRUNCATED
+								: WEIR_DROP_NONE);
+	}
+}
+
+static void a_frame_may_start_at_any_address(void **state)
+{
+	uint8_t f[FRAME_MAX];
+	size_t len = build_ipv4(f, IPPROTO_TCP, 4, 3);
+
+	(void)state;
+	for (uint16_t headroom = 0; headroom < 16; headroom++) {
+		struct burst b = { .n = 1 };
+		struct frame one;
+
+		frame_make(&one, f, len, headroom);
+		b.pkt[0] = (struct pkt){ .mbuf = &one.mbuf };
+		parse_burst(&b);
+		frame_free(&one);
+		assert_int_equal(b.pkt[0].drop, WEIR_DROP_NONE);
+		assert_int_equal(ntohs(b.key[0].v4.dport_be), DPORT);
+	}
+}
+
+static void every_packet_of_a_burst_is_looked_at(void **state)
+{
+	uint8_t f[FRAME_MAX];
+	size_t len = build_ipv4(f, IPPROTO_TCP, 0, 0);
+	struct burst b = { .n = WEIR_BURST };
+	struct frame frames[WEIR_BURST];
+
+	(void)state;
+	for (unsigned i = 0; i < WEIR_BURST; i++) {
+		frame_make(&frames[i], f, i % 2 ? len : len - 1, FRAME_HEADROOM);
+		put16(frames[i].buf + FRAME_HEADROOM + AT_L4, (uint16_t)(1000 + i));
+		b.pkt[i] = (struct pkt){ .mbuf = &frames[i].mbuf };
+	}
+	parse_burst(&b);
+	for (unsigned i = 0; i < WEIR_BURST; i++) {
+		assert_int_equal(b.pkt[i].drop, i % 2 ? WEIR_DROP_NONE : WEIR_DROP_TRUNCATED);
+		if (i % 2)
+			assert_int_equal(ntohs(b.key[i].v4.sport_be), 1000 + i);
+		frame_free(&frames[i]);
+	}
+}
+
+/* Right frames with a few bytes changed, at every length: whatever passes has its
+ * headers within the frame. The sanitizers see reads beyond it. */
+static void nonsense_never_leads_outside_the_frame(void **state)
+{
+	const uint8_t protocols[] = { IPPROTO_TCP, IPPROTO_UDP, IPPROTO_ICMP };
+	uint8_t f[FRAME_MAX];
+	unsigned passed = 0;
+
+	(void)state;
+	srandom(20161);
+	for (unsigned i = 0; i < 200000; i++) {
+		size_t len = build_ipv4(f, protocols[random() % 3], 4 * (size_t)(random() % 11),
+					(size_t)random() % 64);
+		struct parsed p;
+
+		for (long n = random() % 4; n > 0; n--)
+			f[random() % 64] = (uint8_t)random();
+		if (random() % 2)
+			len = (size_t)random() % (len + 1);
+		if (parse(f, len, &p) != WEIR_DROP_NONE)
+			continue;
+		passed++;
+		assert_true(p.pkt.l4_off >= AT_L4);
+		assert_true(p.pkt.l4_off <= AT_IP + p.pkt.ip_len);
+		assert_true((size_t)AT_IP + p.pkt.ip_len <= len);
+		if (!(p.pkt.flags & (PKT_FRAGMENT | PKT_OTHER_L4)))
+			assert_true(p.pkt.l4_off + 8 <= AT_IP + p.pkt.ip_len);
+	}
+	assert_true(passed > 20000); /* or this tests nothing */
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_tcp_segment_is_found_with_its_flow),
+		cmocka_unit_test(a_udp_datagram_without_data_passes),
+		cmocka_unit_test(a_frame_cut_anywhere_is_truncated),
+		cmocka_unit_test(an_ip_packet_without_its_whole_transport_header_is_truncated),
+		cmocka_unit_test(an_ip_length_shorter_than_the_ip_header_is_bad),
+		cmocka_unit_test(an_ip_length_beyond_the_frame_is_truncated),
+		cmocka_unit_test(padding_behind_the_ip_packet_is_not_counted),
+		cmocka_unit_test(options_move_the_transport_header_and_nothing_else),
+		cmocka_unit_test(an_ihl_below_5_is_bad),
+		cmocka_unit_test(any_version_but_4_is_bad),
+		cmocka_unit_test(a_tcp_offset_must_lie_within_the_packet),
+		cmocka_unit_test(a_udp_length_must_lie_within_the_packet),
+		cmocka_unit_test(every_kind_of_fragment_is_marked_and_has_no_ports),
+		cmocka_unit_test(a_later_fragment_needs_no_transport_header),
+		cmocka_unit_test(protocols_without_ports_are_marked),
+		cmocka_unit_test(openers_and_closers_are_known_by_their_flags),
+		cmocka_unit_test(a_ttl_of_0_or_1_is_no_reason_to_drop),
+		cmocka_unit_test(other_ethernet_types_are_not_ip),
+		cmocka_unit_test(headers_must_lie_in_the_first_segment_and_data_need_not),
+		cmocka_unit_test(a_frame_may_start_at_any_address),
+		cmocka_unit_test(every_packet_of_a_burst_is_looked_at),
+		cmocka_unit_test(nonsense_never_leads_outside_the_frame),
+	};
+
+	return cmocka_run_group_tests_name("parse", tests, NULL, NULL);
+}
