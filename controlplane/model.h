@@ -17,7 +17,8 @@
 
 enum health { HEALTH_PENDING, HEALTH_UP, HEALTH_DOWN };
 
-struct check;	/* checks.c */
+struct check;	  /* checks.c */
+struct hop_watch; /* neigh.c */
 struct pool;
 
 struct next_hop {
@@ -40,6 +41,7 @@ struct backend {
 	uint64_t since_ms; /* CLOCK_REALTIME of the last change of state */
 	struct next_hop hop;
 	struct check *check;
+	struct hop_watch *watch;
 	/* counters of the index when this backend got it: subtract to get its own */
 	uint64_t packets_before, bytes_before;
 };
