@@ -118,7 +118,19 @@ no_unnumbered_todo() {
         xargs -d '\n' grep -nE '\b(TODO|FIXME|XXX)\b' | grep -vE '(TODO|FIXME)\(?#[0-9]+' || true
 }
 
+# Relative links of the documentation.
+links_lead_somewhere() {
+    local file link
+
+    for file in $(sources '*.md'); do
+        grep -oP '\]\(\K[^)#]+' "$file" | grep -v '^[a-z]*://' | while read -r link; do
+            [ -e "$(dirname "$file")/$link" ] || echo "$file: $link is not there"
+        done || true
+    done
+}
+
 for rule in shell_is_clean man_pages_are_clean rooms_stay_apart stages_touch_only_packets \
-    only_publisher_and_view_use_rings files_name_their_license files_are_short no_unnumbered_todo; do
+    only_publisher_and_view_use_rings files_name_their_license files_are_short no_unnumbered_todo \
+    links_lead_somewhere; do
     check $rule
 done
