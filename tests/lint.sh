@@ -19,12 +19,22 @@ check() {
     fi
 }
 
+mapfile -t FILES < <(find . \( -name .git -o -path './build*' -o -name __pycache__ \) -prune -o -type f -printf '%P\n' | sort)
+
+# Files of the tree that match one of the patterns; * matches / too.
 sources() {
-    git ls-files --cached --others --exclude-standard -- "$@"
+    local file pattern
+
+    for file in "${FILES[@]}"; do
+        for pattern; do
+            # shellcheck disable=SC2053 # a pattern, not a text
+            [[ $file != $pattern ]] || echo "$file"
+        done
+    done
 }
 
 shell_scripts() {
-    sources scripts .ci tests | while read -r file; do
+    sources 'scripts/*' '.ci/*' 'tests/*' | while read -r file; do
         if [ -f "$file" ] && { [[ $file == *.sh ]] || head -n 1 "$file" | grep -q '^#!.*\bbash'; }; then
             echo "$file"
         fi
