@@ -83,22 +83,23 @@ static inline uint8_t *frame_restart(struct rte_mbuf *m, uint32_t old_len, uint3
 	return (uint8_t *)rte_pktmbuf_adj(m, (uint16_t)(old_len - new_len));
 }
 
-/* Returns where the IP header goes. */
+static inline uint8_t *write_be16(uint8_t *at, uint16_t value_be)
+{
+	memcpy(at, &value_be, sizeof(value_be));
+	return at + sizeof(value_be);
+}
+
+/* Returns where the IP header goes. Frames may start at any address: bytes only. */
 static inline uint8_t *write_link(uint8_t *at, const struct next_hop *h, const struct egress *out)
 {
-	struct rte_ether_hdr *eth = (struct rte_ether_hdr *)at;
-	struct rte_vlan_hdr *tag = (struct rte_vlan_hdr *)(at + sizeof(*eth));
-
-	memcpy(&eth->dst_addr, h->dmac, sizeof(h->dmac));
-	memcpy(&eth->src_addr, out->mac, sizeof(out->mac));
-	if (likely(h->vlan_be == 0)) {
-		eth->ether_type = RTE_BE16(RTE_ETHER_TYPE_IPV4);
-		return at + sizeof(*eth);
+	memcpy(at, h->dmac, sizeof(h->dmac));
+	memcpy(at + sizeof(h->dmac), out->mac, sizeof(out->mac));
+	at += sizeof(h->dmac) + sizeof(out->mac);
+	if (unlikely(h->vlan_be != 0)) {
+		at = write_be16(at, RTE_BE16(RTE_ETHER_TYPE_VLAN));
+		at = write_be16(at, h->vlan_be);
 	}
-	eth->ether_type = RTE_BE16(RTE_ETHER_TYPE_VLAN);
-	tag->vlan_tci = h->vlan_be;
-	tag->eth_proto = RTE_BE16(RTE_ETHER_TYPE_IPV4);
-	return at + sizeof(*eth) + sizeof(*tag);
+	return write_be16(at, RTE_BE16(RTE_ETHER_TYPE_IPV4));
 }
 
 /*

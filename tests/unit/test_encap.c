@@ -1,0 +1,444 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "pipeline.h"
+#include "view.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include <netinet/in.h>
+
+#include "eal.h"
+#include "frame.h"
+
+#define OUTER_SRC 0x0a000001u /* 10.0.0.1 */
+#define OUTER_DST 0x0a00010bu /* 10.0.1.11 */
+#define PORT	  2
+#define OUTER	  20 /* bytes of outer IPv4 */
+
+static const uint8_t dmac[6] = { 2, 0, 0, 0, 0, 0x0b };
+static struct egress ports[WEIR_MAX_PORTS];
+static struct weir_backend backend;
+static struct view view;
+
+/* The ready header, as the control plane makes it: total length and ToS are 0. */
+static void ready_outer(uint32_t src, uint32_t dst)
+{
+	const uint8_t header[OUTER] = { 0x45, 0, 0, 0, 0, 0, 0x40, 0, 64, IPPROTO_IPIP };
+
+	memset(backend.outer, 0, sizeof(backend.outer));
+	memcpy(backend.outer, header, OUTER);
+	put32(backend.outer + 12, src);
+	put32(backend.outer + 16, dst);
+	put16(backend.outer + 10, slow_checksum(backend.outer, OUTER));
+}
+
+static int setup(void **state)
+{
+	(void)state;
+	memset(ports, 0, sizeof(ports));
+	ports[PORT] = (struct egress){ .mac = { 2, 0, 0, 0, 0, 0xaa }, .mtu = 1500 };
+	backend = (struct weir_backend){
+		.port = PORT,
+		.flags = WEIR_BACKEND_FORWARD | WEIR_BACKEND_RESOLVED,
+		.encap = WEIR_ENCAP_L2,
+		.mtu = 1500,
+	};
+	memcpy(backend.dmac, dmac, 6);
+	ready_outer(OUTER_SRC, OUTER_DST);
+	view = (struct view){ .backend = &backend, .backend_count = 1, .pool[0] = { .mtu = 1500 } };
+	return 0;
+}
+
+/* What parse says of a frame of build_ipv4(). */
+static struct pkt packet(struct rte_mbuf *m, const uint8_t *bytes)
+{
+	return (struct pkt){ .mbuf = m,
+			     .l3_off = AT_IP,
+			     .l4_off = AT_IP + 20,
+			     .ip_len = get16(bytes + AT_IP_LEN),
+			     .port = 1 };
+}
+
+static enum weir_drop encap(struct pkt *p)
+{
+	struct burst b = { .n = 1, .pkt[0] = *p };
+
+	encap_burst(&view, ports, &b);
+	*p = b.pkt[0];
+	return p->drop;
+}
+
+/* Encapsulate a frame of its own; the result is in *f, to be freed. */
+static enum weir_drop encap_frame(struct frame *f, const uint8_t *bytes, size_t len, struct pkt *p)
+{
+	frame_make(f, bytes, len, FRAME_HEADROOM);
+	*p = packet(&f->mbuf, bytes);
+	return encap(p);
+}
+
+static enum weir_drop outcome(const uint8_t *bytes, size_t len)
+{
+	struct frame f;
+	struct pkt p;
+	enum weir_drop drop = encap_frame(&f, bytes, len, &p);
+
+	frame_free(&f);
+	return drop;
+}
+
+static const uint8_t *start(const struct frame *f)
+{
+	return rte_pktmbuf_mtod(&f->mbuf, const uint8_t *);
+}
+
+static void l2_makes_a_new_ethernet_header_and_leaves_the_rest(void **state)
+{
+	uint8_t bytes[FRAME_MAX];
+	struct frame f;
+	struct pkt p;
+
+	(void)state;
+	for (size_t payload = 0; payload < 1400; payload += 97) {
+		size_t len = build_ipv4(bytes, IPPROTO_TCP, 0, payload);
+
+		assert_int_equal(encap_frame(&f, bytes, len, &p), WEIR_DROP_NONE);
+		assert_int_equal(p.port, PORT);
+		assert_int_equal(f.mbuf.data_len, len);
+		assert_int_equal(f.mbuf.pkt_len, len);
+		assert_memory_equal(start(&f), dmac, 6);
+		assert_memory_equal(start(&f) + 6, ports[PORT].mac, 6);
+		assert_memory_equal(start(&f) + 12, "\x08\x00", 2);
+		assert_memory_equal(start(&f) + AT_IP, bytes + AT_IP, len - AT_IP);
+		frame_free(&f);
+	}
+}
+
+static void ipip_puts_every_field_of_rfc_2003_in_front(void **state)
+{
+	uint8_t bytes[FRAME_MAX];
+	size_t len = build_ipv4(bytes, IPPROTO_UDP, 8, 33);
+	const uint8_t *at;
+	struct frame f;
+	struct pkt p;
+
+	(void)state;
+	backend.encap = WEIR_ENCAP_IPIP4;
+	bytes[AT_TOS] = 0xb9; /* EF and ECT(1) */
+	assert_int_equal(encap_frame(&f, bytes, len, &p), WEIR_DROP_NONE);
+	assert_int_equal(f.mbuf.data_len, len + OUTER);
+	assert_int_equal(f.mbuf.pkt_len, len + OUTER);
+	at = start(&f);
+	assert_memory_equal(at, dmac, 6);
+	assert_memory_equal(at + 6, ports[PORT].mac, 6);
+	assert_memory_equal(at + 12, "\x08\x00", 2);
+	at += ETH_LEN;
+	assert_int_equal(at[0], 0x45);
+	assert_int_equal(at[1], 0xb9);
+	assert_int_equal(get16(at + 2), len - AT_IP + OUTER);
+	assert_int_equal(get16(at + 4), 0);
+	assert_int_equal(get16(at + 6), 0x4000);
+	assert_int_equal(at[8], 64);
+	assert_int_equal(at[9], 4);
+	assert_int_equal(slow_checksum(at, OUTER), 0);
+	assert_memory_equal(at + 12, "\x0a\x00\x00\x01\x0a\x00\x01\x0b", 8);
+	assert_memory_equal(at + OUTER, bytes + AT_IP, len - AT_IP);
+	frame_free(&f);
+}
+
+/* The header alone, without a packet of that length behind it. */
+static void check_outer(uint8_t *bytes, uint8_t tos, uint32_t ip_len)
+{
+	uint8_t want[OUTER];
+	struct frame f;
+	struct pkt p;
+
+	bytes[AT_TOS] = tos;
+	put16(bytes + AT_IP_LEN, (uint16_t)ip_len);
+	assert_int_equal(encap_frame(&f, bytes, AT_IP + 20, &p), WEIR_DROP_NONE);
+
+	memcpy(want, backend.outer, OUTER);
+	want[1] = tos;
+	put16(want + 2, (uint16_t)(ip_len + OUTER));
+	put16(want + 10, 0);
+	put16(want + 10, slow_checksum(want, OUTER));
+	assert_memory_equal(start(&f) + ETH_LEN, want, OUTER);
+	frame_free(&f);
+}
+
+static void the_checksum_is_that_of_a_full_sum(void **state)
+{
+	const uint32_t addresses[][2] = { { OUTER_SRC, OUTER_DST },
+					  { 0x00000000, 0x00000000 },
+					  { 0xffffffff, 0xffffffff },
+					  { 0xc0a80001, 0x3f573fa8 } };
+	uint8_t bytes[FRAME_MAX];
+
+	(void)state;
+	backend.encap = WEIR_ENCAP_IPIP4;
+	backend.mtu = view.pool[0].mtu = ports[PORT].mtu = UINT16_MAX;
+	build_ipv4(bytes, IPPROTO_TCP, 0, 0);
+	for (unsigned i = 0; i < 4; i++) {
+		ready_outer(addresses[i][0], addresses[i][1]);
+		for (uint32_t ip_len = 20; ip_len <= UINT16_MAX - OUTER; ip_len++)
+			check_outer(bytes, (uint8_t)(ip_len * 37), ip_len);
+		for (uint32_t tos = 0; tos < 256; tos++)
+			for (uint32_t ip_len = 20; ip_len < 1500; ip_len += 11)
+				check_outer(bytes, (uint8_t)tos, ip_len);
+	}
+}
+
+static void padding_does_not_enter_the_tunnel(void **state)
+{
+	uint8_t bytes[FRAME_MAX] = { 0 };
+	size_t len = build_ipv4(bytes, IPPROTO_UDP, 0, 0);
+	struct frame f;
+	struct pkt p;
+
+	(void)state;
+	backend.encap = WEIR_ENCAP_IPIP4;
+	memset(bytes + len, 0x55, 60 - len);
+	assert_int_equal(encap_frame(&f, bytes, 60, &p), WEIR_DROP_NONE);
+	assert_int_equal(f.mbuf.data_len, len + OUTER);
+	assert_int_equal(f.mbuf.pkt_len, len + OUTER);
+	assert_int_equal(get16(start(&f) + ETH_LEN + 2), len - AT_IP + OUTER);
+	frame_free(&f);
+}
+
+static void a_vlan_tag_is_put_where_the_next_hop_wants_one(void **state)
+{
+	const uint8_t encaps[] = { WEIR_ENCAP_L2, WEIR_ENCAP_IPIP4 };
+	uint8_t bytes[FRAME_MAX];
+	size_t len = build_ipv4(bytes, IPPROTO_TCP, 0, 5);
+	struct frame f;
+	struct pkt p;
+
+	(void)state;
+	backend.vlan_be = htons(3 << 13 | 100);
+	for (unsigned i = 0; i < 2; i++) {
+		unsigned outer = i * OUTER;
+
+		backend.encap = encaps[i];
+		assert_int_equal(encap_frame(&f, bytes, len, &p), WEIR_DROP_NONE);
+		assert_int_equal(f.mbuf.data_len, len + 4 + outer);
+		assert_memory_equal(start(&f), dmac, 6);
+		assert_memory_equal(start(&f) + 12, "\x81\x00\x60\x64\x08\x00", 6);
+		assert_memory_equal(start(&f) + 18 + outer, bytes + AT_IP, len - AT_IP);
+		frame_free(&f);
+	}
+}
+
+static void what_does_not_fit_the_least_mtu_is_too_big(void **state)
+{
+	uint16_t *mtu[] = { &backend.mtu, &ports[PORT].mtu, &view.pool[0].mtu };
+	uint8_t bytes[FRAME_MAX];
+
+	(void)state;
+	for (unsigned i = 0; i < 3; i++) {
+		*mtu[i] = 1000;
+		for (size_t ip_len = 970; ip_len <= 1010; ip_len++) {
+			size_t len = build_ipv4(bytes, IPPROTO_TCP, 0, ip_len - 40);
+			bool limits_l2 = mtu[i] != &view.pool[0].mtu;
+
+			backend.encap = WEIR_ENCAP_L2;
+			assert_int_equal(outcome(bytes, len), limits_l2 && ip_len > 1000
+								      ? WEIR_DROP_TOO_BIG
+								      : WEIR_DROP_NONE);
+			backend.encap = WEIR_ENCAP_IPIP4;
+			assert_int_equal(outcome(bytes, len), ip_len + OUTER > 1000
+								      ? WEIR_DROP_TOO_BIG
+								      : WEIR_DROP_NONE);
+		}
+		*mtu[i] = 1500;
+	}
+}
+
+static void no_outer_length_overflows(void **state)
+{
+	uint8_t bytes[FRAME_MAX];
+
+	(void)state;
+	backend.encap = WEIR_ENCAP_IPIP4;
+	backend.mtu = view.pool[0].mtu = ports[PORT].mtu = UINT16_MAX;
+	build_ipv4(bytes, IPPROTO_TCP, 0, 0);
+	for (uint32_t ip_len = UINT16_MAX - OUTER + 1; ip_len <= UINT16_MAX; ip_len++) {
+		put16(bytes + AT_IP_LEN, (uint16_t)ip_len);
+		assert_int_equal(outcome(bytes, AT_IP + 20), WEIR_DROP_TOO_BIG);
+	}
+}
+
+static void a_backend_says_why_it_gets_nothing(void **state)
+{
+	uint8_t bytes[FRAME_MAX];
+	size_t len = build_ipv4(bytes, IPPROTO_TCP, 0, 0);
+
+	(void)state;
+	backend.flags = 0;
+	assert_int_equal(outcome(bytes, len), WEIR_DROP_BACKEND_OFF);
+	backend.flags = WEIR_BACKEND_RESOLVED;
+	assert_int_equal(outcome(bytes, len), WEIR_DROP_BACKEND_OFF);
+	backend.flags = WEIR_BACKEND_FORWARD;
+	assert_int_equal(outcome(bytes, len), WEIR_DROP_NO_NEXT_HOP);
+}
+
+static void a_port_must_be_there(void **state)
+{
+	uint8_t bytes[FRAME_MAX];
+	size_t len = build_ipv4(bytes, IPPROTO_TCP, 0, 0);
+
+	(void)state;
+	for (unsigned port = 0; port < 256; port++) {
+		backend.port = (uint8_t)port;
+		assert_int_equal(outcome(bytes, len),
+				 port == PORT ? WEIR_DROP_NONE : WEIR_DROP_NO_PORT);
+	}
+}
+
+static void an_unknown_encapsulation_is_no_way_out(void **state)
+{
+	uint8_t bytes[FRAME_MAX];
+	size_t len = build_ipv4(bytes, IPPROTO_TCP, 0, 0);
+
+	(void)state;
+	for (unsigned encap_kind = 0; encap_kind < 256; encap_kind++) {
+		bool known = encap_kind == WEIR_ENCAP_L2 || encap_kind == WEIR_ENCAP_IPIP4;
+
+		backend.encap = (uint8_t)encap_kind;
+		assert_int_equal(outcome(bytes, len),
+				 known ? WEIR_DROP_NONE : WEIR_DROP_BACKEND_OFF);
+	}
+}
+
+static void without_headroom_there_is_no_outer_header(void **state)
+{
+	uint8_t bytes[FRAME_MAX];
+	size_t len = build_ipv4(bytes, IPPROTO_TCP, 0, 0);
+
+	(void)state;
+	backend.encap = WEIR_ENCAP_IPIP4;
+	for (uint16_t headroom = 0; headroom < 40; headroom++) {
+		struct frame f;
+		struct pkt p;
+
+		frame_make(&f, bytes, len, headroom);
+		p = packet(&f.mbuf, bytes);
+		assert_int_equal(encap(&p),
+				 headroom < OUTER ? WEIR_DROP_NO_HEADROOM : WEIR_DROP_NONE);
+		frame_free(&f);
+	}
+}
+
+/* A line of random bytes: the packet is dropped or leaves by a port that is there,
+ * and no byte outside the frame and its headroom is touched (sanitizers). */
+static void nonsense_in_a_backend_stays_in_range(void **state)
+{
+	uint8_t bytes[FRAME_MAX];
+	size_t len = build_ipv4(bytes, IPPROTO_TCP, 0, 100);
+	unsigned passed = 0;
+
+	(void)state;
+	srandom(20164);
+	for (unsigned round = 0; round < 200000; round++) {
+		struct frame f;
+		struct pkt p;
+
+		for (size_t i = 0; i < sizeof(backend); i++)
+			((uint8_t *)&backend)[i] = (uint8_t)random();
+		if (round % 2) { /* half of them near enough to pass */
+			backend.flags |= WEIR_BACKEND_FORWARD | WEIR_BACKEND_RESOLVED;
+			backend.encap %= 2;
+			backend.port %= 4;
+		}
+		if (encap_frame(&f, bytes, len, &p) == WEIR_DROP_NONE) {
+			passed++;
+			assert_int_equal(p.port, PORT);
+			assert_true(f.mbuf.pkt_len <= len + OUTER + 4);
+		}
+		frame_free(&f);
+	}
+	assert_true(passed > 10000); /* or this tests nothing */
+}
+
+static struct rte_mempool *buffers;
+
+/* A frame in segments of at most `cut` bytes, from the pool. */
+static struct rte_mbuf *segments(const uint8_t *bytes, size_t len, size_t cut)
+{
+	struct rte_mbuf *head = NULL, *m;
+
+	for (size_t done = 0; done < len; done += cut) {
+		size_t part = RTE_MIN(cut, len - done);
+
+		m = rte_pktmbuf_alloc(buffers);
+		memcpy(rte_pktmbuf_append(m, (uint16_t)part), bytes + done, part);
+		if (head == NULL)
+			head = m;
+		else
+			assert_int_equal(rte_pktmbuf_chain(head, m), 0);
+	}
+	return head;
+}
+
+static void segments_are_carried_and_trimmed_wherever_the_packet_ends(void **state)
+{
+	uint8_t bytes[FRAME_MAX], got[FRAME_MAX];
+	size_t len = build_ipv4(bytes, IPPROTO_TCP, 0, 600);
+
+	(void)state;
+	backend.encap = WEIR_ENCAP_IPIP4;
+	memset(bytes + len, 0x55, 300);
+	for (size_t padding = 0; padding <= 300; padding += 25) {
+		struct rte_mbuf *m = segments(bytes, len + padding, 100);
+		struct pkt p = packet(m, bytes);
+		const uint8_t *whole;
+
+		assert_int_equal(encap(&p), WEIR_DROP_NONE);
+		assert_int_equal(m->pkt_len, len + OUTER);
+		assert_int_equal(rte_mbuf_check(m, 1, &(const char *){ NULL }), 0);
+		whole = rte_pktmbuf_read(m, 0, m->pkt_len, got);
+		assert_non_null(whole);
+		assert_memory_equal(whole + ETH_LEN + OUTER, bytes + AT_IP, len - AT_IP);
+		rte_pktmbuf_free(m);
+		assert_int_equal(rte_mempool_in_use_count(buffers), 0);
+	}
+}
+
+static int group_setup(void **state)
+{
+	(void)state;
+	buffers = eal_buffers(63);
+	return buffers != NULL ? 0 : -1;
+}
+
+static int group_teardown(void **state)
+{
+	(void)state;
+	rte_mempool_free(buffers);
+	return rte_eal_cleanup();
+}
+
+#define TEST(f) cmocka_unit_test_setup(f, setup)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		TEST(l2_makes_a_new_ethernet_header_and_leaves_the_rest),
+		TEST(ipip_puts_every_field_of_rfc_2003_in_front),
+		TEST(the_checksum_is_that_of_a_full_sum),
+		TEST(padding_does_not_enter_the_tunnel),
+		TEST(a_vlan_tag_is_put_where_the_next_hop_wants_one),
+		TEST(what_does_not_fit_the_least_mtu_is_too_big),
+		TEST(no_outer_length_overflows),
+		TEST(a_backend_says_why_it_gets_nothing),
+		TEST(a_port_must_be_there),
+		TEST(an_unknown_encapsulation_is_no_way_out),
+		TEST(without_headroom_there_is_no_outer_header),
+		TEST(nonsense_in_a_backend_stays_in_range),
+		TEST(segments_are_carried_and_trimmed_wherever_the_packet_ends),
+	};
+
+	return cmocka_run_group_tests_name("encap", tests, group_setup, group_teardown);
+}
