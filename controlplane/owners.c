@@ -1,0 +1,251 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * Every slot has an order of preference over the nodes, made from the full table
+ * alone; its owner is the first in that order who serves. So a failure moves what
+ * the failed node had and nothing else, and events leave no trace. The order is
+ *
+ *   1. its owner in the full table;
+ *   2. its substitute: the owner of one of two other slots, whichever of the two has
+ *      fewer slots of this owner to stand in for, so that the slots of one failed
+ *      node go to as many others as there are;
+ *   3. the owners of TRIES more slots, each by a permutation of its own;
+ *   4. the order of weighted rendezvous.
+ *
+ * The full table holds every node as often as its weight says: picking slots of it
+ * picks nodes by weight. Each pick is by a permutation, so that every slot is picked
+ * once a round. With half of 1,000 nodes away, independent picks put the largest load
+ * above 1.25 of the mean for one set of nodes in twenty, these for one in a thousand.
+ */
+#include "owners.h"
+
+#include "snapshot.h"
+
+#include <errno.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* Misses after which a search is over: then so few nodes serve that comparing all
+ * of them costs less. */
+enum { TRIES = 64 };
+
+/* Working memory of one call, and what it was called with. */
+struct fill {
+	uint16_t *owner;
+	const uint16_t *full;
+	uint32_t len;
+	const struct owners_node *node;
+	uint32_t count;
+	bool *serves;	  /* of node[], close together: looked up per slot */
+	uint16_t *serving; /* positions of those that do */
+	uint32_t serving_count;
+	uint32_t *lost;	  /* slots whose owner does not serve */
+	uint32_t lost_count;
+	uint32_t *quota;  /* slots of each node in the full table */
+	uint32_t *stands; /* slots of the owner at hand that have it for a substitute */
+};
+
+/* The finalizer of SplitMix64: Steele, Lea, Flood, "Fast Splittable Pseudorandom
+ * Number Generators", OOPSLA 2014. */
+static inline uint64_t mix(uint64_t x)
+{
+	x += 0x9e3779b97f4a7c15ull;
+	x = (x ^ x >> 30) * 0xbf58476d1ce4e5b9ull;
+	x = (x ^ x >> 27) * 0x94d049bb133111ebull;
+	return x ^ x >> 31;
+}
+
+/* One pseudo-random permutation of 0..len - 1, len a prime. */
+struct permutation {
+	uint64_t inverse; /* 2^64 / len: a remainder without a division */
+	uint32_t len;
+	uint32_t factor[2]; /* 1..len - 1 */
+	uint32_t flip[2];   /* below the largest power of two in len */
+};
+
+static struct permutation permutation(unsigned number, uint32_t len)
+{
+	struct permutation p = { .inverse = UINT64_MAX / len, .len = len };
+	uint32_t power = 1u << (31 - __builtin_clz(len));
+
+	for (unsigned i = 0; i < 2; i++) {
+		uint64_t h = mix(number * 2 + i);
+
+		p.factor[i] = (uint32_t)(h % (len - 1)) + 1;
+		p.flip[i] = (uint32_t)(h >> 32) & (power - 1);
+	}
+	return p;
+}
+
+/*
+ * Multiplying modulo a prime permutes, but keeps arithmetic progressions, and those
+ * are what a Maglev node's first slots are: two nodes' would meet again and again.
+ * Flipping bits, where the result is still below len, permutes too (it swaps pairs)
+ * and breaks progressions up.
+ */
+static inline uint32_t permute(const struct permutation *p, uint32_t x)
+{
+	for (unsigned i = 0; i < 2; i++) {
+		uint64_t product = (uint64_t)x * p->factor[i];
+		uint64_t whole = (uint64_t)(((unsigned __int128)product * p->inverse) >> 64);
+		uint32_t flipped;
+
+		x = (uint32_t)(product - whole * p->len);
+		x -= x >= p->len ? p->len : 0;
+		flipped = x ^ p->flip[i];
+		x = flipped < p->len ? flipped : x;
+	}
+	return x;
+}
+
+/* Slots that are not served by their owner in the full table, grouped by it. */
+static void find_lost(struct fill *f)
+{
+	uint32_t at = 0;
+
+	for (uint32_t slot = 0; slot < f->len; slot++)
+		if (f->full[slot] != MAGLEV_NONE)
+			f->quota[f->full[slot]]++;
+	for (uint32_t i = 0; i < f->count; i++) {
+		f->stands[i] = at; /* borrowed: where the next lost slot of i goes */
+		at += f->serves[i] ? 0 : f->quota[i];
+	}
+	f->lost_count = at;
+	for (uint32_t slot = 0; slot < f->len; slot++) {
+		uint16_t o = f->full[slot];
+
+		f->owner[slot] = o;
+		if (o != MAGLEV_NONE && !f->serves[o])
+			f->lost[f->stands[o]++] = slot;
+	}
+	memset(f->stands, 0, f->count * sizeof(*f->stands));
+}
+
+/* Give the lost slots of one owner, lost[from..to), their substitutes. */
+static void substitute(struct fill *f, const struct permutation p[2], uint32_t from, uint32_t to)
+{
+	uint16_t self = f->full[f->lost[from]];
+
+	for (uint32_t i = from; i < to; i++) {
+		uint16_t a = f->full[permute(&p[0], f->lost[i])];
+		uint16_t b = f->full[permute(&p[1], f->lost[i])];
+		uint64_t load_a = (uint64_t)f->stands[a] * f->quota[b];
+		uint64_t load_b = (uint64_t)f->stands[b] * f->quota[a];
+
+		if (a == self || (b != self && load_b < load_a))
+			a = b;
+		f->stands[a]++;
+		f->owner[f->lost[i]] = a;
+	}
+	for (uint32_t i = from; i < to; i++)
+		f->stands[f->owner[f->lost[i]]] = 0;
+}
+
+static void substitute_all(struct fill *f)
+{
+	const struct permutation p[2] = { permutation(1, f->len), permutation(2, f->len) };
+	uint32_t kept = 0;
+
+	for (uint32_t from = 0, to; from < f->lost_count; from = to) {
+		to = from + f->quota[f->full[f->lost[from]]];
+		substitute(f, p, from, to);
+	}
+	for (uint32_t i = 0; i < f->lost_count; i++) {
+		uint32_t slot = f->lost[i];
+
+		f->lost[kept] = slot;
+		kept += !f->serves[f->owner[slot]];
+	}
+	f->lost_count = kept;
+}
+
+/* One look at one other slot for each that is still lost. */
+static void search(struct fill *f, unsigned number)
+{
+	const struct permutation p = permutation(number, f->len);
+	uint32_t kept = 0;
+
+	for (uint32_t i = 0; i < f->lost_count; i++) {
+		uint32_t slot = f->lost[i];
+		uint16_t o = f->full[permute(&p, slot)];
+
+		/* No branch on a coin's toss: write both, advance or not. */
+		f->owner[slot] = o;
+		f->lost[kept] = slot;
+		kept += !f->serves[o];
+	}
+	f->lost_count = kept;
+}
+
+/*
+ * The node with the smallest -ln(u) / weight, u uniform in (0, 1) by slot and
+ * identity: Efraimidis and Spirakis, "Weighted random sampling with a reservoir",
+ * 2006. Logarithms of two machines may differ in the last bit; that two scores are so
+ * close is a matter of one slot in 10^12.
+ */
+static uint16_t rendezvous(const struct fill *f, uint32_t slot)
+{
+	uint64_t slot_hash = mix(slot);
+	uint16_t best = MAGLEV_NONE;
+	double least = INFINITY;
+
+	for (uint32_t i = 0; i < f->serving_count; i++) {
+		const struct owners_node *n = &f->node[f->serving[i]];
+		double u = ((double)(mix(n->id ^ slot_hash) >> 12) + 0.5) * 0x1p-52;
+		double score = -log(u) / n->weight;
+
+		if (score < least) {
+			least = score;
+			best = f->serving[i];
+		}
+	}
+	return best;
+}
+
+static int allocate(struct fill *f)
+{
+	f->serves = calloc(f->count + 1, sizeof(*f->serves));
+	f->serving = calloc(f->count + 1, sizeof(*f->serving));
+	f->quota = calloc(f->count + 1, sizeof(*f->quota));
+	f->stands = calloc(f->count + 1, sizeof(*f->stands));
+	f->lost = malloc((f->len + 1) * sizeof(*f->lost));
+	return f->serves && f->serving && f->quota && f->stands && f->lost ? 0 : -ENOMEM;
+}
+
+static void release(struct fill *f)
+{
+	free(f->lost);
+	free(f->stands);
+	free(f->quota);
+	free(f->serving);
+	free(f->serves);
+}
+
+int owners_fill(uint16_t *owner, const uint16_t *full, uint32_t len,
+		const struct owners_node *node, uint32_t count)
+{
+	struct fill f = {
+		.owner = owner, .full = full, .len = len, .node = node, .count = count
+	};
+	int away = -ENOMEM;
+
+	if (allocate(&f) < 0)
+		goto out;
+	for (uint32_t i = 0; i < count; i++) {
+		f.serves[i] = node[i].serves;
+		if (node[i].serves)
+			f.serving[f.serving_count++] = (uint16_t)i;
+	}
+	find_lost(&f);
+	away = (int)f.lost_count;
+	if (f.serving_count > 0) {
+		substitute_all(&f);
+		for (unsigned k = 1; k <= TRIES && f.lost_count > 0; k++)
+			search(&f, 2 + k);
+	}
+	for (uint32_t i = 0; i < f.lost_count; i++)
+		owner[f.lost[i]] = rendezvous(&f, f.lost[i]);
+out:
+	release(&f);
+	return away;
+}
