@@ -6,7 +6,7 @@
  *   conf_opts.c   every option of [controlplane], [pool], [service] and of a
  *                 backend's line, once
  *   conf_file.c   conf_load()
- *   conf_check.c  what spans sections
+ *   conf_check*.c what spans sections
  *   conf_edit.c   finding, adding, removing, copying
  *   conf_diff.c, conf_merge.c
  *
@@ -18,9 +18,9 @@
 #define WEIR_CONF_FILE_H
 
 #include "addr.h"
+#include "bounds.h"
 #include "conf.h"
 #include "dpconf.h"
-#include "bounds.h"
 #include "snapshot.h"
 
 #include <stdbool.h>
@@ -34,6 +34,12 @@ enum check_kind { CHECK_KIND_NONE, CHECK_KIND_TCP };
 /* How long a slot that changes its owner keeps the flows of the old one. */
 #define POOL_TCP_WINDOW_MS 300000
 #define POOL_UDP_WINDOW_MS 30000
+
+/* By row of conf_opts[]: the line that gave the key, 0: none did. For messages. */
+#define CONF_FILE_OPTS 32
+struct key_lines {
+	int line[CONF_FILE_OPTS];
+};
 
 /* "backend NAME = ADDRESS [weight=N] [state=...] [port=NAME] [mac=MAC] [vlan=N]" in [pool P] */
 struct backend_conf {
@@ -68,7 +74,8 @@ struct pool_conf {
 	struct check_conf check;
 	struct backend_conf *backend;
 	uint32_t backend_count;
-	int line;
+	int line; /* of the header */
+	struct key_lines keys;
 };
 
 struct service_conf {
@@ -79,6 +86,7 @@ struct service_conf {
 	char pool[WEIR_NAME_LEN];
 	bool quic;
 	int line;
+	struct key_lines keys;
 };
 
 struct control_conf {
@@ -87,7 +95,7 @@ struct control_conf {
 	char state_file[DP_STRLEN];
 	char user[32];
 	bool has_seed;
-	uint64_t flow_seed;   /* [controlplane] flow_seed = 16 hex digits */
+	uint64_t flow_seed; /* [controlplane] flow_seed = 16 hex digits */
 };
 
 struct conf {
@@ -130,6 +138,10 @@ struct backend_conf *conf_backend(struct conf *c, const char *pool, const char *
 int backend_parse(const char *name, const char *text, struct backend_conf *out, char *why,
 		  size_t why_len);
 
+/* The line of a backend behind "=", defaults left out, into buf[CONF_TEXT_LEN].
+ * Returns buf. */
+const char *backend_text(const struct backend_conf *b, char *buf);
+
 /* Set the weight; base_weight follows unless it is 0. */
 void backend_set_weight(struct backend_conf *b, uint32_t weight);
 
@@ -152,7 +164,7 @@ int conf_check(const struct conf *c, const char *path, struct conf_errors *error
  * Every difference, one call each, in a stable order. `what` is "pool web",
  * "backend web/a", "service www", "port wan", "dataplane" or "controlplane"; key
  * NULL: the whole object, `from` NULL: only in b, `to` NULL: only in a. The text
- * of a whole backend is its line. Returns 0 or -ENOMEM (before the first call).
+ * of a whole backend is its line. Returns 0, or -ENOMEM part-way.
  */
 typedef void conf_diff_fn(void *user, const char *what, const char *key, const char *from,
 			  const char *to);
