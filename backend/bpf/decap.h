@@ -1,0 +1,67 @@
+// SPDX-License-Identifier: Apache-2.0 OR GPL-2.0-only
+/*
+ * What the decapsulation program and weir-backend must agree on: the keys and
+ * values of its maps, and what a packet can be counted as.
+ *
+ * An address is 16 bytes for both families, IPv4 as ::ffff:a.b.c.d (RFC 4291,
+ * section 2.5.5.2), so that one map of each kind serves both.
+ */
+#ifndef WEIR_DECAP_ABI_H
+#define WEIR_DECAP_ABI_H
+
+#include <linux/types.h>
+
+/* How the tc filter is found again. The name is what `tc filter show` and
+ * `bpftool prog` print; the handle reads "weir". */
+#define DECAP_PROGRAM  "weir_decap"
+#define DECAP_HANDLE   0x77656972u
+#define DECAP_PRIORITY 10 /* before filters that name none: they get 49152 */
+
+#define DECAP_MAX_VIPS	 4096
+#define DECAP_MAX_FROM	 1024
+#define DECAP_MAX_LOCAL	 1024
+#define DECAP_V4_BITS	 96 /* prefix length of ::ffff:0:0 */
+
+struct decap_addr {
+	__u32 word_be[4];
+};
+
+/* Key of the prefix map; the layout is the kernel's (struct bpf_lpm_trie_key). */
+struct decap_prefix {
+	__u32 len; /* bits of addr that count, DECAP_V4_BITS included */
+	struct decap_addr addr;
+};
+
+/*
+ * X(enum suffix, name, sentence). The order is the index into the counter map,
+ * which outlives an update of the program: add at the end only.
+ */
+#define DECAP_FATES(X)                                                                          \
+	X(DECAPSULATED, "decapsulated", "for a VIP, from a configured prefix: handed on without " \
+					"its outer header")                                     \
+	X(REFUSED_SOURCE, "refused-source", "dropped: for a VIP, but the outer source is in no "  \
+					    "configured prefix")                                \
+	X(NOT_A_VIP, "not-a-vip", "passed: from a configured prefix, but the inner destination "  \
+				  "is no configured VIP")                                       \
+	X(NOT_THIS_HOST, "not-this-host", "passed: from a configured prefix, but the outer "      \
+					  "destination was no address of this host at \"up\"")  \
+	X(MALFORMED, "malformed", "dropped: the inner header is cut short or contradicts itself") \
+	X(FRAGMENT, "fragment", "dropped: a fragment of an outer packet, which Weir never sends") \
+	X(CONGESTED, "congested", "dropped: marked by a congested router, and the inner packet "  \
+				  "cannot carry the mark (RFC 6040)")                           \
+	X(FAILED, "failed", "dropped: the kernel could not take the outer header off")
+
+enum decap_fate {
+#define DECAP_FATE_ENUM(id, name, text) DECAP_##id,
+	DECAP_FATES(DECAP_FATE_ENUM)
+#undef DECAP_FATE_ENUM
+		DECAP_FATE_COUNT
+};
+#define DECAP_FATE_ROOM 16 /* entries of the counter map */
+
+struct decap_count {
+	__u64 packets; /* as the wire had them, before receive offload merged them */
+	__u64 bytes;   /* of the frames; decapsulated ones without the outer header */
+};
+
+#endif /* WEIR_DECAP_ABI_H */

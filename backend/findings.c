@@ -1,0 +1,384 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "findings.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define OUTER_BYTES 20	 /* outer IPv4 header */
+#define TCPIP_BYTES 40	 /* IPv4 and TCP headers without options: MTU - MSS */
+#define PATH_MTU    1500 /* what clients send at most, whatever we advertise */
+
+/* What is compared, and where the results go. */
+struct comparison {
+	const struct settings *s;
+	const struct host *h;
+	const struct host_link *link; /* the configured interface */
+	struct findings *out;
+	int err;
+};
+
+__attribute__((format(printf, 3, 4))) static void add(struct comparison *c,
+						       enum finding_grade grade, const char *fmt,
+						       ...)
+{
+	struct findings *f = c->out;
+	struct finding *bigger = realloc(f->item, (f->count + 1) * sizeof(*bigger));
+	va_list ap;
+
+	if (bigger == NULL) {
+		c->err = -ENOMEM;
+		return;
+	}
+	f->item = bigger;
+	bigger += f->count++;
+	bigger->grade = grade;
+	f->wrong += grade == FINDING_WRONG;
+	va_start(ap, fmt);
+	vsnprintf(bigger->text, sizeof(bigger->text), fmt, ap);
+	va_end(ap);
+}
+#define wrong(c, ...) add(c, FINDING_WRONG, __VA_ARGS__)
+#define note(c, ...)  add(c, FINDING_NOTE, __VA_ARGS__)
+
+int finding_effective(int all, int own)
+{
+	return all > own ? all : own;
+}
+
+bool finding_arp_ignore_right(int value)
+{
+	return (value >= 1 && value <= 3) || value == 8;
+}
+
+bool finding_arp_announce_right(int value)
+{
+	return value >= 2;
+}
+
+bool finding_rp_filter_right(int value)
+{
+	return value != 1;
+}
+
+/* -- interfaces ------------------------------------------------------------------ */
+
+static void interface_compare(struct comparison *c)
+{
+	const struct host_link *lo = host_link_named(c->h, "lo");
+
+	if ((c->link->flags & IFF_UP) == 0)
+		wrong(c, "%s is down, so nothing arrives from Weir; run \"ip link set %s up\"",
+		      c->link->name, c->link->name);
+	if (lo == NULL || (lo->flags & IFF_UP) == 0)
+		wrong(c, "lo is down, so no address on it can be reached, the VIPs included; run "
+			 "\"ip link set lo up\"");
+}
+
+static void vip_compare(struct comparison *c, const struct weir_addr *vip)
+{
+	const struct host_addr *quiet = host_addr_find(c->h, vip, true);
+	const struct host_addr *loud = host_addr_find(c->h, vip, false);
+	const struct host_link *l;
+	char text[WEIR_ADDR_STRLEN];
+
+	weir_addr_text(vip, text);
+	if (quiet == NULL && loud == NULL)
+		wrong(c, "VIP %s is no address of this host, so it drops the requests for it; run "
+			 "\"%s\"", text, c->s->mend);
+	else if (quiet == NULL)
+		wrong(c, "VIP %s is on no loopback, so ARP silence does not cover it; run \"%s\"",
+		      text, c->s->mend);
+	if (quiet != NULL && quiet->len < 32) {
+		l = host_link_by(c->h, quiet->ifindex);
+		wrong(c, "VIP %s is on %s as a /%u, so this host takes the whole subnet for itself "
+			 "and answers none of its clients; run \"ip addr del %s/%u dev %s\", then "
+			 "\"%s\"", text, l->name, quiet->len, text, quiet->len, l->name, c->s->mend);
+	}
+	if (loud != NULL) {
+		l = host_link_by(c->h, loud->ifindex);
+		wrong(c, "VIP %s is also on %s, so this host answers ARP for it and takes the "
+			 "clients away from Weir; run \"ip addr del %s/%u dev %s\"", text, l->name,
+		      text, loud->len, l->name);
+	}
+}
+
+/* A VIP on lo is an address of every interface that answers ARP. Of the others only
+ * the first is named: a host of containers has hundreds. */
+static void arp_compare(struct comparison *c, bool other)
+{
+	const struct host_link *ignorant = NULL, *announcing = NULL;
+	int ignore = 0, announce = 0;
+
+	for (unsigned i = 0; i < c->h->link_count; i++) {
+		const struct host_link *l = &c->h->link[i];
+		int effective;
+
+		if (other == (l == c->link) || (l->flags & IFF_UP) == 0 ||
+		    (l->flags & (IFF_LOOPBACK | IFF_NOARP)) != 0)
+			continue;
+		effective = finding_effective(c->h->all.arp_ignore, l->sysctls.arp_ignore);
+		if (ignorant == NULL && !finding_arp_ignore_right(effective)) {
+			ignorant = l;
+			ignore = effective;
+		}
+		effective = finding_effective(c->h->all.arp_announce, l->sysctls.arp_announce);
+		if (announcing == NULL && !finding_arp_announce_right(effective)) {
+			announcing = l;
+			announce = effective;
+		}
+	}
+	if (ignorant != NULL)
+		wrong(c, "arp_ignore is %d on %s%s, so this host answers ARP for the VIPs and takes "
+			 "the clients away from Weir; run \"%s\"", ignore, ignorant->name,
+		      other ? " and perhaps further interfaces" : "", c->s->mend);
+	if (announcing != NULL)
+		wrong(c, "arp_announce is %d on %s%s, so ARP requests of this host can name a VIP as "
+			 "sender and neighbours learn it; run \"%s\"", announce, announcing->name,
+		      other ? " and perhaps further interfaces" : "", c->s->mend);
+}
+
+static void rp_filter_compare(struct comparison *c)
+{
+	int value = finding_effective(c->h->all.rp_filter, c->link->sysctls.rp_filter);
+
+	if (!finding_rp_filter_right(value))
+		wrong(c, "rp_filter is %d (strict) on %s, so requests of clients whose way back is "
+			 "another interface are dropped; run \"%s\"", value, c->link->name,
+		      c->s->mend);
+}
+
+/* -- the way back ---------------------------------------------------------------- */
+
+static void route_compare(struct comparison *c)
+{
+	if (c->h->route_count != 0)
+		return;
+	if (c->h->gateway_routes == 0)
+		wrong(c, "there is no default route, so answers reach only connected networks; run "
+			 "\"ip route add default via ROUTER\"");
+	else
+		note(c, "there is no default route: only clients behind the %u other routes by a "
+			"gateway get answers", c->h->gateway_routes);
+}
+
+/* The MSS that SYN-ACKs by this route tell clients (ipv4_default_advmss()), or what
+ * the clients' own MTU leaves of it. */
+static unsigned route_mss(const struct host *h, const struct host_route *r)
+{
+	const struct host_link *l = host_link_by(h, r->ifindex);
+	unsigned mtu = r->mtu != 0 ? r->mtu : l != NULL ? l->mtu : PATH_MTU;
+	unsigned mss = r->advmss != 0 ? r->advmss : mtu - TCPIP_BYTES;
+
+	return mss > PATH_MTU - TCPIP_BYTES ? PATH_MTU - TCPIP_BYTES : mss;
+}
+
+/* "default via 10.0.0.1 dev eth0", as ip-route(8) has it. */
+static const char *route_text(const struct host *h, const struct host_route *r, char *buf,
+			      size_t len)
+{
+	const struct host_link *l = host_link_by(h, r->ifindex);
+	char gateway[WEIR_ADDR_STRLEN];
+	bool via = r->gateway.family != 0;
+
+	snprintf(buf, len, "default%s%s%s%s", via ? " via " : "",
+		 via ? weir_addr_text(&r->gateway, gateway) : "", l != NULL ? " dev " : "",
+		 l != NULL ? l->name : " ...");
+	return buf;
+}
+
+static void mtu_compare(struct comparison *c)
+{
+	unsigned room = c->link->mtu - OUTER_BYTES, mss;
+	char text[96];
+
+	for (unsigned i = 0; i < c->h->route_count; i++) {
+		const struct host_route *r = &c->h->route[i];
+
+		mss = route_mss(c->h, r);
+		if (mss + TCPIP_BYTES <= room)
+			continue;
+		wrong(c, "the MTU of %s is %u and clients may send %u bytes a packet (MSS %u), which "
+			 "with the outer header does not fit, so uploads stall; run \"ip link set %s "
+			 "mtu %u\", and the same on the way from Weir, or \"ip route change %s advmss "
+			 "%u\"", c->link->name, c->link->mtu, mss + TCPIP_BYTES, mss, c->link->name,
+		      PATH_MTU + OUTER_BYTES, route_text(c->h, r, text, sizeof(text)),
+		      room - TCPIP_BYTES);
+		return;
+	}
+}
+
+/* -- decapsulation --------------------------------------------------------------- */
+
+/* How a list of the program differs from what it should be, in words. */
+struct difference {
+	const char *missing, *missing_then; /* "... knows no X", "so ..." */
+	const char *extra, *extra_then;
+};
+
+static void list_compare(struct comparison *c, const struct difference *d,
+			 const struct prefix_list *have, const struct prefix_list *want)
+{
+	char text[WEIR_PREFIX_STRLEN];
+
+	for (unsigned i = 0; i < want->count; i++)
+		if (!prefix_has(have, &want->item[i]))
+			wrong(c, "the decapsulation program %s %s, %s; run \"%s\"", d->missing,
+			      prefix_text(&want->item[i], text), d->missing_then, c->s->mend);
+	for (unsigned i = 0; i < have->count; i++)
+		if (!prefix_has(want, &have->item[i]))
+			wrong(c, "the decapsulation program %s %s, %s; run \"%s\"", d->extra,
+			      prefix_text(&have->item[i], text), d->extra_then, c->s->mend);
+}
+
+static void lists_compare(struct comparison *c)
+{
+	static const struct difference vips = {
+		"does not know VIP", "so requests for it stay packed",
+		"still unpacks for", "which is no configured VIP",
+	};
+	static const struct difference from = {
+		"does not know prefix", "so it drops what Weir sends from there",
+		"still believes packets from", "which is no configured prefix",
+	};
+	static const struct difference locals = {
+		"does not know this host's address", "so what Weir sends to it stays packed",
+		"still unpacks what is sent to", "which is no address of this host anymore",
+	};
+	struct prefix_list local = { 0 };
+
+	list_compare(c, &vips, &c->h->decap.vips, &c->s->vips);
+	list_compare(c, &from, &c->h->decap.from, &c->s->from);
+	if (host_local(c->h, &c->s->vips, &local) == 0)
+		list_compare(c, &locals, &c->h->decap.local, &local);
+	else
+		c->err = -ENOMEM;
+	prefix_free(&local);
+}
+
+static void counts_note(struct comparison *c)
+{
+	static const enum decap_fate bad[] = { DECAP_REFUSED_SOURCE, DECAP_NOT_A_VIP,
+					       DECAP_NOT_THIS_HOST, DECAP_MALFORMED, DECAP_FRAGMENT,
+					       DECAP_CONGESTED, DECAP_FAILED };
+	static const char *const what[DECAP_FATE_COUNT] = {
+		[DECAP_REFUSED_SOURCE] = "packed packets for a VIP came from outside the configured "
+					 "prefixes and were dropped",
+		[DECAP_NOT_A_VIP] = "packed packets from Weir's prefixes were for no configured VIP "
+				    "and stayed packed",
+		[DECAP_NOT_THIS_HOST] = "packed packets from Weir's prefixes were addressed to "
+					"another host and stayed packed",
+		[DECAP_MALFORMED] = "packed packets had a broken inner header and were dropped",
+		[DECAP_FRAGMENT] = "packed packets came as fragments and were dropped: raise the "
+				   "MTU of the way from Weir",
+		[DECAP_CONGESTED] = "packed packets were dropped for a congestion mark that the "
+				    "client's packet cannot carry",
+		[DECAP_FAILED] = "packed packets were dropped because the kernel could not take the "
+				 "outer header off",
+	};
+
+	for (unsigned i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
+		if (c->h->decap.count[bad[i]].packets != 0)
+			note(c, "%llu %s",
+			     (unsigned long long)c->h->decap.count[bad[i]].packets, what[bad[i]]);
+}
+
+static void tunnel_compare(struct comparison *c)
+{
+	for (unsigned i = 0; i < c->h->link_count; i++) {
+		const struct host_link *l = &c->h->link[i];
+
+		if (strcmp(l->kind, "ipip") == 0 && l->any_remote && (l->flags & IFF_UP) != 0)
+			wrong(c, "the kernel tunnel %s is up and unpacks IP-in-IP from every source, "
+				 "whatever \"from\" says; run \"ip link set %s down\"", l->name,
+			      l->name);
+	}
+}
+
+static void decap_compare(struct comparison *c)
+{
+	for (unsigned i = 0; i < c->h->link_count; i++)
+		if (c->h->link[i].decap_id != 0 && &c->h->link[i] != c->link &&
+		    c->h->decap.id == 0)
+			note(c, "the decapsulation program is attached to %s",
+			     c->h->link[i].name);
+	if (c->s->mode != SETTINGS_IPIP) {
+		if (c->h->decap.id != 0)
+			wrong(c, "the decapsulation program is attached to %s although the mode is "
+				 "%s; run \"%s\"", c->link->name, settings_modes[c->s->mode],
+			      c->s->mend);
+		return;
+	}
+	tunnel_compare(c);
+	mtu_compare(c);
+	if (c->h->decap.id == 0) {
+		wrong(c, "the decapsulation program is not attached to %s, so what Weir sends stays "
+			 "packed; run \"%s\"", c->link->name, c->s->mend);
+		return;
+	}
+	lists_compare(c);
+	for (unsigned i = 0; i < c->h->filter_count; i++)
+		if (c->h->filter[i].priority < DECAP_PRIORITY)
+			note(c, "tc filter %s (priority %u) runs before the decapsulation program: "
+				"packets on which it decides do not get there",
+			     c->h->filter[i].name, c->h->filter[i].priority);
+	counts_note(c);
+}
+
+/* -- notes ----------------------------------------------------------------------- */
+
+static void from_note(struct comparison *c)
+{
+	char text[WEIR_PREFIX_STRLEN];
+
+	for (unsigned i = 0; i < c->s->from.count; i++) {
+		if (c->s->mode == SETTINGS_L2)
+			note(c, "\"from\" %s has no meaning in mode l2: nothing is unpacked",
+			     prefix_text(&c->s->from.item[i], text));
+		else if (c->s->from.item[i].len == 0)
+			note(c, "\"from\" %s believes every host that can send to %s",
+			     prefix_text(&c->s->from.item[i], text), c->s->interface);
+	}
+}
+
+static void listening_note(struct comparison *c, const struct weir_addr *vip)
+{
+	static const struct weir_addr any = { .family = 4 };
+	char text[WEIR_ADDR_STRLEN];
+
+	if (!prefix_has_addr(&c->h->listening, vip) && !prefix_has_addr(&c->h->listening, &any))
+		note(c, "no TCP or UDP socket listens on VIP %s", weir_addr_text(vip, text));
+}
+
+int findings_make(const struct settings *s, const struct host *h, struct findings *out)
+{
+	struct comparison c = { .s = s, .h = h, .out = out };
+
+	c.link = host_link_named(h, s->interface);
+	if (c.link == NULL) {
+		wrong(&c, "there is no interface %s, so nothing arrives from Weir; name the right "
+			  "one in \"interface\" (\"ip link\" lists them), then run \"%s\"",
+		      s->interface, s->mend);
+		return c.err;
+	}
+	interface_compare(&c);
+	for (unsigned i = 0; i < s->vips.count; i++)
+		vip_compare(&c, &s->vips.item[i].addr);
+	arp_compare(&c, false);
+	arp_compare(&c, true);
+	rp_filter_compare(&c);
+	decap_compare(&c);
+	route_compare(&c);
+	from_note(&c);
+	for (unsigned i = 0; i < s->vips.count; i++)
+		listening_note(&c, &s->vips.item[i].addr);
+	return c.err;
+}
+
+void findings_free(struct findings *f)
+{
+	free(f->item);
+	*f = (struct findings){ 0 };
+}

@@ -1,0 +1,103 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * What this host looks like now: everything that `up` may have to change and
+ * `check` has to judge. Observed by host_look() in one go; plan.c and findings.c
+ * compute from it and from nothing else, so their tests need no host.
+ */
+#ifndef WEIR_BACKEND_HOST_H
+#define WEIR_BACKEND_HOST_H
+
+#include "bpf/decap.h"
+#include "prefix.h"
+
+#include <net/if.h>
+
+#define HOST_VIP_LABEL "lo:weir" /* label of the addresses that `up` made */
+
+/* Settings of one interface, or of "all", under /proc/sys/net/ipv4/conf. The
+ * kernel goes by the greater of the two for each of them. */
+struct host_sysctls {
+	int arp_ignore, arp_announce, rp_filter;
+};
+
+struct host_link {
+	int index;
+	char name[IFNAMSIZ];
+	char kind[16]; /* "veth", "dummy", "ipip", ...; "" for hardware and lo */
+	unsigned flags; /* IFF_* */
+	unsigned mtu;
+	bool any_remote; /* an ipip device that takes packets from every source */
+	struct host_sysctls sysctls;
+	uint32_t decap_id; /* program weir_decap at its tc ingress; 0: none */
+};
+
+struct host_addr {
+	int ifindex;
+	struct weir_addr addr;
+	uint8_t len; /* bits of the subnet */
+	char label[IFNAMSIZ];
+};
+
+/* A default route of the main table. */
+struct host_route {
+	int ifindex;		  /* 0: by several interfaces */
+	struct weir_addr gateway; /* family 0: none, or several */
+	unsigned mtu;		  /* its own; 0: the interface's */
+	unsigned advmss;	  /* its own; 0: by MTU */
+};
+
+/* A filter at tc ingress of the configured interface that is not ours. */
+struct host_filter {
+	uint32_t priority;
+	char name[64];
+};
+
+/* The program at tc ingress of the configured interface. */
+struct host_decap {
+	uint32_t id;	   /* 0: none */
+	uint64_t loaded_s; /* seconds since boot */
+	struct prefix_list vips, from, local;
+	struct decap_count count[DECAP_FATE_COUNT];
+};
+
+struct host {
+	struct host_link *link;
+	unsigned link_count;
+	struct host_addr *addr; /* IPv4 */
+	unsigned addr_count;
+	struct host_route *route;
+	unsigned route_count;
+	unsigned gateway_routes; /* other routes by a gateway */
+	struct host_filter *filter;
+	unsigned filter_count;
+	struct host_sysctls all;
+	struct host_decap decap;
+	bool ingress;	   /* the configured interface has a clsact or ingress qdisc */
+	bool egress_used;  /* there are filters at its tc egress */
+	struct prefix_list listening; /* local addresses of sockets; 0.0.0.0: all of them */
+};
+
+/*
+ * Look at the host of this network namespace; `interface` is the configured one
+ * and need not exist. Returns 0, or a negative errno with a sentence in
+ * why[why_len] and *out untouched. host_free() ends it.
+ */
+int host_look(const char *interface, struct host *out, char *why, size_t why_len);
+void host_free(struct host *h);
+
+/* By name or index; NULL: there is none. */
+const struct host_link *host_link_named(const struct host *h, const char *name);
+const struct host_link *host_link_by(const struct host *h, int ifindex);
+
+/* An interface that does not speak ARP and so may hold a VIP: loopback or dummy. */
+bool host_link_quiet(const struct host_link *l);
+
+/* The first entry for an address on a quiet interface (or with `quiet` false: on
+ * any other); NULL: there is none. */
+const struct host_addr *host_addr_find(const struct host *h, const struct weir_addr *a, bool quiet);
+
+/* Addresses that Weir may send outer packets to: every IPv4 address of this host
+ * but 127/8, those in `vips` and those that `up` made. Returns 0 or -ENOMEM. */
+int host_local(const struct host *h, const struct prefix_list *vips, struct prefix_list *out);
+
+#endif /* WEIR_BACKEND_HOST_H */
