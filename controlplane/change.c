@@ -1,0 +1,172 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "change.h"
+
+#include "log.h"
+#include "reload.h"
+#include "state_file.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+struct conf *change_begin(struct controlplane *cp, struct rpc_error *err)
+{
+	struct conf *next = conf_dup(cp->running);
+
+	if (next == NULL)
+		rpc_fail(err, RPC_INTERNAL, "no memory for a copy of the configuration");
+	return next;
+}
+
+/* The first error is the message, all of them are the data. */
+static void bad_config(const struct conf_errors *errors, struct rpc_error *err)
+{
+	json_t *list = json_array();
+
+	for (unsigned i = 0; i < errors->count; i++)
+		json_array_append_new(list, json_string(errors->text[i]));
+	rpc_fail(err, RPC_BAD_CONFIG, "%s",
+		 errors->count > 0 ? errors->text[0] : "the configuration is not usable");
+	err->data = json_pack("{s:o}", "errors", list);
+}
+
+int change_install(struct controlplane *cp, struct conf *next)
+{
+	int err = model_apply(&cp->model, next, &cp->follow);
+
+	if (err < 0)
+		return err;
+	if (cp->running != next)
+		conf_free(cp->running);
+	cp->running = next;
+	cp->unsaved = true;
+	checks_sync(cp->checks);
+	drain_arm(cp->drain, next);
+	if (checks_pending(cp->checks) == 0)
+		publisher_release(cp->publisher);
+	publish_request(cp->publisher);
+	return 0;
+}
+
+bool change_commit(struct controlplane *cp, struct conf *next, struct rpc_error *err)
+{
+	struct conf_errors errors = { 0 };
+
+	if (conf_check(next, cp->path, &errors, NULL) < 0)
+		bad_config(&errors, err);
+	else if (change_install(cp, next) < 0)
+		rpc_fail(err, RPC_INTERNAL, "no memory for the changed configuration");
+	else
+		next = NULL;
+	conf_errors_free(&errors);
+	conf_free(next);
+	return next == NULL;
+}
+
+/* Put in force what reload.h made of it. The warnings stay in `r`. */
+static bool install_reload(struct controlplane *cp, struct reload *r, struct rpc_error *err)
+{
+	if (change_install(cp, r->running) < 0) {
+		rpc_fail(err, RPC_INTERNAL, "no memory for the changed configuration");
+		return false;
+	}
+	r->running = NULL;
+	conf_free(cp->file);
+	cp->file = r->file;
+	r->file = NULL;
+	return true;
+}
+
+bool change_reload(struct controlplane *cp, unsigned *changed, struct conf_errors *warnings,
+		   struct rpc_error *err)
+{
+	struct reload r = { 0 };
+	bool ok;
+
+	if (reload_file(cp->path, cp->file, cp->running, &r) < 0) {
+		bad_config(&r.errors, err);
+		ok = false;
+	} else {
+		ok = install_reload(cp, &r, err);
+	}
+	if (ok) {
+		*changed = r.changed;
+		*warnings = r.warnings;
+		r.warnings = (struct conf_errors){ 0 };
+		log_info("%s read again: %u keys changed", cp->path, *changed);
+	}
+	reload_free(&r);
+	return ok;
+}
+
+bool change_revert(struct controlplane *cp, unsigned *changed, struct rpc_error *err)
+{
+	struct reload r = { 0 };
+	bool ok;
+
+	if (reload_revert(cp->file, cp->running, &r) < 0) {
+		rpc_fail(err, RPC_INTERNAL, "no memory for a copy of the configuration");
+		ok = false;
+	} else {
+		ok = install_reload(cp, &r, err);
+	}
+	if (ok) {
+		*changed = r.changed;
+		log_info("changes made at run time dropped: %u keys changed", *changed);
+	}
+	reload_free(&r);
+	return ok;
+}
+
+void change_expire(struct controlplane *cp)
+{
+	struct rpc_error err = { 0 };
+	struct conf *next = change_begin(cp, &err);
+	char why[256];
+
+	if (next == NULL) {
+		log_error("drain deadline: %s", err.message);
+		return;
+	}
+	if (drain_expire(next, drain_clock_ms()) == 0) {
+		conf_free(next);
+		drain_arm(cp->drain, cp->running);
+		return;
+	}
+	if (!change_commit(cp, next, &err)) {
+		log_error("drain deadline: %s", err.message);
+		json_decref(err.data);
+		return;
+	}
+	(void)change_save(cp, why, sizeof(why));
+}
+
+int change_save(struct controlplane *cp, char *why, size_t why_len)
+{
+	struct state s = { .file = cp->file,
+			   .running = cp->running,
+			   .has_seed = true,
+			   .flow_seed = cp->model.flow_seed };
+	struct state_clock now;
+	int err;
+
+	if (!cp->unsaved)
+		return 0;
+	s.place = calloc(cp->model.service_count + 1, sizeof(*s.place));
+	if (s.place == NULL) {
+		snprintf(why, why_len, "no memory to write the state file");
+		return -ENOMEM;
+	}
+	s.place_count = cp->model.service_count;
+	for (uint32_t i = 0; i < s.place_count; i++) {
+		memcpy(s.place[i].name, cp->model.service[i]->conf.name, sizeof(s.place[i].name));
+		s.place[i].index = cp->model.service[i]->index;
+	}
+	state_clock_now(&now);
+	err = state_save(cp->running->control.state_file, &now, &s, why, why_len);
+	free(s.place);
+	if (err < 0)
+		log_error("changes are in force but not saved: %s", why);
+	cp->unsaved = err < 0;
+	return err;
+}

@@ -1,0 +1,283 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * What would happen to a packet, and why: the data plane runs its real stages over it
+ * and sends nothing; here indices become names, and the slot's owner gets a reason.
+ */
+#include "cmd.h"
+
+#include <errno.h>
+#include <netinet/in.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { TCP_SYN = 0x02, PAYLOAD_MAX = 9000 };
+
+struct asked {
+	struct controlplane *cp;
+	struct rpc_call *call;
+};
+
+/* "192.0.2.1:80" or "[2001:db8::1]:80". */
+static bool parse_endpoint(const char *text, struct weir_addr *addr, uint16_t *port)
+{
+	char host[WEIR_ADDR_STRLEN];
+	const char *colon = strrchr(text, ':'), *start = text, *end = colon;
+	unsigned long n;
+	char *rest;
+
+	if (colon == NULL || colon[1] < '0' || colon[1] > '9')
+		return false;
+	if (text[0] == '[') {
+		if (colon == text || colon[-1] != ']')
+			return false;
+		start++;
+		end--;
+	}
+	if ((size_t)(end - start) >= sizeof(host))
+		return false;
+	memcpy(host, start, (size_t)(end - start));
+	host[end - start] = '\0';
+	n = strtoul(colon + 1, &rest, 10);
+	if (*rest != '\0' || n > UINT16_MAX || weir_addr_parse(host, addr) < 0 ||
+	    (addr->family == 6) != (text[0] == '['))
+		return false;
+	*port = (uint16_t)n;
+	return true;
+}
+
+static bool parse(const json_t *params, struct weir_explain *q, struct rpc_error *err)
+{
+	const char *protocol, *source, *destination;
+	struct weir_addr src, dst;
+	json_int_t payload = 0;
+	const struct rpc_param want[] = {
+		{ "protocol", RPC_STRING, true, 3, 3, &protocol },
+		{ "source", RPC_STRING, true, 1, 64, &source },
+		{ "destination", RPC_STRING, true, 1, 64, &destination },
+		{ "payload", RPC_INTEGER, false, 0, PAYLOAD_MAX, &payload },
+	};
+
+	if (!rpc_params(params, want, 4, err))
+		return false;
+	memset(q, 0, sizeof(*q));
+	if (strcmp(protocol, "tcp") == 0) {
+		q->protocol = IPPROTO_TCP;
+		q->tcp_flags = TCP_SYN;
+	} else if (strcmp(protocol, "udp") == 0) {
+		q->protocol = IPPROTO_UDP;
+	} else {
+		rpc_fail(err, RPC_BAD_PARAMS, "protocol: tcp or udp, not %s", protocol);
+		return false;
+	}
+	if (!parse_endpoint(source, &src, &q->sport)) {
+		rpc_fail(err, RPC_BAD_PARAMS, "source: ADDRESS:PORT or [ADDRESS]:PORT, not %s",
+			 source);
+		return false;
+	}
+	if (!parse_endpoint(destination, &dst, &q->dport)) {
+		rpc_fail(err, RPC_BAD_PARAMS,
+			 "destination: ADDRESS:PORT or [ADDRESS]:PORT, not %s", destination);
+		return false;
+	}
+	if (src.family != dst.family) {
+		rpc_fail(err, RPC_BAD_PARAMS, "source and destination are of different families");
+		return false;
+	}
+	q->family = src.family;
+	q->payload = (uint16_t)payload;
+	memcpy(q->src, src.bytes, sizeof(q->src));
+	memcpy(q->dst, dst.bytes, sizeof(q->dst));
+	return true;
+}
+
+/* -- the answer ------------------------------------------------------------- */
+
+static const struct service *service_at(const struct model *m, uint32_t index)
+{
+	for (uint32_t i = 0; i < m->service_count; i++)
+		if (m->service[i]->index == index)
+			return m->service[i];
+	return NULL;
+}
+
+static const struct backend *backend_at(const struct pool *p, uint32_t index)
+{
+	for (uint32_t i = 0; p != NULL && i < p->backend_count; i++)
+		if (p->backend[i]->index >= 0 && (uint32_t)p->backend[i]->index == index)
+			return p->backend[i];
+	return NULL;
+}
+
+/* Why a backend does not serve; "" when it does. */
+static const char *not_serving(const struct backend *b, char *buf, size_t len)
+{
+	buf[0] = '\0';
+	if (b->conf.admin != ADMIN_ENABLED)
+		snprintf(buf, len, "is %s", admin_text(b->conf.admin));
+	else if (b->conf.weight == 0)
+		snprintf(buf, len, "has weight 0");
+	else if (b->health != HEALTH_UP)
+		snprintf(buf, len, "is %s (%s)", health_text(b->health), b->reason);
+	else if (!b->hop.resolved)
+		snprintf(buf, len, "has no next hop (%s)", b->hop.why);
+	return buf;
+}
+
+/* The owner of the slot in the table over all configured backends, or NULL. */
+static const struct backend *rightful(const struct pool *p, uint32_t slot)
+{
+	if (p->full == NULL || p->full_stale || slot >= p->conf.table_size ||
+	    p->full[slot] >= p->backend_count)
+		return NULL;
+	return p->backend[p->full[slot]];
+}
+
+static void why_backend(const struct pool *p, const struct backend *b, uint32_t slot, char *why,
+			size_t len)
+{
+	const struct backend *owner = rightful(p, slot);
+	char state[160];
+
+	if (b == NULL)
+		snprintf(why, len, "slot %u of pool %s has no owner", slot, p->conf.name);
+	else if (owner == NULL)
+		snprintf(why, len, "slot %u of pool %s is with %s", slot, p->conf.name,
+			 b->conf.name);
+	else if (owner == b)
+		snprintf(why, len, "slot %u of pool %s belongs to %s", slot, p->conf.name,
+			 b->conf.name);
+	else if (not_serving(owner, state, sizeof(state))[0] != '\0')
+		snprintf(why, len, "slot %u of pool %s belongs to %s, which %s; %s stands in", slot,
+			 p->conf.name, owner->conf.name, state, b->conf.name);
+	else
+		snprintf(why, len, "slot %u of pool %s is with %s; a table that gives it to %s is "
+				   "on its way",
+			 slot, p->conf.name, b->conf.name, owner->conf.name);
+}
+
+/* A drop's sentence, and for the reasons that lie with the pool, what lies behind it. */
+static void why_drop(const struct pool *p, const struct backend *b, uint32_t drop, char *why,
+		     size_t len)
+{
+	char state[160];
+
+	if (drop == WEIR_DROP_NO_BACKEND && p != NULL && p->backend_count == 0)
+		snprintf(why, len, "%s: pool %s is empty", weir_drop_text(drop), p->conf.name);
+	else if (drop == WEIR_DROP_NO_BACKEND && p != NULL &&
+		 not_serving(p->backend[0], state, sizeof(state))[0] != '\0')
+		snprintf(why, len, "%s; of %u, the first, %s, %s", weir_drop_text(drop),
+			 p->backend_count, p->backend[0]->conf.name, state);
+	else if ((drop == WEIR_DROP_BACKEND_OFF || drop == WEIR_DROP_NO_NEXT_HOP) && b != NULL &&
+		 not_serving(b, state, sizeof(state))[0] != '\0')
+		snprintf(why, len, "%s: %s %s", weir_drop_text(drop), b->conf.name, state);
+	else
+		snprintf(why, len, "%s", weir_drop_text(drop));
+}
+
+static const char *slot_state_text(uint32_t state)
+{
+	static const char *const text[] = { "settled", "moving", "pinned", "empty" };
+
+	return state < sizeof(text) / sizeof(text[0]) ? text[state] : "unknown";
+}
+
+static json_t *hex(const uint8_t *bytes, size_t len)
+{
+	char text[2 * sizeof(((struct weir_explained *)NULL)->header) + 1] = "";
+
+	for (size_t i = 0; i < len; i++)
+		snprintf(text + 2 * i, 3, "%02x", bytes[i]);
+	return json_string(text);
+}
+
+/* {"length", "port", "header"}: the frame that would leave. */
+static json_t *frame_json(const struct controlplane *cp, const struct weir_explained *a)
+{
+	const struct dp_view *dp = dp_session_view(cp->dp);
+	size_t len = a->header_len <= sizeof(a->header) ? a->header_len : sizeof(a->header);
+
+	if (a->drop != WEIR_DROP_NONE)
+		return json_null();
+	return json_pack("{s:i, s:s?, s:o}", "length", (int)a->frame_len, "port",
+			 dp != NULL && a->port < WEIR_MAX_PORTS ?
+				 dp->welcome.ports.port[a->port].name :
+				 NULL,
+			 "header", hex(a->header, len));
+}
+
+static json_t *answer_json(const struct controlplane *cp, const struct weir_explained *a)
+{
+	/* `reached` counts the stages that were passed: parse, classify, select, encap. */
+	const struct service *s = a->reached >= 2 ? service_at(&cp->model, a->service) : NULL;
+	const struct pool *p = s != NULL ? s->pool : NULL;
+	bool has_slot = p != NULL && (a->reached >= 3 || a->drop == WEIR_DROP_NO_BACKEND ||
+				      a->drop == WEIR_DROP_BACKEND_OFF);
+	const struct backend *b =
+		has_slot && a->drop != WEIR_DROP_NO_BACKEND ? backend_at(p, a->backend) : NULL;
+	char why[512], addr[WEIR_ADDR_STRLEN], hash[20];
+	json_t *v;
+
+	if (a->drop != WEIR_DROP_NONE)
+		why_drop(p, b, a->drop, why, sizeof(why));
+	else if (p != NULL)
+		why_backend(p, b, a->slot, why, sizeof(why));
+	else
+		snprintf(why, sizeof(why), "a service that has changed since");
+	snprintf(hash, sizeof(hash), "%016llx", (unsigned long long)a->hash);
+
+	v = json_pack("{s:I, s:s?, s:s?, s:s?, s:s?, s:s, s:s, s:o}", "generation",
+		      (json_int_t)a->generation, "service", s != NULL ? s->conf.name : NULL, "pool",
+		      p != NULL ? p->conf.name : NULL, "backend", b != NULL ? b->conf.name : NULL,
+		      "address", b != NULL ? weir_addr_text(&b->conf.addr, addr) : NULL, "drop",
+		      weir_drop_name(a->drop), "why", why, "frame", frame_json(cp, a));
+	json_object_set_new(v, "hash", a->reached >= 1 ? json_string(hash) : json_null());
+	json_object_set_new(v, "slot", has_slot ? json_integer(a->slot) : json_null());
+	json_object_set_new(v, "slot_state",
+			    has_slot ? json_string(slot_state_text(a->slot_state)) : json_null());
+	return v;
+}
+
+static void explained(void *user, const struct weir_explained *answer)
+{
+	struct asked *asked = user;
+	struct rpc_error err = { 0 };
+
+	if (answer != NULL) {
+		rpc_answer(asked->call, answer_json(asked->cp, answer));
+	} else {
+		rpc_fail(&err, RPC_NO_DATAPLANE, "the data plane went away before it answered");
+		rpc_answer_error(asked->call, &err);
+	}
+	free(asked);
+}
+
+/*
+ * explain {"protocol": "tcp"|"udp", "source": "ADDRESS:PORT", "destination":
+ *          "ADDRESS:PORT", "payload"?: bytes}
+ *
+ *   RPC_BAD_PARAMS    as it says
+ *   RPC_NO_DATAPLANE  there is nobody who could say
+ */
+void cmd_explain(struct controlplane *cp, const json_t *params, struct rpc_call *call)
+{
+	struct asked *asked = NULL;
+	struct rpc_error err = { 0 };
+	struct weir_explain q;
+
+	if (!parse(params, &q, &err))
+		goto err;
+	asked = malloc(sizeof(*asked));
+	if (asked == NULL) {
+		rpc_fail(&err, RPC_INTERNAL, "no memory for the question");
+		goto err;
+	}
+	*asked = (struct asked){ .cp = cp, .call = call };
+	if (dp_session_explain(cp->dp, &q, explained, asked) == 0)
+		return;
+	rpc_fail(&err, RPC_NO_DATAPLANE,
+		 "no data plane is attached: only weir-dataplane can say what it would do");
+err:
+	free(asked);
+	rpc_answer_error(call, &err);
+}

@@ -1,0 +1,36 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * The control plane as a whole: what main.c puts together and the commands work on.
+ * One thread, one event loop: nobody locks.
+ */
+#ifndef WEIR_CONTROLPLANE_H
+#define WEIR_CONTROLPLANE_H
+
+#include "checks.h"
+#include "drain.h"
+#include "dp_session.h"
+#include "model.h"
+#include "neigh.h"
+#include "publish.h"
+#include "rpc.h"
+
+#include <uv.h>
+
+struct controlplane {
+	uv_loop_t loop;
+	const char *path;     /* of the configuration file */
+	struct conf *file;    /* what it said when it was last read */
+	struct conf *running; /* with the changes made at run time: what the model says */
+	bool unsaved;	      /* the state file does not have all of it yet */
+	struct model model;
+	struct model_hooks follow; /* keep neigh and checks in step with the model */
+	struct publisher *publisher;
+	struct dp_session *dp;
+	struct neigh *neigh;
+	struct checks *checks;
+	struct drain *drain;
+	struct rpc *rpc;
+	uint64_t dp_start_ms; /* of the data plane attached last: a later one counts from 0 */
+};
+
+#endif /* WEIR_CONTROLPLANE_H */

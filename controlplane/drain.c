@@ -1,0 +1,118 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "drain.h"
+
+#include "log.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <sys/timerfd.h>
+#include <time.h>
+#include <unistd.h>
+
+struct drain {
+	uv_poll_t poll;
+	int fd;
+	void (*due)(void *user);
+	void *user;
+};
+
+uint64_t drain_clock_ms(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_BOOTTIME, &ts);
+	return (uint64_t)ts.tv_sec * 1000 + (uint64_t)ts.tv_nsec / 1000000;
+}
+
+static void fired(uv_poll_t *p, int status, int events)
+{
+	struct drain *d = p->data;
+	uint64_t times;
+
+	(void)events;
+	if (status == 0 && read(d->fd, &times, sizeof(times)) == sizeof(times))
+		d->due(d->user);
+}
+
+int drain_create(uv_loop_t *loop, void (*due)(void *user), void *user, struct drain **out)
+{
+	struct drain *d = calloc(1, sizeof(*d));
+	int err;
+
+	if (d == NULL)
+		return -ENOMEM;
+	d->due = due;
+	d->user = user;
+	d->fd = timerfd_create(CLOCK_BOOTTIME, TFD_NONBLOCK | TFD_CLOEXEC);
+	if (d->fd < 0) {
+		err = -errno;
+		goto err_free;
+	}
+	err = uv_poll_init(loop, &d->poll, d->fd);
+	if (err < 0)
+		goto err_close;
+	d->poll.data = d;
+	uv_poll_start(&d->poll, UV_READABLE, fired);
+	*out = d;
+	return 0;
+
+err_close:
+	close(d->fd);
+err_free:
+	free(d);
+	return err;
+}
+
+static void closed(uv_handle_t *h)
+{
+	free(h->data);
+}
+
+void drain_destroy(struct drain *d)
+{
+	uv_close((uv_handle_t *)&d->poll, closed);
+	close(d->fd);
+}
+
+static bool has_deadline(const struct backend_conf *b)
+{
+	return b->admin == ADMIN_DRAINING && b->drain_deadline_ms != 0;
+}
+
+void drain_arm(struct drain *d, const struct conf *c)
+{
+	struct itimerspec when = { 0 }; /* zero: disarmed */
+	uint64_t first = UINT64_MAX;
+
+	for (uint32_t i = 0; i < c->pool_count; i++)
+		for (uint32_t j = 0; j < c->pool[i].backend_count; j++) {
+			const struct backend_conf *b = &c->pool[i].backend[j];
+
+			if (has_deadline(b) && b->drain_deadline_ms < first)
+				first = b->drain_deadline_ms;
+		}
+	if (first != UINT64_MAX) {
+		when.it_value.tv_sec = (time_t)(first / 1000);
+		when.it_value.tv_nsec = (long)(first % 1000) * 1000000;
+	}
+	(void)timerfd_settime(d->fd, TFD_TIMER_ABSTIME, &when, NULL);
+}
+
+unsigned drain_expire(struct conf *c, uint64_t boottime_ms)
+{
+	unsigned count = 0;
+
+	for (uint32_t i = 0; i < c->pool_count; i++)
+		for (uint32_t j = 0; j < c->pool[i].backend_count; j++) {
+			struct backend_conf *b = &c->pool[i].backend[j];
+
+			if (!has_deadline(b) || b->drain_deadline_ms > boottime_ms)
+				continue;
+			b->admin = ADMIN_DISABLED;
+			b->drain_deadline_ms = 0;
+			count++;
+			log_info("backend %s/%s is disabled: its drain deadline has passed",
+				 c->pool[i].name, b->name);
+		}
+	return count;
+}

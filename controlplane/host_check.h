@@ -1,0 +1,15 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * What on this host would keep Weir, its probes above all, from working with a
+ * configuration: a VIP that is an address of the host, a blackhole route to a VIP,
+ * strict reverse path filtering.
+ */
+#ifndef WEIR_HOST_CHECK_H
+#define WEIR_HOST_CHECK_H
+
+#include "conf_file.h"
+
+/* Append a sentence per finding to *warnings; a host that cannot be asked gives one. */
+void host_check(const struct conf *c, const char *path, struct conf_errors *warnings);
+
+#endif /* WEIR_HOST_CHECK_H */
