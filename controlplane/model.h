@@ -3,6 +3,8 @@
  * What runs: the configuration in force joined with what was observed (health,
  * next hops) and what was assigned (backend indices, tables).
  *
+ * model_apply.c makes it what a configuration says.
+ *
  * One thread, one event loop: nobody locks. Whoever changes something calls
  * publish_request(); publish.c turns the model into snapshots.
  */
@@ -44,6 +46,7 @@ struct backend {
 	struct hop_watch *watch;
 	/* counters of the index when this backend got it: subtract to get its own */
 	uint64_t packets_before, bytes_before;
+	bool stays; /* model_apply()'s mark */
 };
 
 struct pool {
@@ -53,10 +56,12 @@ struct pool {
 	struct backend **backend; /* in order of configuration */
 	uint32_t backend_count;
 	/* publish.c's: */
-	weir_slot *full;   /* Maglev over all configured backends: positions in backend[] */
+	weir_slot *full;   /* Maglev over all configured backends: positions in backend[];
+			      malloc()ed, freed with the pool */
 	bool full_stale;   /* membership, base weights or table size changed */
 	bool table_stale;  /* who serves changed, or an index */
 	uint32_t table_off; /* arena offset of the published table; 0: none */
+	bool stays; /* model_apply()'s mark */
 };
 
 struct service {
@@ -64,6 +69,7 @@ struct service {
 	struct pool *pool;
 	uint32_t index; /* in the snapshot and the counters; kept while the service lives */
 	uint64_t packets_before, bytes_before;
+	bool stays; /* model_apply()'s mark */
 };
 
 /* The index that a service had before the control plane was restarted. */
@@ -95,8 +101,9 @@ struct model {
  * observed: it is pending, without a next hop. Sets full_stale and table_stale of
  * the pools that it concerns.
  *
- * Returns 0, or -ENOMEM with the model as it was and nobody called. Cost: linear
- * in the number of objects. `running` may be freed afterwards.
+ * `running` has passed conf_check() and may be freed afterwards. Returns 0, or
+ * -ENOMEM with the model as it was and nobody called. Cost: linear in the number
+ * of objects.
  */
 struct model_hooks {
 	void *user;
