@@ -97,8 +97,6 @@ lab_create() {
     lab_in router ethtool -K weir tx off >/dev/null
     for ns in "${LAB_BACKENDS[@]}"; do
         lab_wire "$ns" "$(lab_backend_address "$ns")"
-        # The request came in by Weir, the answer leaves by the router.
-        lab_sysctl "$ns" net.ipv4.conf.all.rp_filter=0 net.ipv4.conf.eth0.rp_filter=0
     done
 
     lab_ip client link add eth0 type veth peer name client netns "$LAB-router"
@@ -401,26 +399,26 @@ lab_listens() {
     [ -n "$(lab_in "$1" ss -Hltn "sport = :$2")" ]
 }
 
-# Host set-up by weir-backend for both VIPs, and nginx.
+# weir-backend COMMAND on a backend, for both VIPs. In mode ipip it takes plain
+# packets as well; with l2, tunnels are not taken apart.
+LAB_BACKEND_MODE=ipip
+lab_backend() {
+    lab_in "$1" "$WEIR_BUILD/backend/weir-backend" --state-dir "$LAB_DIR/$1.state" --interface eth0 \
+        --vip "$VIP_L2" --vip "$VIP_IPIP" --from "$LAB_WEIR/32" --mode "$LAB_BACKEND_MODE" "$2"
+}
+
 lab_start_backends() {
     local b
 
     lab_objects
     for b in "${LAB_BACKENDS[@]}"; do
-        lab_backend_up "$b" l2 "$VIP_L2"
-        lab_backend_up "$b" ipip "$VIP_IPIP"
+        lab_backend "$b" up >>"$LAB_DIR/backend-$b.log" 2>&1 ||
+            lab_fail "weir-backend up fails on $b" "backend-$b"
         lab_start_nginx "$b"
     done
     for b in "${LAB_BACKENDS[@]}"; do
         wait_until 10 lab_listens "$b" 80 || lab_fail "nginx of $b does not listen" "nginx-$b"
     done
-}
-
-# lab_backend_up BACKEND MODE VIP
-lab_backend_up() {
-    lab_in "$1" "$WEIR_BUILD/backend/weir-backend" up --interface eth0 --vip "$3" \
-        --from "$LAB_WEIR/32" --mode "$2" >>"$LAB_DIR/backend-$1.log" 2>&1 ||
-        lab_fail "weir-backend up fails on $1" "backend-$1"
 }
 
 # lab_fetch COUNT OUTPUT URL...: fetch the URLs in turn, COUNT requests in all,

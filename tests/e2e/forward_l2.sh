@@ -10,6 +10,7 @@ set -euo pipefail
 # shellcheck source=tests/lib/forward.sh
 . "$(dirname "$0")/../lib/forward.sh"
 
+LAB_BACKEND_MODE=l2 # no decapsulation on the backends: nothing may need it
 scenario_start
 forward_scenario "$VIP_L2"
 check no_tunnel_packet equal "IP-in-IP packets at Weir's port" "$(lab_witness_count 'ip proto 4')" 0

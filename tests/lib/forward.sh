@@ -18,6 +18,9 @@ nginx_logs() {
 forward_scenario() {
     local vip=$1 out=$LAB_DIR/fetched served through b
 
+    for b in "${LAB_BACKENDS[@]}"; do
+        check "weir_backend_finds_nothing_wrong_on_$b" lab_backend "$b" check
+    done
     lab_witness_start
     lab_fetch $FETCHES "$out" "http://$vip/1k" "http://$vip/10k" "http://$vip/100k" "http://$vip/1M"
     lab_witness_stop
