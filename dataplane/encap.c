@@ -148,7 +148,6 @@ static inline enum weir_drop encap_packet(const struct view *v, const struct egr
 			rte_pktmbuf_mtod_offset(p->mbuf, const struct rte_ipv4_hdr *, p->l3_off);
 
 		outer_len = sizeof(struct rte_ipv4_hdr);
-		mtu = RTE_MIN(mtu, v->pool[p->pool].mtu);
 		tos = inner->type_of_service;
 	} else if (unlikely(h.encap != WEIR_ENCAP_L2)) {
 		return WEIR_DROP_BACKEND_OFF; /* no encapsulation of this version */

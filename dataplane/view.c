@@ -64,7 +64,6 @@ static enum weir_reject take_pool(struct view_pool *out, const struct weir_pool 
 		.table_len = p.table_len,
 		.mode = p.mode,
 		.hash = p.hash,
-		.mtu = p.mtu,
 	};
 	return WEIR_REJECT_NONE;
 }

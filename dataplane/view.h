@@ -16,7 +16,6 @@ struct view_pool {
 	uint32_t table_len;
 	uint8_t mode; /* enum weir_mode */
 	uint8_t hash; /* enum weir_hash */
-	uint16_t mtu;
 };
 
 struct view {

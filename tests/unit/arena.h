@@ -80,7 +80,7 @@ static inline struct weir_snapshot *arena_fill(uint8_t *arena, uint32_t offset, 
 			.move_off = i == 1 ? ARENA_MOVES : 0,
 			.mode = (uint8_t)i, /* l2, ipip, gue */
 			.hash = i == 2 ? WEIR_HASH_SOURCE : WEIR_HASH_5TUPLE,
-			.mtu = (uint16_t)(1400 + i),
+			.mtu = 1500,
 		};
 	return s;
 }
