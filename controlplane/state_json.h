@@ -1,0 +1,36 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * Pools, backends and services as JSON: every option of the table by its name, as
+ * the text that the file would give. Used by the state file alone.
+ *
+ *   {"pools": [{"name": "web", "mode": "l2", ...,
+ *               "backends": [{"name": "a", "address": "192.0.2.1", "weight": "10", ...,
+ *                             "base_weight": 10, "drain_deadline_ms": 0}]}],
+ *    "services": [{"name": "www", "vip": "198.51.100.1", ...}]}
+ */
+#ifndef WEIR_STATE_JSON_H
+#define WEIR_STATE_JSON_H
+
+#include "conf_file.h"
+
+#include <jansson.h>
+
+/* A new reference, or NULL: no memory. */
+json_t *state_json_make(const struct conf *c);
+
+struct state_json_ctx {
+	const char *path; /* of the state file, for warnings */
+	struct conf_errors *warnings;
+	char *why; /* what is wrong, in words */
+	size_t why_len;
+};
+
+/*
+ * The configuration that `j` holds; its dp and control sections are empty. Returns
+ * NULL with the reason in ctx->why: a value is missing, of the wrong type or
+ * refused by its row, or a name stands twice. Options that no row knows are passed
+ * over with a warning.
+ */
+struct conf *state_json_read(const json_t *j, const struct state_json_ctx *ctx);
+
+#endif /* WEIR_STATE_JSON_H */
