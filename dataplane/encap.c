@@ -78,6 +78,8 @@ static void frame_trim(struct rte_mbuf *m, uint32_t len)
  * `old_len`. Returns the new start; NULL if the buffer has no room for it. */
 static inline uint8_t *frame_restart(struct rte_mbuf *m, uint32_t old_len, uint32_t new_len)
 {
+	if (new_len == old_len)
+		return rte_pktmbuf_mtod(m, uint8_t *);
 	if (new_len > old_len)
 		return (uint8_t *)rte_pktmbuf_prepend(m, (uint16_t)(new_len - old_len));
 	return (uint8_t *)rte_pktmbuf_adj(m, (uint16_t)(old_len - new_len));

@@ -77,14 +77,16 @@ void tx_burst(struct worker *w, struct burst *b)
 			continue;
 		}
 		ports |= 1u << p->port;
+		/* Written behind the send. DPDK's rte_prefetch0_write() is experimental. */
 		__builtin_prefetch(&w->area->backend[p->backend], 1);
+		__builtin_prefetch(&w->area->service[p->service], 1);
 	}
-
-	for (unsigned port = 0; ports != 0; port++, ports >>= 1) {
+	/* One round in nearly all bursts. */
+	while (ports != 0) {
+		unsigned port = (unsigned)__builtin_ctz(ports);
 		uint64_t bytes = 0;
 
-		if (!(ports & 1))
-			continue;
+		ports &= ports - 1;
 		l.n = 0;
 		for (uint32_t i = 0; i < b->n; i++) {
 			const struct pkt *p = &b->pkt[i];
