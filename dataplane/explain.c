@@ -1,0 +1,158 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "explain.h"
+
+#include <rte_byteorder.h>
+#include <rte_ether.h>
+#include <rte_ip.h>
+#include <rte_mbuf.h>
+#include <rte_tcp.h>
+#include <rte_udp.h>
+
+#include <errno.h>
+#include <netinet/in.h>
+#include <string.h>
+
+/* A snapshot that is replaced in the middle, this often in a row, is a peer's doing. */
+#define TRIES 4
+
+static uint8_t *build_ip(struct rte_mbuf *m, const struct weir_explain *q, uint16_t len)
+{
+	uint8_t *frame = rte_pktmbuf_mtod(m, uint8_t *);
+	struct rte_ether_hdr *eth = (struct rte_ether_hdr *)frame;
+
+	if (q->family == 6) {
+		struct rte_ipv6_hdr *ip = (struct rte_ipv6_hdr *)(eth + 1);
+
+		eth->ether_type = RTE_BE16(RTE_ETHER_TYPE_IPV6);
+		ip->vtc_flow = RTE_BE32(6u << 28);
+		ip->payload_len = rte_cpu_to_be_16(len);
+		ip->proto = q->protocol;
+		ip->hop_limits = 64;
+		memcpy(ip->src_addr, q->src, sizeof(ip->src_addr));
+		memcpy(ip->dst_addr, q->dst, sizeof(ip->dst_addr));
+		return (uint8_t *)(ip + 1);
+	}
+	struct rte_ipv4_hdr *ip = (struct rte_ipv4_hdr *)(eth + 1);
+
+	eth->ether_type = RTE_BE16(RTE_ETHER_TYPE_IPV4);
+	ip->version_ihl = RTE_IPV4_VHL_DEF;
+	ip->total_length = rte_cpu_to_be_16((uint16_t)(sizeof(*ip) + len));
+	ip->fragment_offset = RTE_BE16(RTE_IPV4_HDR_DF_FLAG);
+	ip->time_to_live = 64;
+	ip->next_proto_id = q->protocol;
+	memcpy(&ip->src_addr, q->src, sizeof(ip->src_addr));
+	memcpy(&ip->dst_addr, q->dst, sizeof(ip->dst_addr));
+	ip->hdr_checksum = rte_ipv4_cksum(ip);
+	return (uint8_t *)(ip + 1);
+}
+
+/* The frame that is asked about. A payload that no buffer holds is cut: buffers
+ * hold more than any port sends, so it is too big either way. */
+static int build(struct rte_mbuf *m, const struct weir_explain *q)
+{
+	uint32_t ip = q->family == 6 ? sizeof(struct rte_ipv6_hdr) : sizeof(struct rte_ipv4_hdr);
+	uint32_t l4 = q->protocol == IPPROTO_TCP ? sizeof(struct rte_tcp_hdr)
+						 : sizeof(struct rte_udp_hdr);
+	uint32_t len = RTE_MIN(sizeof(struct rte_ether_hdr) + ip + l4 + q->payload,
+			       (uint32_t)rte_pktmbuf_tailroom(m));
+	uint16_t behind_ip = (uint16_t)(len - sizeof(struct rte_ether_hdr) - ip);
+	uint8_t *frame = (uint8_t *)rte_pktmbuf_append(m, (uint16_t)len), *at;
+
+	if (frame == NULL)
+		return -ENOMEM;
+	memset(frame, 0, len);
+	at = build_ip(m, q, behind_ip);
+	if (q->protocol == IPPROTO_TCP) {
+		struct rte_tcp_hdr *tcp = (struct rte_tcp_hdr *)at;
+
+		tcp->src_port = rte_cpu_to_be_16(q->sport);
+		tcp->dst_port = rte_cpu_to_be_16(q->dport);
+		tcp->data_off = sizeof(*tcp) / 4 << 4;
+		tcp->tcp_flags = q->tcp_flags;
+	} else {
+		struct rte_udp_hdr *udp = (struct rte_udp_hdr *)at;
+
+		udp->src_port = rte_cpu_to_be_16(q->sport);
+		udp->dst_port = rte_cpu_to_be_16(q->dport);
+		udp->dgram_len = rte_cpu_to_be_16(behind_ip);
+	}
+	return 0;
+}
+
+static void run_stages(const struct view *v, const struct egress *egress, struct burst *b,
+		       struct weir_explained *out)
+{
+	const struct pkt *p = &b->pkt[0];
+	const struct view_pool *pool;
+
+	parse_burst(b);
+	if (p->drop != WEIR_DROP_NONE)
+		return;
+	out->reached = 1;
+	classify_burst(v, b);
+	if (p->drop != WEIR_DROP_NONE)
+		return;
+	out->reached = 2;
+	out->service = p->service;
+	out->pool = p->pool;
+
+	select_burst(v, b);
+	pool = &v->pool[p->pool];
+	out->hash = p->flow_hash;
+	out->slot = weir_slot_of(p->flow_hash, pool->table_len);
+	out->slot_state = weir_slot_state(pool->slot[out->slot]);
+	out->cur = out->base = weir_slot_backend(pool->slot[out->slot]);
+	if (pool->move != NULL && out->slot_state == WEIR_SLOT_MOVING)
+		out->base = pool->move[out->slot].base & WEIR_SLOT_BACKEND_MASK;
+	if (p->drop != WEIR_DROP_NONE)
+		return;
+	out->reached = 3;
+	out->backend = p->backend;
+
+	encap_burst(v, egress, b);
+	if (p->drop != WEIR_DROP_NONE)
+		return;
+	out->reached = 4;
+	out->port = p->port;
+	out->frame_len = p->mbuf->pkt_len;
+	out->header_len = RTE_MIN(p->mbuf->data_len, (uint32_t)sizeof(out->header));
+	memcpy(out->header, rte_pktmbuf_mtod(p->mbuf, const void *), out->header_len);
+}
+
+/* Once, by the view that we have. */
+static int explain_by_view(struct explainer *e, const struct worker *w,
+			   const struct weir_explain *q, struct weir_explained *out)
+{
+	struct burst b = { .n = 1 };
+	int err;
+
+	b.pkt[0].mbuf = rte_pktmbuf_alloc(e->pool);
+	if (b.pkt[0].mbuf == NULL)
+		return -ENOMEM;
+	err = build(b.pkt[0].mbuf, q);
+	if (err == 0) {
+		run_stages(&e->view, w->egress, &b, out);
+		out->drop = b.pkt[0].drop;
+		out->generation = e->view.generation;
+	}
+	rte_pktmbuf_free(b.pkt[0].mbuf);
+	return err;
+}
+
+int explain(struct explainer *e, const struct worker *w, const struct weir_explain *q,
+	    struct weir_explained *out)
+{
+	int err = 0;
+
+	for (unsigned tries = 0; tries < TRIES; tries++) {
+		*out = (struct weir_explained){ .head = out->head };
+		if (table_view_copy(w, &e->view) != WEIR_REJECT_NONE)
+			view_none(&e->view);
+		err = explain_by_view(e, w, q, out);
+		if (err < 0 || e->view.generation == atomic_load_explicit(
+							     &w->area->seen_generation,
+							     memory_order_acquire))
+			break;
+	}
+	return err;
+}

@@ -1,0 +1,281 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "steer.h"
+
+#include "device.h"
+#include "log.h"
+
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+
+#include <errno.h>
+#include <libgen.h>
+#include <limits.h>
+#include <net/if.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include <linux/if_link.h>
+
+/* As bpf/steer.bpf.c has them. */
+#define PROGRAM "weir_steer"
+#define OBJECT	"steer.bpf.o"
+
+int steer_object(char *buf, size_t len)
+{
+	char exe[PATH_MAX];
+	ssize_t n = readlink("/proc/self/exe", exe, sizeof(exe) - 1);
+
+	if (n > 0) {
+		exe[n] = '\0';
+		snprintf(buf, len, "%s/" OBJECT, dirname(exe));
+		if (access(buf, R_OK) == 0)
+			return 0;
+	}
+	snprintf(buf, len, "%s/" OBJECT, WEIR_BPFDIR);
+	if (access(buf, R_OK) == 0)
+		return 0;
+	log_error("the steering program %s cannot be read: %s", buf, strerror(errno));
+	return -ENOENT;
+}
+
+/* An abstract socket is per network namespace, as interfaces are, and the kernel
+ * takes it back from a process that dies. */
+static int lock(const struct dp_port_conf *conf, const char *iface)
+{
+	struct sockaddr_un a = { .sun_family = AF_UNIX };
+	int n = snprintf(a.sun_path + 1, sizeof(a.sun_path) - 1, "weir-dataplane/%s", iface);
+	int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	socklen_t len = (socklen_t)(offsetof(struct sockaddr_un, sun_path) + 1 + (size_t)n);
+	int err;
+
+	if (fd < 0)
+		return -errno;
+	if (bind(fd, (struct sockaddr *)&a, len) == 0)
+		return 0; /* open until the process ends */
+	err = -errno;
+	close(fd);
+	if (err == -EADDRINUSE) {
+		log_error("[port %s] device = %s: another weir-dataplane has this interface",
+			  conf->name, conf->device);
+		return -EBUSY;
+	}
+	return err;
+}
+
+/* The program on the interface, if any. Returns a descriptor with *info filled,
+ * -ENOENT if there is none, or another negative errno. */
+static int program_on(unsigned ifindex, struct bpf_prog_info *info)
+{
+	LIBBPF_OPTS(bpf_xdp_query_opts, q);
+	__u32 len = sizeof(*info);
+	int fd, err = bpf_xdp_query((int)ifindex, 0, &q);
+
+	if (err < 0)
+		return err;
+	if (q.attach_mode == XDP_ATTACHED_NONE)
+		return -ENOENT;
+	if (q.attach_mode == XDP_ATTACHED_MULTI) /* one in the driver, one in the kernel */
+		return -EBUSY;
+	fd = bpf_prog_get_fd_by_id(q.prog_id);
+	if (fd < 0)
+		return fd;
+	err = bpf_obj_get_info_by_fd(fd, info, &len);
+	if (err < 0) {
+		close(fd);
+		return err;
+	}
+	return fd;
+}
+
+int steer_claim(const struct dp_port_conf *conf)
+{
+	const char *iface = device_iface(conf->device);
+	struct bpf_prog_info info = { 0 };
+	unsigned ifindex;
+	int fd, err;
+
+	if (iface == NULL)
+		return 0;
+	ifindex = if_nametoindex(iface);
+	if (ifindex == 0) {
+		log_error("[port %s] device = %s: there is no such network interface", conf->name,
+			  conf->device);
+		return -ENODEV;
+	}
+	err = lock(conf, iface);
+	if (err == -EBUSY)
+		return err;
+	fd = err < 0 ? err : program_on(ifindex, &info);
+	if (fd == -ENOENT)
+		return 0;
+	if (fd < 0) {
+		log_error("[port %s] device = %s: cannot look at the interface's XDP program: %s",
+			  conf->name, conf->device,
+			  fd == -EPERM ? "not permitted (needs root)" : strerror(-fd));
+		return fd;
+	}
+	close(fd);
+	if (strcmp(info.name, PROGRAM) != 0) {
+		log_error("[port %s] device = %s: the interface carries an XDP program \"%s\" that "
+			  "is not ours: `ip link set %s xdp off` if nobody needs it",
+			  conf->name, conf->device, info.name, iface);
+		return -EBUSY;
+	}
+	err = bpf_xdp_detach((int)ifindex, 0, NULL);
+	if (err < 0) {
+		log_error("[port %s] device = %s: cannot take off the XDP program that an earlier "
+			  "run left behind: %s", conf->name, conf->device, strerror(-err));
+		return err;
+	}
+	log_info("[port %s] took off the steering program that an earlier run left on %s",
+		 conf->name, iface);
+	return 0;
+}
+
+/* Descriptor of the map `name` among those of a program, or a negative errno. */
+static int map_open(const __u32 *ids, __u32 count, const char *name)
+{
+	for (__u32 i = 0; i < count; i++) {
+		struct bpf_map_info info = { 0 };
+		__u32 len = sizeof(info);
+		int fd = bpf_map_get_fd_by_id(ids[i]);
+
+		if (fd < 0)
+			return fd;
+		if (bpf_obj_get_info_by_fd(fd, &info, &len) == 0 && strcmp(info.name, name) == 0)
+			return fd;
+		close(fd);
+	}
+	return -ENOENT;
+}
+
+static int open_port(struct steer *s, const char *iface)
+{
+	__u32 ids[8] = { 0 };
+	struct bpf_prog_info info = { .nr_map_ids = 8, .map_ids = (uintptr_t)ids };
+	int fd = program_on(if_nametoindex(iface), &info);
+
+	if (fd < 0)
+		return fd;
+	close(fd);
+	if (info.nr_map_ids > 8)
+		return -E2BIG;
+	s->port[s->port_count].vips4 = map_open(ids, info.nr_map_ids, "vips4");
+	s->port[s->port_count].vips6 = map_open(ids, info.nr_map_ids, "vips6");
+	s->port_count++;
+	if (s->port[s->port_count - 1].vips4 < 0)
+		return s->port[s->port_count - 1].vips4;
+	return s->port[s->port_count - 1].vips6 < 0 ? s->port[s->port_count - 1].vips6 : 0;
+}
+
+int steer_open(struct steer *s, const struct dpconf *conf)
+{
+	for (uint32_t i = 0; i < conf->port_count; i++) {
+		const char *iface = device_iface(conf->port[i].device);
+		int err = iface == NULL ? 0 : open_port(s, iface);
+
+		if (err < 0) {
+			log_error("[port %s] device = %s: cannot open the steering program's maps: "
+				  "%s", conf->port[i].name, conf->port[i].device, strerror(-err));
+			steer_close(s);
+			return err;
+		}
+	}
+	return 0;
+}
+
+void steer_close(struct steer *s)
+{
+	for (unsigned i = 0; i < s->port_count; i++) {
+		if (s->port[i].vips4 >= 0)
+			close(s->port[i].vips4);
+		if (s->port[i].vips6 >= 0)
+			close(s->port[i].vips6);
+	}
+	s->port_count = 0;
+}
+
+static int compare(const void *a, const void *b)
+{
+	return memcmp(a, b, sizeof(struct steer_vip));
+}
+
+/* The VIPs of a view, sorted, each once. The peer may write them meanwhile: what
+ * is not a single address is left out, so that no prefix can take all traffic. */
+static unsigned collect(const struct view *v, struct steer_vip *out)
+{
+	unsigned n = 0, unique = 0;
+
+	for (uint32_t i = 0; i < v->vip_count; i++) {
+		struct weir_vip vip = v->vip[i];
+		bool v4 = vip.family == 4 && vip.prefix_len == 32;
+
+		if (!v4 && !(vip.family == 6 && vip.prefix_len == 128))
+			continue;
+		out[n] = (struct steer_vip){ .family = vip.family };
+		memcpy(out[n++].addr, vip.addr, v4 ? 4 : 16);
+	}
+	qsort(out, n, sizeof(*out), compare);
+	for (unsigned i = 0; i < n; i++)
+		if (i == 0 || compare(&out[i], &out[unique - 1]) != 0)
+			out[unique++] = out[i];
+	return unique;
+}
+
+/* In every map: add the VIP, or take it out. Returns 0 or the last error. */
+static int set(const struct steer *s, const struct steer_vip *vip, bool add)
+{
+	const __u8 present = 1;
+	int err = 0;
+
+	for (unsigned i = 0; i < s->port_count; i++) {
+		int map = vip->family == 4 ? s->port[i].vips4 : s->port[i].vips6;
+		int one = add ? bpf_map_update_elem(map, vip->addr, &present, BPF_ANY)
+			      : bpf_map_delete_elem(map, vip->addr);
+
+		if (one < 0 && one != -ENOENT)
+			err = one;
+	}
+	return err;
+}
+
+void steer_follow(struct steer *s, const struct worker *w)
+{
+	uint64_t seen = atomic_load_explicit(&w->area->seen_generation, memory_order_acquire);
+	unsigned next, i = 0, j = 0;
+	int err = 0;
+
+	if (s->port_count == 0 || seen == s->generation ||
+	    table_view_copy(w, &s->view) != WEIR_REJECT_NONE)
+		return;
+	next = collect(&s->view, s->next);
+	/* Has the worker moved on, so that these blocks may be written anew? */
+	if (atomic_load_explicit(&w->area->seen_generation, memory_order_acquire) !=
+	    s->view.generation)
+		return;
+
+	while (i < s->now_count || j < next) {
+		int order = i == s->now_count ? 1
+			    : j == next	      ? -1
+					      : compare(&s->now[i], &s->next[j]);
+		int one = 0;
+
+		if (order < 0)
+			one = set(s, &s->now[i], false);
+		else if (order > 0)
+			one = set(s, &s->next[j], true);
+		if (one < 0)
+			err = one;
+		i += order <= 0;
+		j += order >= 0;
+	}
+	if (err < 0)
+		log_error("cannot change which VIPs are steered: %s", strerror(-err));
+	memcpy(s->now, s->next, next * sizeof(s->next[0]));
+	s->now_count = next;
+	s->generation = s->view.generation;
+}
