@@ -27,19 +27,22 @@ void publisher_destroy(struct publisher *p);
 /* The model changed; cheap, call as often as you like in one loop turn. */
 void publish_request(struct publisher *p);
 
-/* As publish_request(), and tell when it has arrived. Never calls back from inside. */
+/* As publish_request(), and tell when it has arrived. Calls back from inside only to say
+ * -ENOMEM. */
 void publish_request_wait(struct publisher *p, unsigned timeout_ms, publish_done_fn *fn,
 			  void *user);
 
 /*
- * A data plane attached: read what is in force (identities, indices, health),
- * adopt it into the model, then hold back until publisher_release(). Or, when it
- * has nothing in force: fill it at once with what the model has.
+ * A data plane attached: once its workers have taken up the session (some ms), read what
+ * is in force (identities, indices, health, next hops), adopt it into the model, then
+ * hold back until publisher_release(). Or, when it has nothing in force, or what cannot
+ * be read: fill it at once with what the model has. *dp stays until publisher_detach().
  */
 void publisher_attach(struct publisher *p, const struct dp_view *dp);
 void publisher_detach(struct publisher *p);
 
-/* The first verdict of every check is in (or its time is over): publish from now on. */
+/* The first verdict of every check is in (or its time is over): publish from now on, also
+ * to data planes that attach later. */
 void publisher_release(struct publisher *p);
 
 struct publish_status {

@@ -1,0 +1,299 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "attachment.h"
+
+#include "publish_adopt.h"
+#include "publish_build.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* -- beginning and end ------------------------------------------------------ */
+
+static void forget_books(struct attachment *a)
+{
+	tables_destroy(a->tables);
+	indices_destroy(a->indices);
+	arena_destroy(a->arena);
+	a->tables = NULL;
+	a->indices = NULL;
+	a->arena = NULL;
+}
+
+/* Books in which everything is free. */
+static int open_books(struct attachment *a)
+{
+	uint64_t blocks = a->dp->arena_size / WEIR_BLOCK;
+	int err;
+
+	forget_books(a);
+	err = arena_create(blocks < ARENA_MAX_BLOCKS ? (uint32_t)blocks : ARENA_MAX_BLOCKS,
+			   &a->arena);
+	if (err == 0)
+		err = indices_create(WEIR_MAX_BACKENDS, &a->indices);
+	if (err == 0)
+		err = tables_create(a->arena, a->dp->control->arena, &a->tables);
+	if (err < 0)
+		forget_books(a);
+	return err;
+}
+
+int attachment_open(struct attachment *a, const struct dp_view *dp, uint64_t now_ms)
+{
+	int err;
+
+	*a = (struct attachment){ .dp = dp };
+	err = open_books(a);
+	if (err < 0) {
+		a->dp = NULL;
+		return err;
+	}
+	for (uint32_t i = 0; i < dp->worker_count; i++)
+		worker_link_open(&a->link[i], &dp->control->worker[i], &dp->state->worker[i],
+				 dp->session, now_ms);
+	return 0;
+}
+
+void attachment_close(struct attachment *a)
+{
+	forget_books(a);
+	a->dp = NULL;
+}
+
+/* -- workers ---------------------------------------------------------------- */
+
+unsigned attachment_poll(struct attachment *a, uint64_t now_ms, unsigned *events)
+{
+	unsigned all = 0;
+
+	for (uint32_t i = 0; i < a->dp->worker_count; i++) {
+		events[i] = worker_link_poll(&a->link[i], now_ms);
+		all |= events[i];
+	}
+	return all;
+}
+
+bool attachment_has_joined(const struct attachment *a)
+{
+	for (uint32_t i = 0; i < a->dp->worker_count; i++)
+		if (!a->link[i].joined)
+			return false;
+	return true;
+}
+
+void attachment_send(struct attachment *a, uint64_t now_ms)
+{
+	for (uint32_t i = 0; i < a->dp->worker_count && a->block != 0; i++) {
+		struct worker_link *l = &a->link[i];
+
+		/* What it has refused once it would refuse again. */
+		if (l->seen < a->generation && l->refused != a->generation)
+			worker_link_send(l, a->generation, a->block * WEIR_BLOCK, now_ms);
+	}
+}
+
+uint64_t attachment_seen(const struct attachment *a)
+{
+	uint64_t least = UINT64_MAX;
+
+	for (uint32_t i = 0; i < a->dp->worker_count; i++)
+		if (a->link[i].seen < least)
+			least = a->link[i].seen;
+	return least;
+}
+
+static uint64_t newest_seen(const struct attachment *a)
+{
+	uint64_t most = 0;
+
+	for (uint32_t i = 0; i < a->dp->worker_count; i++)
+		if (a->link[i].seen > most)
+			most = a->link[i].seen;
+	return most;
+}
+
+unsigned attachment_reclaim(struct attachment *a)
+{
+	uint64_t held[2 * WEIR_MAX_WORKERS];
+	unsigned freed = 0;
+	uint32_t n = 0;
+
+	for (uint32_t i = 0; i < a->dp->worker_count; i++) {
+		held[n++] = a->link[i].seen;
+		held[n++] = a->link[i].sent;
+	}
+	if (arena_reclaim(a->arena, held, n) > 0)
+		freed |= FREED_BLOCKS;
+	if (indices_reclaim(a->indices, attachment_seen(a)) > 0)
+		freed |= FREED_INDICES;
+	return freed;
+}
+
+/* -- what was in force before us -------------------------------------------- */
+
+/* Check what worker `i` goes by and reserve it. */
+static const char *adopt_worker(struct attachment *a, uint32_t i, uint64_t retired,
+				struct adopt *out)
+{
+	const struct weir_worker_area *area = a->link[i].area;
+	uint64_t offset = atomic_load_explicit(&area->seen_offset, memory_order_relaxed);
+	const char *why = adopt_check(out, a->dp->control->arena, a->dp->arena_size, offset,
+				      a->link[i].seen);
+
+	if (why == NULL && adopt_reserve(out, a->arena, a->indices, retired) < 0)
+		why = "its parts overlap";
+	return why;
+}
+
+/* The newest generation in force, and older ones of workers that are behind. */
+static const char *adopt_all(struct attachment *a, uint64_t newest, struct adopt *out)
+{
+	struct adopt older;
+	const char *why = NULL;
+
+	for (uint32_t i = 0; i < a->dp->worker_count; i++) {
+		if (a->link[i].seen == newest) {
+			why = adopt_worker(a, i, 0, out);
+			break;
+		}
+	}
+	for (uint32_t i = 0; i < a->dp->worker_count && why == NULL; i++)
+		if (a->link[i].seen != newest && a->link[i].seen != 0)
+			why = adopt_worker(a, i, newest, &older);
+	return why;
+}
+
+static void forget_indices(const struct model *m)
+{
+	for (uint32_t i = 0; i < m->pool_count; i++)
+		for (uint32_t j = 0; j < m->pool[i]->backend_count; j++)
+			m->pool[i]->backend[j]->index = -1;
+}
+
+int attachment_adopt(struct attachment *a, struct model *m, const char **why)
+{
+	uint64_t newest = newest_seen(a);
+	struct adopt s;
+	int err = 0;
+
+	forget_indices(m);
+	a->generation = newest;
+	*why = NULL;
+	if (newest == 0) {
+		tables_show(a->tables, m);
+		return 0;
+	}
+	*why = adopt_all(a, newest, &s);
+	if (*why == NULL)
+		err = adopt_tables(&s, a->tables);
+	if (*why == NULL && err == 0)
+		err = adopt_backends(&s, m);
+	if (*why == NULL && err == 0) {
+		a->block = s.offset / WEIR_BLOCK;
+		tables_show(a->tables, m);
+		return 1;
+	}
+	forget_indices(m);
+	if (err == 0)
+		err = open_books(a);
+	if (err < 0)
+		return err;
+	tables_show(a->tables, m);
+	return -EINVAL;
+}
+
+/* -- the next generation ---------------------------------------------------- */
+
+/* Counters of an index go on from whoever had it before. */
+static void begin_count(const struct attachment *a, struct backend *b)
+{
+	b->packets_before = 0;
+	b->bytes_before = 0;
+	for (uint32_t i = 0; i < a->dp->worker_count; i++) {
+		const struct weir_count *c = &a->link[i].area->backend[b->index];
+
+		b->packets_before += atomic_load_explicit(&c->packets, memory_order_relaxed);
+		b->bytes_before += atomic_load_explicit(&c->bytes, memory_order_relaxed);
+	}
+}
+
+static void give_index(struct attachment *a, struct backend *b)
+{
+	b->index = indices_take(a->indices, b->id);
+	if (b->index >= 0) {
+		begin_count(a, b);
+	} else {
+		b->index = -1;
+		a->short_of_indices = true;
+	}
+}
+
+/* Every backend has an index, and every index in use a backend. */
+static int assign_indices(struct attachment *a, const struct model *m, uint64_t generation)
+{
+	uint8_t *used = calloc(WEIR_MAX_BACKENDS, 1);
+
+	if (used == NULL)
+		return -ENOMEM;
+	for (uint32_t i = 0; i < m->pool_count; i++)
+		for (uint32_t j = 0; j < m->pool[i]->backend_count; j++)
+			if (m->pool[i]->backend[j]->index >= 0)
+				used[m->pool[i]->backend[j]->index] = 1;
+	for (uint32_t i = a->indices->end; i-- > 0;)
+		if (!used[i] && a->indices->use[i].id != 0 && a->indices->use[i].retired == 0)
+			indices_retire(a->indices, i, generation);
+	a->short_of_indices = false;
+	for (uint32_t i = 0; i < m->pool_count; i++)
+		for (uint32_t j = 0; j < m->pool[i]->backend_count; j++)
+			if (m->pool[i]->backend[j]->index < 0)
+				give_index(a, m->pool[i]->backend[j]);
+	free(used);
+	return 0;
+}
+
+/* The snapshot itself, in blocks of its own. */
+static int write_snapshot(struct attachment *a, const struct model *m, uint64_t generation,
+			  uint32_t *block)
+{
+	struct build b;
+	int32_t first;
+	int err = build_plan(&b, m, a->indices->end);
+
+	if (err < 0)
+		return err;
+	first = arena_alloc(a->arena, (b.head.size + WEIR_BLOCK - 1) / WEIR_BLOCK, generation);
+	if (first > 0) {
+		uint32_t offset = (uint32_t)first * WEIR_BLOCK;
+
+		build_write(&b, a->dp->control->arena + offset, offset, generation);
+		*block = (uint32_t)first;
+	}
+	build_free(&b);
+	return first < 0 ? first : 0;
+}
+
+int attachment_publish(struct attachment *a, struct model *m)
+{
+	uint64_t newest = newest_seen(a), generation;
+	uint32_t block = 0;
+	int err;
+
+	/* A worker refuses what is not newer than what it has. */
+	generation = (newest > a->generation ? newest : a->generation) + 1;
+	err = assign_indices(a, m, generation);
+	if (err == 0)
+		err = tables_prepare(a->tables, m, generation);
+	if (err < 0)
+		return err;
+	err = write_snapshot(a, m, generation, &block);
+	if (err < 0) {
+		tables_abort(a->tables, m);
+		return err;
+	}
+	tables_commit(a->tables, generation);
+	if (a->block != 0)
+		arena_retire(a->arena, a->block, generation);
+	a->block = block;
+	a->generation = generation;
+	return 0;
+}

@@ -1,0 +1,40 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * The look-up table of services, as common/snapshot.h describes it to the workers.
+ */
+#ifndef WEIR_LOOKUP_H
+#define WEIR_LOOKUP_H
+
+#include "addr.h"
+#include "snapshot.h"
+
+struct lookup {
+	uint32_t bits;
+	struct weir_lookup *entry; /* 1 << bits */
+};
+
+/* One row: a service, or with protocol 0 "this is a VIP". */
+struct lookup_row {
+	const struct weir_addr *vip;
+	uint8_t protocol;
+	uint16_t port; /* 0: every port */
+	uint16_t service, pool;
+	uint32_t flags; /* WEIR_SERVICE_* */
+};
+
+/* The entry for a row. */
+struct weir_lookup lookup_entry(const struct lookup_row *row);
+
+/*
+ * Build a table in which every row is found within WEIR_LOOKUP_PROBES entries; of
+ * rows with the same key the first counts. At most half full, doubled as needed.
+ * Returns 0 with *out to be given to lookup_free(); -E2BIG: not even the largest
+ * table will do; -ENOMEM.
+ */
+int lookup_build(const struct lookup_row *row, uint32_t count, struct lookup *out);
+void lookup_free(struct lookup *l);
+
+/* The entry with this key, or NULL: what a worker would find. */
+const struct weir_lookup *lookup_find(const struct lookup *l, const struct weir_lookup *key);
+
+#endif /* WEIR_LOOKUP_H */

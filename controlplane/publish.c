@@ -1,0 +1,431 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * When to publish, and what to say about it; attachment.c does the publishing.
+ *
+ * Two timers. `due` runs out when the next generation is to be published: at once after
+ * a quiet GATHER_MS, else when they are over. `tick` reads what the workers say, as long
+ * as something is expected of them.
+ */
+#include "publish.h"
+
+#include "attachment.h"
+#include "log.h"
+#include "publish_wait.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+enum {
+	GATHER_MS = 20,	 /* changes that follow one within this time go together */
+	TICK_MS = 1,	 /* between two looks for answers */
+	IDLE_TICK_MS = 50, /* likewise, when only workers that are late could answer */
+	JOIN_MS = 1000,	 /* for workers to take up the session; then we begin without them */
+	RETRY_MS = 1000, /* before publishing again what failed or was refused */
+};
+
+struct publisher {
+	uv_loop_t *loop;
+	struct model *model;
+	uv_timer_t due, tick;
+	unsigned open_timers;
+	struct attachment at; /* at.dp NULL: no data plane */
+	bool joining;	 /* its workers are taking up the session */
+	uint64_t since_ms; /* when that began */
+	bool held;	 /* what is in force stands until publisher_release() */
+	bool released;
+	bool arena_full, failed; /* publishing has stopped, and that was said */
+	bool no_indices; /* likewise said */
+	bool wanted;	 /* changes that are not published yet */
+	uint64_t wanted_ns; /* the first of them */
+	uint64_t sent_ns;   /* the same of the generation on its way; 0: it has arrived */
+	uint64_t tried_ms;  /* loop time of the last publication or attempt */
+	uint64_t sent_real_ms;
+	uint64_t retry_ms;  /* loop time of the next attempt after a failure; 0: none failed */
+	uint32_t latency_us;
+	uint32_t said[WEIR_MAX_WORKERS]; /* enum weir_reject that was logged last */
+	struct publish_waits waits;
+};
+
+static void tick(uv_timer_t *t);
+static void due(uv_timer_t *t);
+
+/* -- words ------------------------------------------------------------------ */
+
+static unsigned cpu_of(const struct publisher *p, uint32_t worker)
+{
+	return p->at.dp->welcome.worker_cpu[worker];
+}
+
+/* Why the last change has not arrived everywhere, as a sentence. */
+static void why_not(const struct publisher *p, char *buf, size_t len)
+{
+	const char *lead = "does not answer:";
+	size_t n = 0;
+
+	buf[0] = '\0';
+	if (p->joining || p->held) {
+		snprintf(buf, len, "%s",
+			 p->joining ? "the workers are taking up the session" :
+				      "publishing waits for the first health verdicts");
+		return;
+	}
+	if (p->wanted) {
+		snprintf(buf, len, "%s",
+			 p->arena_full ? "the arena is full: see [dataplane] arena_mb" :
+					 "it is not published yet");
+		return;
+	}
+	for (uint32_t i = 0; i < p->at.dp->worker_count && n < len; i++) {
+		const struct worker_link *l = &p->at.link[i];
+
+		if (l->seen >= p->at.generation)
+			continue;
+		if (l->refused == p->at.generation)
+			lead = "refuses it:";
+		n += (size_t)snprintf(buf + n, len - n, "%s worker %u (CPU %u)", n ? "," : lead, i,
+				      cpu_of(p, i));
+	}
+}
+
+static void log_events(struct publisher *p, uint32_t i, unsigned events)
+{
+	const struct worker_link *l = &p->at.link[i];
+
+	if (events & LINK_LATE)
+		log_warning("worker %u (CPU %u) does not answer: it has generation %llu, newest is "
+			    "%llu; its tables stay, the other workers go on",
+			    i, cpu_of(p, i), (unsigned long long)l->seen,
+			    (unsigned long long)p->at.generation);
+	if (events & LINK_BACK)
+		log_info("worker %u (CPU %u) answers again", i, cpu_of(p, i));
+	if ((events & LINK_REFUSED) && l->why != p->said[i]) {
+		log_error("worker %u (CPU %u) refuses generation %llu: %s; it keeps %llu", i,
+			  cpu_of(p, i), (unsigned long long)l->refused, weir_reject_text(l->why),
+			  (unsigned long long)l->seen);
+		p->said[i] = l->why;
+	}
+	if (events & LINK_TAKEN)
+		p->said[i] = WEIR_REJECT_NONE;
+}
+
+/* Say once that publishing has stopped; what is in force stays in force. */
+static void log_failure(struct publisher *p, int err)
+{
+	bool *said = err == -ENOSPC ? &p->arena_full : &p->failed;
+
+	if (!*said && err == -ENOSPC)
+		log_error("the arena is full (%u of %u blocks): publishing pauses until workers "
+			  "free older tables; if it does not go on, raise [dataplane] arena_mb",
+			  p->at.arena->used, p->at.arena->blocks);
+	else if (!*said && err == -E2BIG)
+		log_error("cannot publish: too many services for the look-up table");
+	else if (!*said)
+		log_error("cannot publish: %s", strerror(-err));
+	*said = true;
+}
+
+static void log_success(struct publisher *p)
+{
+	if (p->arena_full || p->failed)
+		log_info("publishing goes on: generation %llu",
+			 (unsigned long long)p->at.generation);
+	p->arena_full = false;
+	p->failed = false;
+	if (p->at.short_of_indices && !p->no_indices)
+		log_warning("all %u backend indices are in use or resting: the newest backends "
+			    "take no traffic until some are free",
+			    WEIR_MAX_BACKENDS);
+	p->no_indices = p->at.short_of_indices;
+}
+
+/* -- publishing ------------------------------------------------------------- */
+
+static uint64_t realtime_ms(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_REALTIME, &ts);
+	return (uint64_t)ts.tv_sec * 1000 + (uint64_t)ts.tv_nsec / 1000000;
+}
+
+static void want(struct publisher *p)
+{
+	if (!p->wanted)
+		p->wanted_ns = uv_hrtime();
+	p->wanted = true;
+}
+
+/* Without waiting for the time after a failure to be over. */
+static void try_again(struct publisher *p)
+{
+	p->retry_ms = 0;
+	want(p);
+}
+
+static void arm_tick(struct publisher *p, uint64_t ms)
+{
+	uv_timer_start(&p->tick, tick, ms, 0);
+}
+
+/* See to it that what is wanted gets published. */
+static void arm_due(struct publisher *p)
+{
+	uint64_t now = uv_now(p->loop), next = p->tried_ms + GATHER_MS;
+
+	if (!p->wanted || p->at.dp == NULL || p->joining || p->held || p->retry_ms != 0 ||
+	    uv_is_active((uv_handle_t *)&p->due))
+		return;
+	uv_timer_start(&p->due, due, next > now ? next - now : 0, 0);
+}
+
+static void publish(struct publisher *p)
+{
+	int err = attachment_publish(&p->at, p->model);
+
+	uv_update_time(p->loop);
+	p->tried_ms = uv_now(p->loop);
+	p->retry_ms = err < 0 ? p->tried_ms + RETRY_MS : 0;
+	arm_tick(p, TICK_MS);
+	if (err < 0) {
+		log_failure(p, err);
+		return;
+	}
+	p->wanted = false;
+	p->sent_ns = p->wanted_ns;
+	p->sent_real_ms = realtime_ms();
+	log_success(p);
+	publish_waits_published(&p->waits, p->at.generation);
+	attachment_send(&p->at, p->tried_ms);
+}
+
+static void due(uv_timer_t *t)
+{
+	publish(t->data);
+}
+
+/* -- what the workers say --------------------------------------------------- */
+
+/* Say what was found in force. */
+static void log_adopted(const struct publisher *p, int adopted, const char *why)
+{
+	unsigned long long generation = p->at.generation;
+
+	if (adopted == 1)
+		log_info("data plane has generation %llu in force: going on from it%s", generation,
+			 p->held ? " after the first health verdicts" : "");
+	else if (adopted == 0)
+		log_info("data plane has nothing in force: filling it");
+	else if (adopted == -EINVAL)
+		log_error("what the data plane has in force (generation %llu) cannot be read "
+			  "back: %s; filling it anew",
+			  generation, why);
+	else
+		log_error("cannot take over what the data plane has in force: %s",
+			  strerror(-adopted));
+}
+
+/* The workers stand still, or their time is over: take over what they have. */
+static void begin(struct publisher *p)
+{
+	const char *why = NULL;
+	int adopted = attachment_adopt(&p->at, p->model, &why);
+
+	p->joining = false;
+	p->held = adopted == 1 && !p->released;
+	log_adopted(p, adopted, why);
+	if (adopted < 0 && adopted != -EINVAL)
+		publisher_detach(p);
+	else
+		want(p);
+}
+
+static void read_workers(struct publisher *p, uint64_t now)
+{
+	unsigned events[WEIR_MAX_WORKERS];
+	unsigned all = attachment_poll(&p->at, now, events);
+
+	for (uint32_t i = 0; i < p->at.dp->worker_count; i++)
+		log_events(p, i, events[i]);
+	if (p->joining)
+		return;
+	if ((all & LINK_REFUSED) && p->retry_ms == 0)
+		p->retry_ms = now + RETRY_MS;
+	if (all & (LINK_TAKEN | LINK_REFUSED)) {
+		unsigned freed = attachment_reclaim(&p->at);
+
+		if ((p->arena_full && (freed & FREED_BLOCKS)) ||
+		    (p->at.short_of_indices && (freed & FREED_INDICES)))
+			try_again(p);
+	}
+	if (p->sent_ns != 0 && attachment_seen(&p->at) >= p->at.generation) {
+		p->latency_us = (uint32_t)((uv_hrtime() - p->sent_ns) / 1000);
+		p->sent_ns = 0;
+	}
+	attachment_send(&p->at, now);
+}
+
+/* How long until a look at the workers is worth it; 0: nothing is expected. */
+static uint64_t next_tick(const struct publisher *p)
+{
+	uint64_t ms = p->retry_ms != 0 ? IDLE_TICK_MS : 0;
+
+	if (p->joining || p->waits.first != NULL)
+		return TICK_MS;
+	for (uint32_t i = 0; i < p->at.dp->worker_count; i++) {
+		const struct worker_link *l = &p->at.link[i];
+
+		if (!l->late && (!l->joined || l->sent != 0))
+			return TICK_MS;
+		if (l->late || l->seen < p->at.generation)
+			ms = IDLE_TICK_MS;
+	}
+	return ms;
+}
+
+static void tick(uv_timer_t *t)
+{
+	struct publisher *p = t->data;
+	uint64_t now = uv_now(p->loop), next;
+	char why[512];
+
+	if (p->at.dp != NULL)
+		read_workers(p, now);
+	if (p->joining && (attachment_has_joined(&p->at) || now - p->since_ms >= JOIN_MS))
+		begin(p);
+	if (p->at.dp == NULL) {
+		publish_waits_fail(&p->waits, -ENOTCONN, "no data plane is attached");
+		return;
+	}
+	if (p->retry_ms != 0 && now >= p->retry_ms)
+		try_again(p);
+	arm_due(p);
+	next = next_tick(p);
+	if (next > 0)
+		arm_tick(p, next);
+	/* Last: who is called back may do anything with us. */
+	why_not(p, why, sizeof(why));
+	publish_waits_arrived(&p->waits, attachment_seen(&p->at), now, why);
+}
+
+/* -- what publish.h offers -------------------------------------------------- */
+
+int publisher_create(uv_loop_t *loop, struct model *m, struct publisher **out)
+{
+	struct publisher *p = calloc(1, sizeof(*p));
+
+	if (p == NULL)
+		return -ENOMEM;
+	p->loop = loop;
+	p->model = m;
+	publish_waits_init(&p->waits);
+	uv_timer_init(loop, &p->due);
+	uv_timer_init(loop, &p->tick);
+	p->due.data = p->tick.data = p;
+	p->open_timers = 2;
+	*out = p;
+	return 0;
+}
+
+static void closed(uv_handle_t *h)
+{
+	struct publisher *p = h->data;
+
+	if (--p->open_timers == 0)
+		free(p);
+}
+
+void publisher_destroy(struct publisher *p)
+{
+	publisher_detach(p);
+	publish_waits_fail(&p->waits, -ENOTCONN, "the control plane is ending");
+	uv_close((uv_handle_t *)&p->due, closed);
+	uv_close((uv_handle_t *)&p->tick, closed);
+}
+
+void publish_request(struct publisher *p)
+{
+	try_again(p); /* the change may be what makes it fit */
+	arm_due(p);
+}
+
+void publish_request_wait(struct publisher *p, unsigned timeout_ms, publish_done_fn *fn,
+			  void *user)
+{
+	if (publish_waits_add(&p->waits, uv_now(p->loop) + timeout_ms, fn, user) < 0) {
+		publish_request(p);
+		fn(user, -ENOMEM, "no memory to wait for the workers");
+		return;
+	}
+	publish_request(p);
+	arm_tick(p, p->at.dp == NULL ? 0 : TICK_MS);
+}
+
+void publisher_attach(struct publisher *p, const struct dp_view *dp)
+{
+	uint64_t now = uv_now(p->loop);
+	int err;
+
+	publisher_detach(p);
+	err = attachment_open(&p->at, dp, now);
+	if (err < 0) {
+		log_error("cannot attach to the data plane: %s", strerror(-err));
+		return;
+	}
+	p->joining = true;
+	p->since_ms = now;
+	p->latency_us = 0;
+	memset(p->said, 0, sizeof(p->said));
+	arm_tick(p, TICK_MS);
+}
+
+void publisher_detach(struct publisher *p)
+{
+	if (p->at.dp == NULL)
+		return;
+	attachment_close(&p->at);
+	for (uint32_t i = 0; i < p->model->pool_count; i++)
+		p->model->pool[i]->table_off = 0;
+	p->joining = p->held = false;
+	p->arena_full = p->failed = p->no_indices = false;
+	p->retry_ms = 0;
+	p->sent_ns = 0;
+	uv_timer_stop(&p->due);
+	arm_tick(p, 0);
+}
+
+void publisher_release(struct publisher *p)
+{
+	p->released = true;
+	p->held = false;
+	arm_due(p);
+}
+
+void publish_status(const struct publisher *p, struct publish_status *out)
+{
+	*out = (struct publish_status){
+		.generation = p->at.generation,
+		.published_ms = p->sent_real_ms,
+		.last_latency_us = p->latency_us,
+		.attached = p->at.dp != NULL,
+		.held = p->held,
+		.arena_full = p->arena_full,
+	};
+	if (p->at.dp == NULL)
+		return;
+	out->arena_blocks = p->at.arena->blocks;
+	out->arena_used = p->at.arena->used;
+	out->worker_count = p->at.dp->worker_count;
+	for (uint32_t i = 0; i < out->worker_count; i++) {
+		const struct worker_link *l = &p->at.link[i];
+
+		out->worker[i].seen_generation = l->seen;
+		out->worker[i].late = l->late;
+		if (l->refused != 0)
+			snprintf(out->worker[i].rejected, sizeof(out->worker[i].rejected),
+				 "generation %llu: %s", (unsigned long long)l->refused,
+				 weir_reject_text(l->why));
+	}
+}

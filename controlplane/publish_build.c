@@ -1,0 +1,271 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "publish_build.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <netinet/ip.h>
+#include <netinet/ip6.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { OUTER_TTL = 64 };
+
+/* -- services and VIPs ------------------------------------------------------ */
+
+/* Every service, and each VIP as often as a service names it. */
+static struct lookup_row *make_rows(const struct model *m)
+{
+	struct lookup_row *row = calloc(2 * m->service_count + 1, sizeof(*row));
+
+	for (uint32_t i = 0; row != NULL && i < m->service_count; i++) {
+		const struct service *s = m->service[i];
+
+		row[2 * i] = (struct lookup_row){
+			.vip = &s->conf.vip,
+			.protocol = (uint8_t)s->conf.protocol,
+			.port = (uint16_t)s->conf.port,
+			.service = (uint16_t)s->index,
+			.pool = (uint16_t)s->pool->index,
+			.flags = s->conf.quic ? WEIR_SERVICE_QUIC : 0,
+		};
+		row[2 * i + 1] = (struct lookup_row){
+			.vip = &s->conf.vip, .flags = WEIR_SERVICE_VIP_ONLY
+		};
+	}
+	return row;
+}
+
+/* The VIPs are the rows with protocol 0; the look-up table has each of them once. */
+static uint32_t collect_vips(struct weir_vip *vip, const struct lookup *l)
+{
+	uint32_t n = 0;
+
+	for (uint32_t i = 0; i < 1u << l->bits; i++) {
+		const struct weir_lookup *e = &l->entry[i];
+		uint32_t v4_be = (uint32_t)(e->k0 >> 32);
+		struct weir_vip v = { .family = (uint8_t)e->k0 };
+
+		if (!(e->flags & WEIR_SERVICE_VIP_ONLY))
+			continue;
+		v.prefix_len = v.family == 4 ? 32 : 128;
+		if (v.family == 4) {
+			memcpy(v.addr, &v4_be, sizeof(v4_be));
+		} else {
+			memcpy(v.addr, &e->k1, sizeof(e->k1));
+			memcpy(v.addr + 8, &e->k2, sizeof(e->k2));
+		}
+		vip[n++] = v;
+	}
+	return n;
+}
+
+/* -- the plan --------------------------------------------------------------- */
+
+/* The next `bytes` of the snapshot; every array begins a cache line. */
+static uint32_t place(struct weir_snapshot *head, size_t bytes)
+{
+	uint32_t at = head->size;
+
+	head->size += (uint32_t)((bytes + WEIR_CACHE_LINE - 1) & ~(size_t)(WEIR_CACHE_LINE - 1));
+	return at;
+}
+
+static void plan_head(struct weir_snapshot *h, const struct model *m, uint32_t bits)
+{
+	h->magic = WEIR_SNAPSHOT_MAGIC;
+	h->flow_seed = m->flow_seed;
+	h->size = sizeof(*h);
+	h->lookup_bits = bits;
+	h->lookup_off = place(h, sizeof(struct weir_lookup) << bits);
+	h->pool_count = m->pool_count;
+	h->pool_off = place(h, sizeof(struct weir_pool) * h->pool_count);
+	h->backend_off = place(h, sizeof(struct weir_backend) * h->backend_count);
+	h->cold_off = place(h, sizeof(struct weir_backend_cold) * h->backend_count);
+	h->vip_off = place(h, sizeof(struct weir_vip) * h->vip_count);
+	h->service_count = m->service_count;
+}
+
+int build_plan(struct build *out, const struct model *m, uint32_t backend_count)
+{
+	struct build b = { .model = m, .head.backend_count = backend_count };
+	struct lookup_row *row = make_rows(m);
+	int err = -ENOMEM;
+
+	if (row == NULL)
+		goto out;
+	err = lookup_build(row, 2 * m->service_count, &b.lookup);
+	if (err < 0)
+		goto out;
+	b.vip = calloc(m->service_count + 1, sizeof(*b.vip));
+	err = -ENOMEM;
+	if (b.vip == NULL)
+		goto out;
+	b.head.vip_count = collect_vips(b.vip, &b.lookup);
+	plan_head(&b.head, m, b.lookup.bits);
+	*out = b;
+	err = 0;
+out:
+	if (err < 0)
+		lookup_free(&b.lookup);
+	free(row);
+	return err;
+}
+
+void build_free(struct build *b)
+{
+	lookup_free(&b->lookup);
+	free(b->vip);
+	b->vip = NULL;
+}
+
+/* -- backends --------------------------------------------------------------- */
+
+enum weir_encap build_encap(const struct backend *b)
+{
+	if (b->pool->conf.mode != WEIR_MODE_IPIP)
+		return WEIR_ENCAP_L2;
+	return b->conf.addr.family == 4 ? WEIR_ENCAP_IPIP4 : WEIR_ENCAP_IPIP6;
+}
+
+static const struct weir_addr *outer_source(const struct backend *b)
+{
+	const struct pool_conf *p = &b->pool->conf;
+
+	return p->outer_source.family != 0 ? &p->outer_source : &b->hop.source;
+}
+
+/* RFC 791: the one's complement of the one's complement sum. */
+static uint16_t header_sum(const struct iphdr *ip)
+{
+	uint16_t word[sizeof(*ip) / 2];
+	uint32_t sum = 0;
+
+	memcpy(word, ip, sizeof(word));
+	for (unsigned i = 0; i < sizeof(word) / sizeof(word[0]); i++)
+		sum += word[i];
+	sum = (sum & 0xffff) + (sum >> 16);
+	sum = (sum & 0xffff) + (sum >> 16);
+	return (uint16_t)~sum;
+}
+
+/*
+ * The part of the outer header that is the same for all packets. ToS and lengths are
+ * the packet's, and so is the next header of IPv6: the worker fills them in. DF with
+ * identification 0 makes it an atomic datagram (RFC 6864, section 4.1).
+ */
+static void write_outer(struct weir_backend *line, const struct backend *b)
+{
+	const struct weir_addr *source = outer_source(b);
+
+	if (line->encap == WEIR_ENCAP_IPIP4) {
+		struct iphdr ip = { .version = 4,
+				    .ihl = sizeof(ip) / 4,
+				    .frag_off = htons(IP_DF),
+				    .ttl = OUTER_TTL,
+				    .protocol = IPPROTO_IPIP };
+
+		memcpy(&ip.saddr, source->bytes, sizeof(ip.saddr));
+		memcpy(&ip.daddr, b->conf.addr.bytes, sizeof(ip.daddr));
+		ip.check = header_sum(&ip);
+		memcpy(line->outer, &ip, sizeof(ip));
+	} else {
+		struct ip6_hdr ip = { .ip6_flow = htonl(6u << 28), .ip6_hlim = OUTER_TTL };
+
+		memcpy(&ip.ip6_src, source->bytes, sizeof(ip.ip6_src));
+		memcpy(&ip.ip6_dst, b->conf.addr.bytes, sizeof(ip.ip6_dst));
+		memcpy(line->outer, &ip, sizeof(ip));
+	}
+}
+
+static uint16_t outer_mtu(const struct backend *b)
+{
+	uint32_t mtu = b->pool->conf.mtu;
+
+	if (b->hop.mtu != 0 && (mtu == 0 || b->hop.mtu < mtu))
+		mtu = b->hop.mtu;
+	return mtu < UINT16_MAX ? (uint16_t)mtu : UINT16_MAX;
+}
+
+static struct weir_backend backend_line(const struct backend *b)
+{
+	struct weir_backend line = {
+		.vlan_be = htons(b->hop.vlan),
+		.port = b->hop.port,
+		.encap = (uint8_t)build_encap(b),
+		.mtu = outer_mtu(b),
+	};
+	bool ready = b->hop.resolved;
+
+	memcpy(line.dmac, b->hop.mac, sizeof(line.dmac));
+	if (line.encap != WEIR_ENCAP_L2) {
+		/* A pool that has just become ipip: the source is still being asked for. */
+		if (outer_source(b)->family == b->conf.addr.family)
+			write_outer(&line, b);
+		else
+			ready = false;
+	}
+	line.flags = (backend_forwards(b) ? WEIR_BACKEND_FORWARD : 0) |
+		     (ready ? WEIR_BACKEND_RESOLVED : 0);
+	return line;
+}
+
+static struct weir_backend_cold backend_cold(const struct backend *b)
+{
+	return (struct weir_backend_cold){
+		.id = b->id,
+		.drain_deadline_ms = b->conf.drain_deadline_ms,
+		.pool = b->pool->index,
+		.admin = (uint8_t)b->conf.admin,
+		.health = (uint8_t)b->health,
+	};
+}
+
+/* -- writing ---------------------------------------------------------------- */
+
+static struct weir_pool pool_entry(const struct pool *p)
+{
+	return (struct weir_pool){
+		.id = p->id,
+		.table_off = p->table_off,
+		.table_len = p->conf.table_size,
+		.mode = (uint8_t)p->conf.mode,
+		.hash = (uint8_t)p->conf.hash,
+		.mtu = (uint16_t)p->conf.mtu,
+		.tcp_window_ms = p->conf.tcp_window_ms,
+		.udp_window_ms = p->conf.udp_window_ms,
+	};
+}
+
+void build_write(const struct build *b, uint8_t *to, uint32_t offset, uint64_t generation)
+{
+	struct weir_pool *pool = (struct weir_pool *)(to + b->head.pool_off);
+	struct weir_backend *line = (struct weir_backend *)(to + b->head.backend_off);
+	struct weir_backend_cold *cold = (struct weir_backend_cold *)(to + b->head.cold_off);
+	struct weir_snapshot head = b->head;
+
+	/* Indices that are not in use and the gaps between arrays stay zero. */
+	memset(to, 0, head.size);
+	memcpy(to + head.lookup_off, b->lookup.entry, sizeof(struct weir_lookup) << b->lookup.bits);
+	memcpy(to + head.vip_off, b->vip, sizeof(*b->vip) * head.vip_count);
+	for (uint32_t i = 0; i < b->model->pool_count; i++) {
+		const struct pool *p = b->model->pool[i];
+
+		pool[i] = pool_entry(p);
+		for (uint32_t j = 0; j < p->backend_count; j++) {
+			int32_t index = p->backend[j]->index;
+
+			if (index < 0)
+				continue;
+			line[index] = backend_line(p->backend[j]);
+			cold[index] = backend_cold(p->backend[j]);
+		}
+	}
+
+	head.generation = generation;
+	head.lookup_off += offset;
+	head.pool_off += offset;
+	head.backend_off += offset;
+	head.cold_off += offset;
+	head.vip_off += offset;
+	memcpy(to, &head, sizeof(head));
+}
