@@ -9,6 +9,8 @@
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 #include <errno.h>
+#include <linux/if_ether.h>
+#include <net/if_arp.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -307,11 +309,18 @@ static int counts_inherit(struct bpf_map *map, uint32_t old_id)
 	return err;
 }
 
-int decap_attach(int ifindex, const struct prefix_list *vips, const struct prefix_list *from,
-		 const struct prefix_list *local, uint32_t old_id, uint32_t *id, char *why,
-		 size_t why_len)
+/* Bytes in front of the IP header of what arrives on such an interface. */
+static int link_header(unsigned type)
 {
-	DECLARE_LIBBPF_OPTS(bpf_tc_hook, hook, .ifindex = ifindex, .attach_point = BPF_TC_INGRESS);
+	return type == ARPHRD_ETHER ? ETH_HLEN : type == ARPHRD_NONE ? 0 : -EOPNOTSUPP;
+}
+
+int decap_attach(const struct host_link *link, const struct prefix_list *vips,
+		 const struct prefix_list *from, const struct prefix_list *local, uint32_t old_id,
+		 uint32_t *id, char *why, size_t why_len)
+{
+	DECLARE_LIBBPF_OPTS(bpf_tc_hook, hook, .ifindex = link->index,
+			    .attach_point = BPF_TC_INGRESS);
 	DECLARE_LIBBPF_OPTS(bpf_tc_opts, opts, .handle = DECAP_HANDLE, .priority = DECAP_PRIORITY,
 			    .flags = old_id != 0 ? BPF_TC_F_REPLACE : 0);
 	struct decap_bpf *skel = decap_bpf__open();
@@ -323,6 +332,12 @@ int decap_attach(int ifindex, const struct prefix_list *vips, const struct prefi
 			 strerror(-err));
 		return err;
 	}
+	if ((err = link_header(link->type)) < 0) {
+		snprintf(why, why_len, "an interface of type %u, which is neither Ethernet nor plain "
+			 "IP", link->type);
+		goto out;
+	}
+	skel->rodata->weir_link_header = (uint32_t)err;
 	if (old_id != 0 && (err = counts_inherit(skel->maps.weir_count, old_id)) < 0) {
 		snprintf(why, why_len, "the counters of program %u cannot be taken over: %s", old_id,
 			 strerror(-err));

@@ -35,9 +35,9 @@ int decap_read(uint32_t id, struct host_decap *out);
  * Returns 0 with the new id in *id; a negative errno with a sentence in
  * why[why_len] and everything as it was.
  */
-int decap_attach(int ifindex, const struct prefix_list *vips, const struct prefix_list *from,
-		 const struct prefix_list *local, uint32_t old_id, uint32_t *id, char *why,
-		 size_t why_len);
+int decap_attach(const struct host_link *link, const struct prefix_list *vips,
+		 const struct prefix_list *from, const struct prefix_list *local, uint32_t old_id,
+		 uint32_t *id, char *why, size_t why_len);
 
 /* Take the filter off. Returns 0, also when it was not there, or a negative errno. */
 int decap_detach(int ifindex);

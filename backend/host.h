@@ -24,6 +24,7 @@ struct host_link {
 	int index;
 	char name[IFNAMSIZ];
 	char kind[16]; /* "veth", "dummy", "ipip", ...; "" for hardware and lo */
+	unsigned type;	/* ARPHRD_* */
 	unsigned flags; /* IFF_* */
 	unsigned mtu;
 	bool any_remote; /* an ipip device that takes packets from every source */

@@ -143,6 +143,7 @@ static int link_take(const struct nlmsghdr *nlh, void *user)
 		return callback_fail(-ENOMEM);
 	mnl_attr_parse(nlh, sizeof(*msg), attr_keep, &(struct attrs){ attr, IFLA_MAX });
 	l->index = msg->ifi_index;
+	l->type = msg->ifi_type;
 	l->flags = msg->ifi_flags;
 	l->mtu = attr_u32(attr[IFLA_MTU]);
 	attr_text(attr[IFLA_IFNAME], l->name, sizeof(l->name));

@@ -100,7 +100,7 @@ static int step_attach(const struct setup *u, const struct settings *s)
 
 	if (err < 0)
 		return failed(err, "cannot decapsulate on", u->interface);
-	err = decap_attach(u->link->index, &s->vips, &s->from, &local, u->host.decap.id, &id, why,
+	err = decap_attach(u->link, &s->vips, &s->from, &local, u->host.decap.id, &id, why,
 			   sizeof(why));
 	if (err < 0)
 		log_error("%s: %s%s", u->interface, why,

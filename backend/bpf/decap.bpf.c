@@ -64,6 +64,9 @@ struct {
 	__type(value, struct decap_count);
 } weir_count SEC(".maps");
 
+/* Bytes in front of the network header, by the type of the interface. */
+const volatile __u32 weir_link_header = ETH_HLEN;
+
 struct outer {
 	struct decap_addr src, dst;
 	__u32 header_len; /* bytes in front of the inner header */
@@ -110,9 +113,15 @@ static __always_inline int pass(const struct __sk_buff *skb, __u32 fate)
 	return TC_ACT_UNSPEC;
 }
 
+/* Bytes of the packet from the network header on; also those that do not lie in
+ * the linear part of the skb. */
+static __always_inline bool load(struct __sk_buff *skb, __u32 off, void *to, __u32 len)
+{
+	return bpf_skb_load_bytes(skb, weir_link_header + off, to, len) == 0;
+}
+
 /* True when the packet is addressed to this interface and of an encapsulation
- * that we know. Offsets count from the network header: devices without Ethernet
- * header work as well. */
+ * that we know. */
 static __always_inline bool outer_read(struct __sk_buff *skb, struct outer *o)
 {
 	struct iphdr ip;
@@ -122,7 +131,7 @@ static __always_inline bool outer_read(struct __sk_buff *skb, struct outer *o)
 	/* The kernel has taken the tag off, but the frame is for another interface. */
 	if (skb->vlan_present && (skb->vlan_tci & VLAN_ID) != 0)
 		return false;
-	if (bpf_skb_load_bytes_relative(skb, 0, &ip, sizeof(ip), BPF_HDR_START_NET) < 0)
+	if (!load(skb, 0, &ip, sizeof(ip)))
 		return false;
 	if (ip.version != 4 || ip.ihl < 5 || ip.protocol != IPPROTO_IPIP)
 		return false;
@@ -143,11 +152,7 @@ static __always_inline bool inner_read(struct __sk_buff *skb, const struct outer
 {
 	struct iphdr ip;
 
-	if (o->tail)
-		return false;
-	if (bpf_skb_load_bytes_relative(skb, o->header_len, &ip, sizeof(ip), BPF_HDR_START_NET) < 0)
-		return false;
-	if (ip.version != 4)
+	if (o->tail || !load(skb, o->header_len, &ip, sizeof(ip)) || ip.version != 4)
 		return false;
 
 	addr_from_v4(&in->dst, ip.daddr);
@@ -168,7 +173,7 @@ static __always_inline bool lengths_agree(struct __sk_buff *skb, const struct ou
 		return true;
 	if (o->header_len + in->total_len > o->total_len || in->total_len < sizeof(struct iphdr))
 		return false;
-	return bpf_skb_load_bytes_relative(skb, o->total_len - 1, &last, 1, BPF_HDR_START_NET) == 0;
+	return load(skb, o->total_len - 1, &last, 1);
 }
 
 static __always_inline int decide(struct __sk_buff *skb, const struct outer *o)
