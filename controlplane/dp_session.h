@@ -21,7 +21,7 @@ struct dp_view {
 	uint64_t arena_size;
 	uint32_t session;
 	uint32_t worker_count;
-	struct weir_welcome welcome; /* with the ports */
+	struct weir_welcome welcome; /* with the ports, as of the last second */
 };
 
 struct dp_session_hooks {
@@ -40,7 +40,8 @@ void dp_session_destroy(struct dp_session *s);
 const struct dp_view *dp_session_view(const struct dp_session *s);
 
 /* Ask; `fn` gets the answer, or NULL when the session ended first. -ENOTCONN when
- * there is no session. The request's head is filled in here. */
+ * there is no session, another -errno when it cannot be asked: then `fn` is not called.
+ * The request's head is filled in here. */
 typedef void dp_explained_fn(void *user, const struct weir_explained *answer);
 int dp_session_explain(struct dp_session *s, const struct weir_explain *request,
 		       dp_explained_fn *fn, void *user);
