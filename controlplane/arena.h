@@ -36,8 +36,8 @@ void arena_destroy(struct arena *a);
 int32_t arena_alloc(struct arena *a, uint32_t count, uint64_t born);
 
 /*
- * A run that was there before us and that some worker may read; `retired` as in struct
- * arena_run. Naming a run again is no error and changes nothing. 0; -EINVAL when it lies
+ * A run that was there before us, born with any generation, and that some worker may
+ * read; `retired` as in struct arena_run. Naming a run again is no error and changes nothing. 0; -EINVAL when it lies
  * outside, -EEXIST when it overlaps another one, -ENOMEM.
  */
 int arena_adopt(struct arena *a, uint32_t first, uint32_t count, uint64_t retired);
@@ -50,7 +50,7 @@ void arena_retire(struct arena *a, uint32_t first, uint64_t generation);
 
 /*
  * Free the retired runs that no worker needs. held[count]: every generation that a
- * worker reads or may take. Returns the blocks that became free.
+ * worker reads or may take, none of them 0. Returns the blocks that became free.
  */
 uint32_t arena_reclaim(struct arena *a, const uint64_t *held, uint32_t count);
 

@@ -119,8 +119,10 @@ unsigned attachment_reclaim(struct attachment *a)
 	uint32_t n = 0;
 
 	for (uint32_t i = 0; i < a->dp->worker_count; i++) {
-		held[n++] = a->link[i].seen;
-		held[n++] = a->link[i].sent;
+		if (a->link[i].seen != 0)
+			held[n++] = a->link[i].seen;
+		if (a->link[i].sent != 0)
+			held[n++] = a->link[i].sent;
 	}
 	if (arena_reclaim(a->arena, held, n) > 0)
 		freed |= FREED_BLOCKS;

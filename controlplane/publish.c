@@ -158,6 +158,13 @@ static void want(struct publisher *p)
 	p->wanted = true;
 }
 
+/* The time that it takes is measured from now: what came before could not be published. */
+static void want_from_now(struct publisher *p)
+{
+	p->wanted = false;
+	want(p);
+}
+
 /* Without waiting for the time after a failure to be over. */
 static void try_again(struct publisher *p)
 {
@@ -239,7 +246,7 @@ static void begin(struct publisher *p)
 	if (adopted < 0 && adopted != -EINVAL)
 		publisher_detach(p);
 	else
-		want(p);
+		want_from_now(p);
 }
 
 static void read_workers(struct publisher *p, uint64_t now)
@@ -399,7 +406,10 @@ void publisher_detach(struct publisher *p)
 void publisher_release(struct publisher *p)
 {
 	p->released = true;
+	if (!p->held)
+		return;
 	p->held = false;
+	want_from_now(p);
 	arm_due(p);
 }
 
