@@ -102,20 +102,29 @@ static uint64_t huge_free(void)
 	return sum;
 }
 
+/* DPDK does not have --in-memory with these; without files they are anyway, but for
+ * the configuration that secondary processes would read. */
+static void add_ordinary_pages(void)
+{
+	add("--no-huge");
+	add("--no-shconf");
+}
+
 static int add_memory(const struct dpconf *conf)
 {
 	uint64_t free_mb = huge_free() >> 20;
 
 	add("-m");
 	add("%u", conf->memory_mb);
-	add("--in-memory");
 	add("--file-prefix=%s", conf->file_prefix);
 	if (conf->huge_pages == DP_HUGE_NO) {
-		add("--no-huge");
+		add_ordinary_pages();
 		return 0;
 	}
-	if (free_mb >= conf->memory_mb)
+	if (free_mb >= conf->memory_mb) {
+		add("--in-memory");
 		return 0;
+	}
 	if (conf->huge_pages == DP_HUGE_YES) {
 		log_error("huge_pages = yes: memory_mb = %u, but only %lu MB of huge pages are "
 			  "free: `sysctl vm.nr_hugepages=N` reserves N pages",
@@ -125,7 +134,7 @@ static int add_memory(const struct dpconf *conf)
 	log_warning("huge_pages = auto: only %lu MB of huge pages are free and memory_mb = %u: "
 		    "using ordinary pages, which is slower",
 		    (unsigned long)free_mb, conf->memory_mb);
-	add("--no-huge");
+	add_ordinary_pages();
 	return 0;
 }
 
@@ -196,7 +205,7 @@ int eal_start(const struct dpconf *conf, bool verbose)
 			  rte_strerror(rte_errno), conf->memory_mb, conf->eal);
 		return -EIO;
 	}
-	/* Made for files that --in-memory does without. */
+	/* Made for files that neither --in-memory nor --no-shconf has. */
 	(void)rmdir(rte_eal_get_runtime_dir());
 	return 0;
 }
