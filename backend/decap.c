@@ -224,7 +224,10 @@ static int filter_seen(void *user, const struct netlink_filter *f)
 		find->id = f->program_id;
 		return 0;
 	}
-	if (h == NULL)
+	/* A u32 filter is listed once more for each of its hash tables. */
+	if (h == NULL || (h->filter_count > 0 &&
+			  h->filter[h->filter_count - 1].priority == f->priority &&
+			  strcmp(h->filter[h->filter_count - 1].name, f->name) == 0))
 		return 0;
 	other = realloc(h->filter, (h->filter_count + 1) * sizeof(*other));
 	if (other == NULL)

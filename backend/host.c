@@ -1,17 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "host.h"
 
-#include "decap.h"
-#include "listen.h"
-#include "netlink.h"
-#include "sysctl.h"
-
 #include <errno.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-#define LOOKS 5 /* a dump during which something changed is taken again */
 
 const struct host_link *host_link_named(const struct host *h, const char *name)
 {
@@ -57,115 +49,6 @@ int host_local(const struct host *h, const struct prefix_list *vips, struct pref
 		if (prefix_add_addr(out, &a->addr) == -ENOMEM)
 			return -ENOMEM;
 	}
-	return 0;
-}
-
-/* -- looking --------------------------------------------------------------------- */
-
-static int sysctls_look(const char *interface, struct host_sysctls *out)
-{
-	char name[SYSCTL_NAME_LEN];
-	int err;
-
-	err = sysctl_get(sysctl_name(interface, "arp_ignore", name), &out->arp_ignore);
-	if (err == 0)
-		err = sysctl_get(sysctl_name(interface, "arp_announce", name), &out->arp_announce);
-	if (err == 0)
-		err = sysctl_get(sysctl_name(interface, "rp_filter", name), &out->rp_filter);
-	return err;
-}
-
-static int egress_seen(void *user, const struct netlink_filter *f)
-{
-	(void)f;
-	*(bool *)user = true;
-	return 0;
-}
-
-/* tc of all interfaces: our program may be left on one that is no longer ours. */
-static int filters_look(struct mnl_socket *nl, const char *interface, struct host *h)
-{
-	int err = 0;
-
-	for (unsigned i = 0; err == 0 && i < h->link_count; i++) {
-		struct host_link *l = &h->link[i];
-		bool ours = strcmp(l->name, interface) == 0;
-
-		err = decap_find(nl, l->index, &l->decap_id, ours ? h : NULL);
-		if (err == 0 && ours)
-			err = netlink_filters(nl, l->index, false, egress_seen, &h->egress_used);
-		if (err == 0 && ours)
-			err = netlink_ingress(nl, l->index, &h->ingress);
-		if (err == 0 && ours && l->decap_id != 0)
-			err = decap_read(l->decap_id, &h->decap);
-	}
-	return err;
-}
-
-/* Interfaces come and go: one without settings (anymore) keeps zeros. */
-static int links_look(struct mnl_socket *nl, struct host *h)
-{
-	int err = netlink_links(nl, h);
-
-	for (unsigned i = 0; err == 0 && i < h->link_count; i++) {
-		err = sysctls_look(h->link[i].name, &h->link[i].sysctls);
-		if (err == -ENOENT)
-			err = 0;
-	}
-	return err;
-}
-
-/* *what is the step that the result is of. */
-static int look_once(struct mnl_socket *nl, const char *interface, struct host *h,
-		     const char **what)
-{
-	int err;
-
-	*what = "interfaces";
-	if ((err = links_look(nl, h)) < 0)
-		return err;
-	*what = "sysctls";
-	if ((err = sysctls_look("all", &h->all)) < 0)
-		return err;
-	*what = "addresses";
-	if ((err = netlink_addrs(nl, h)) < 0)
-		return err;
-	*what = "routes";
-	if ((err = netlink_routes(nl, h)) < 0)
-		return err;
-	*what = "tc filters and the decapsulation program";
-	if ((err = filters_look(nl, interface, h)) < 0)
-		return err;
-	*what = "sockets";
-	return listen_look(&h->listening);
-}
-
-int host_look(const char *interface, struct host *out, char *why, size_t why_len)
-{
-	struct mnl_socket *nl;
-	struct host h = { 0 };
-	const char *what;
-	int err = netlink_open(&nl);
-
-	if (err < 0) {
-		snprintf(why, why_len, "no rtnetlink socket: %s", strerror(-err));
-		return err;
-	}
-	for (unsigned look = 0; look < LOOKS; look++) {
-		err = look_once(nl, interface, &h, &what);
-		if (err == 0)
-			break;
-		host_free(&h);
-		if (err != -EINTR)
-			break;
-	}
-	netlink_close(nl);
-	if (err < 0) {
-		snprintf(why, why_len, "cannot look at this host's %s: %s%s", what, strerror(-err),
-			 err == -EPERM || err == -EACCES ? "; run me as root" : "");
-		return err;
-	}
-	*out = h;
 	return 0;
 }
 

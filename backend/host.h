@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
  * What this host looks like now: everything that `up` may have to change and
- * `check` has to judge. Observed by host_look() in one go; plan.c and findings.c
+ * `check` has to judge. Observed by look_host() in one go; plan.c and findings.c
  * compute from it and from nothing else, so their tests need no host.
  */
 #ifndef WEIR_BACKEND_HOST_H
@@ -78,12 +78,6 @@ struct host {
 	struct prefix_list listening; /* local addresses of sockets; 0.0.0.0: all of them */
 };
 
-/*
- * Look at the host of this network namespace; `interface` is the configured one
- * and need not exist. Returns 0, or a negative errno with a sentence in
- * why[why_len] and *out untouched. host_free() ends it.
- */
-int host_look(const char *interface, struct host *out, char *why, size_t why_len);
 void host_free(struct host *h);
 
 /* By name or index; NULL: there is none. */

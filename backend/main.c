@@ -6,6 +6,7 @@
  */
 #include "decap.h"
 #include "log.h"
+#include "look.h"
 #include "report.h"
 #include "settings.h"
 #include "setup.h"
@@ -170,7 +171,7 @@ static int settings_load(struct arguments *a, char *mend, size_t mend_len)
 static int look(const struct settings *s, struct host *h)
 {
 	char why[256];
-	int err = host_look(s->interface, h, why, sizeof(why));
+	int err = look_host(s->interface, h, why, sizeof(why));
 
 	if (err < 0)
 		log_error("%s", why);

@@ -3,6 +3,7 @@
 
 #include "decap.h"
 #include "log.h"
+#include "look.h"
 #include "netlink.h"
 #include "plan.h"
 
@@ -49,7 +50,7 @@ static int setup_begin(struct setup *u, const char *interface, const char *state
 	if ((err = state_others(state_dir, u->path, &u->others)) < 0 ||
 	    (err = netlink_open(&u->nl)) < 0)
 		return failed(err, "cannot set up", interface);
-	if ((err = host_look(interface, &u->host, why, sizeof(why))) < 0) {
+	if ((err = look_host(interface, &u->host, why, sizeof(why))) < 0) {
 		log_error("%s", why);
 		return err;
 	}
@@ -225,8 +226,8 @@ static int down_steps(struct setup *u)
 	for (unsigned i = 0; i < p->kept_count; i++)
 		log_warning("net/ipv4/conf/%s stays %d: someone else has set it since \"up\", when it was %d",
 			    p->kept[i].name, p->kept[i].from, p->kept[i].to);
-	if (first == 0 && unlink(u->path) < 0 && errno != ENOENT)
-		first = failed(-errno, "cannot remove", u->path);
+	if (first == 0 && (err = state_remove(u->path)) < 0)
+		first = failed(err, "cannot remove", u->path);
 	return first;
 }
 

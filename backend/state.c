@@ -143,6 +143,21 @@ static json_t *state_to_json(const struct state *s)
 			 "vips", vips);
 }
 
+/* Where a new state is written before it takes the old one's name. */
+static const char *path_new(const char *path, char *buf)
+{
+	snprintf(buf, STATE_PATH_LEN + 8, "%s.new", path);
+	return buf;
+}
+
+int state_remove(const char *path)
+{
+	char temporary[STATE_PATH_LEN + 8];
+
+	unlink(path_new(path, temporary));
+	return unlink(path) < 0 && errno != ENOENT ? -errno : 0;
+}
+
 int state_write(const char *path, const struct state *s)
 {
 	char temporary[STATE_PATH_LEN + 8];
@@ -151,7 +166,7 @@ int state_write(const char *path, const struct state *s)
 
 	if (root == NULL)
 		return -ENOMEM;
-	snprintf(temporary, sizeof(temporary), "%s.new", path);
+	path_new(path, temporary);
 	errno = 0;
 	if (json_dump_file(root, temporary, JSON_INDENT(2)) < 0 || rename(temporary, path) < 0) {
 		err = errno != 0 ? -errno : -EIO;

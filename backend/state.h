@@ -50,6 +50,10 @@ int state_read(const char *path, struct state *out, char *why, size_t why_len);
 /* Replace the file in one step. Returns 0 or a negative errno. */
 int state_write(const char *path, const struct state *s);
 
+/* Remove it, and what a state_write() that was killed left beside it. Returns 0,
+ * also when there is none, or a negative errno. */
+int state_remove(const char *path);
+
 /*
  * What the states of the other interfaces of this namespace claim, merged: their
  * VIPs, and of their sysctls the common ones ("all/..."). Must stay when `path` is
