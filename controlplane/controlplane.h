@@ -30,7 +30,21 @@ struct controlplane {
 	struct checks *checks;
 	struct drain *drain;
 	struct rpc *rpc;
+	uv_timer_t first_probes; /* ends the wait for the first verdicts */
 	uint64_t dp_start_ms; /* of the data plane attached last: a later one counts from 0 */
 };
+
+/*
+ * Bring everything up, from `path` on; `loop` must be initialised, all else zero. In
+ * this order: configuration and state file; control socket, which also keeps a second
+ * instance out; privileges; the parts; the first filling of the model; the session with
+ * the data plane. What a data plane has in force stays until the first health verdicts.
+ *
+ * Returns 0, or -errno with the reasons logged. controlplane_stop() undoes it, also
+ * after an error; it runs the loop until everything is closed, and what the data plane
+ * forwards by stays.
+ */
+int controlplane_start(struct controlplane *cp);
+void controlplane_stop(struct controlplane *cp);
 
 #endif /* WEIR_CONTROLPLANE_H */

@@ -35,6 +35,10 @@ static bool take_string(const json_t *v, const struct rpc_param *p, struct rpc_e
 		return false;
 	}
 	len = json_string_length(v);
+	if (strlen(json_string_value(v)) != len) {
+		rpc_fail(err, RPC_BAD_PARAMS, "%s: holds a zero byte", p->name);
+		return false;
+	}
 	if ((json_int_t)len < p->least || (json_int_t)len > p->most) {
 		rpc_fail(err, RPC_BAD_PARAMS, "%s: %lld to %lld bytes, not %zu", p->name,
 			 (long long)p->least, (long long)p->most, len);

@@ -82,10 +82,11 @@ static void connected(uv_poll_t *h, int status, int events)
 	int err = 0;
 
 	(void)events;
-	if (status < 0)
-		err = -status;
-	else if (getsockopt(p->fd, SOL_SOCKET, SO_ERROR, &err, &len) < 0)
+	/* libuv reports a socket's error as UV_EBADF, whatever it is: ask the socket. */
+	if (getsockopt(p->fd, SOL_SOCKET, SO_ERROR, &err, &len) < 0)
 		err = errno;
+	if (err == 0 && status < 0)
+		err = -status;
 	finish(p, err);
 }
 

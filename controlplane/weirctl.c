@@ -1,0 +1,373 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * weirctl: the person's way to the control socket. A table says what each command's
+ * words become; all else is the daemon's.
+ */
+#include "weirctl.h"
+
+#include "check_config.h"
+
+#include <errno.h>
+#include <getopt.h>
+#include <stdbool.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define DEFAULT_SOCKET "/run/weir/control.sock"
+#define DEFAULT_CONFIG "/etc/weir/weir.conf"
+
+struct options {
+	const char *socket;
+	const char *deadline, *payload; /* as given; NULL: not */
+	bool json, force;
+};
+
+static void complain(const char *what, const char *word)
+{
+	fprintf(stderr, "weirctl: %s, not \"%s\"\n", what, word);
+}
+
+/* -- from words to parameters ----------------------------------------------- */
+
+/* A whole decimal number; the daemon knows the bounds. */
+static json_t *number(const char *what, const char *text)
+{
+	char *end, sentence[80];
+	long long n;
+
+	errno = 0;
+	n = strtoll(text, &end, 10);
+	if (text[0] == '\0' || *end != '\0' || errno != 0) {
+		snprintf(sentence, sizeof(sentence), "%s: a number", what);
+		complain(sentence, text);
+		return NULL;
+	}
+	return json_integer(n);
+}
+
+static bool set_number(json_t *params, const char *member, const char *text)
+{
+	json_t *n = number(member, text);
+
+	if (n == NULL)
+		return false;
+	json_object_set_new(params, member, n);
+	return true;
+}
+
+/* The words behind a command's name as parameters; false: said on stderr. */
+typedef bool build_fn(json_t *params, char **word, unsigned count, const struct options *o);
+
+static bool build_pool(json_t *params, char **word, unsigned count, const struct options *o)
+{
+	(void)o;
+	if (count > 0)
+		json_object_set_new(params, "pool", json_string(word[0]));
+	return true;
+}
+
+static bool split_name(json_t *params, const char *word, const char *member)
+{
+	const char *slash = strchr(word, '/');
+
+	if (slash == NULL || slash == word || slash[1] == '\0') {
+		complain("a backend is POOL/NAME", word);
+		return false;
+	}
+	json_object_set_new(params, "pool", json_stringn(word, (size_t)(slash - word)));
+	json_object_set_new(params, member, json_string(slash + 1));
+	return true;
+}
+
+static bool build_backend(json_t *params, char **word, unsigned count, const struct options *o)
+{
+	(void)count;
+	(void)o;
+	return split_name(params, word[0], "backend");
+}
+
+static bool build_remove(json_t *params, char **word, unsigned count, const struct options *o)
+{
+	(void)count;
+	if (o->force)
+		json_object_set_new(params, "force", json_true());
+	return split_name(params, word[0], "backend");
+}
+
+static bool build_drain(json_t *params, char **word, unsigned count, const struct options *o)
+{
+	(void)count;
+	if (o->deadline != NULL && !set_number(params, "deadline_s", o->deadline))
+		return false;
+	return split_name(params, word[0], "backend");
+}
+
+static bool build_weight(json_t *params, char **word, unsigned count, const struct options *o)
+{
+	(void)count;
+	(void)o;
+	return split_name(params, word[0], "backend") && set_number(params, "weight", word[1]);
+}
+
+/* POOL/NAME ADDRESS key=value ..., as the line of the file has it. */
+static bool build_add(json_t *params, char **word, unsigned count, const struct options *o)
+{
+	(void)o;
+	if (!split_name(params, word[0], "name"))
+		return false;
+	json_object_set_new(params, "address", json_string(word[1]));
+	for (unsigned i = 2; i < count; i++) {
+		char *value = strchr(word[i], '=');
+
+		if (value == NULL || value == word[i]) {
+			complain("an option is KEY=VALUE", word[i]);
+			return false;
+		}
+		*value++ = '\0';
+		if (strcmp(word[i], "weight") != 0 && strcmp(word[i], "vlan") != 0)
+			json_object_set_new(params, word[i], json_string(value));
+		else if (!set_number(params, word[i], value))
+			return false;
+	}
+	return true;
+}
+
+static bool build_explain(json_t *params, char **word, unsigned count, const struct options *o)
+{
+	(void)count;
+	json_object_set_new(params, "protocol", json_string(word[0]));
+	json_object_set_new(params, "source", json_string(word[1]));
+	json_object_set_new(params, "destination", json_string(word[2]));
+	return o->payload == NULL || set_number(params, "payload", o->payload);
+}
+
+/* -- commands --------------------------------------------------------------- */
+
+enum { WORDS_MAX = 16 };
+
+static const struct command {
+	const char *name, *words, *help;
+	unsigned least, most; /* words behind the name */
+	const char *method;
+	build_fn *build; /* NULL: no parameters */
+	weirctl_print_fn *print;
+} commands[] = {
+	{ "status", "", "the data plane, its workers and ports, and what was dropped", 0, 0,
+	  "status", NULL, weirctl_print_status },
+	{ "services", "", "VIPs, their pools and counters", 0, 0, "services", NULL,
+	  weirctl_print_services },
+	{ "pools", "", "pools, and how many of their backends serve", 0, 0, "pools", NULL,
+	  weirctl_print_pools },
+	{ "backends", "[POOL]", "backends: weight, state, health, share, counters, next hop", 0, 1,
+	  "backends", build_pool, weirctl_print_backends },
+	{ "drops", "", "packets that reached no backend, by reason", 0, 0, "drops", NULL,
+	  weirctl_print_drops },
+	{ "explain", "tcp|udp SOURCE:PORT VIP:PORT [--payload BYTES]",
+	  "what would happen to such a packet now, and why", 3, 3, "explain", build_explain,
+	  weirctl_print_explain },
+	{ "backend add", "POOL/NAME ADDRESS [weight=N] [state=S] [mac=MAC] [port=PORT] [vlan=N]",
+	  "a new backend", 2, WORDS_MAX, "backend.add", build_add, weirctl_print_backend },
+	{ "backend remove", "POOL/NAME [--force]", "a disabled one; --force: one in use too", 1, 1,
+	  "backend.remove", build_remove, weirctl_print_removed },
+	{ "backend weight", "POOL/NAME N", "its share; 0: no packets, but it keeps its place", 2, 2,
+	  "backend.weight", build_weight, weirctl_print_backend },
+	{ "backend drain", "POOL/NAME [--deadline SECONDS]",
+	  "no new flows; disabled at the deadline", 1, 1, "backend.drain", build_drain,
+	  weirctl_print_backend },
+	{ "backend disable", "POOL/NAME", "no packets at all", 1, 1, "backend.disable",
+	  build_backend, weirctl_print_backend },
+	{ "backend enable", "POOL/NAME", "back to service", 1, 1, "backend.enable", build_backend,
+	  weirctl_print_backend },
+	{ "diff", "", "where what runs differs from the file", 0, 0, "diff", NULL,
+	  weirctl_print_diff },
+	{ "reload", "", "read the file again and apply what changed in it", 0, 0, "reload", NULL,
+	  weirctl_print_changed },
+	{ "revert", "", "drop what was changed at run time", 0, 0, "revert", NULL,
+	  weirctl_print_changed },
+	{ "check-config", "[FILE]", "say what is wrong with a file, without a daemon", 0, 1, NULL,
+	  NULL, NULL },
+	{ "help", "", "print this", 0, 0, NULL, NULL, NULL },
+};
+
+enum { COMMANDS = sizeof(commands) / sizeof(commands[0]) };
+
+static void help(FILE *out)
+{
+	fprintf(out, "weirctl [-s SOCKET] [--json] COMMAND\n\n");
+	for (unsigned i = 0; i < COMMANDS; i++)
+		fprintf(out, "  %s%s%s\n      %s\n", commands[i].name,
+			commands[i].words[0] != '\0' ? " " : "", commands[i].words,
+			commands[i].help);
+	fprintf(out, "\n"
+		     "  -s, --socket SOCKET  of the control plane (default " DEFAULT_SOCKET ")\n"
+		     "  --json               print the result as JSON\n"
+		     "  --version            print the version\n"
+		     "\n"
+		     "Exit codes: 0 done, 1 refused, 2 not understood, 3 no control plane.\n"
+		     "More: weirctl(8).\n");
+}
+
+/* The command whose name the first words are; *used: how many those are. */
+static const struct command *find(char **word, unsigned count, unsigned *used)
+{
+	for (unsigned i = 0; i < COMMANDS; i++) {
+		const char *name = commands[i].name, *space = strchr(name, ' ');
+		size_t first = space != NULL ? (size_t)(space - name) : strlen(name);
+
+		if (strlen(word[0]) != first || strncmp(word[0], name, first) != 0)
+			continue;
+		*used = space != NULL ? 2 : 1;
+		if (space == NULL || (count > 1 && strcmp(word[1], space + 1) == 0))
+			return &commands[i];
+	}
+	return NULL;
+}
+
+static json_t *sentences(const struct conf_errors *e)
+{
+	json_t *list = json_array();
+
+	for (unsigned i = 0; i < e->count; i++)
+		json_array_append_new(list, json_string(e->text[i]));
+	return list;
+}
+
+static void print_json(json_t *result)
+{
+	json_dumpf(result, stdout, JSON_INDENT(2));
+	printf("\n");
+}
+
+static int run_check_config(const char *path, const struct options *o)
+{
+	struct conf_errors errors = { 0 }, warnings = { 0 };
+	json_t *result;
+	int err;
+
+	if (!o->json)
+		return check_config_print(path) == 0 ? WEIRCTL_OK : WEIRCTL_FAILED;
+	err = check_config(path, &errors, &warnings);
+	result = json_pack("{s:b, s:o, s:o}", "ok", err == 0, "errors", sentences(&errors),
+			   "warnings", sentences(&warnings));
+	print_json(result);
+	json_decref(result);
+	conf_errors_free(&errors);
+	conf_errors_free(&warnings);
+	return err == 0 ? WEIRCTL_OK : WEIRCTL_FAILED;
+}
+
+/* A change is in force in the control plane; is it everywhere? */
+static void warn(const json_t *result)
+{
+	const char *waits = json_string_value(json_object_get(result, "waits_for"));
+	const char *unsaved = json_string_value(json_object_get(result, "not_saved"));
+
+	if (waits != NULL)
+		fprintf(stderr, "weirctl: accepted, but not in force everywhere yet: %s\n", waits);
+	if (unsaved != NULL)
+		fprintf(stderr, "weirctl: in force, but a restart would lose it: %s\n", unsaved);
+}
+
+static int run(const struct command *c, char **word, unsigned count, const struct options *o)
+{
+	json_t *params = c->build != NULL ? json_object() : NULL, *result;
+	int ret;
+
+	if (c->build != NULL && !c->build(params, word, count, o)) {
+		json_decref(params);
+		return WEIRCTL_USAGE;
+	}
+	ret = weirctl_call(o->socket, c->method, params, &result);
+	if (ret != WEIRCTL_OK)
+		return ret;
+	if (o->json)
+		print_json(result);
+	else
+		c->print(stdout, result);
+	warn(result);
+	json_decref(result);
+	return WEIRCTL_OK;
+}
+
+static int dispatch(char **word, unsigned count, const struct options *o)
+{
+	const struct command *c;
+	unsigned used = 0;
+
+	if (count == 0) {
+		help(stderr);
+		return WEIRCTL_USAGE;
+	}
+	c = find(word, count, &used);
+	if (c == NULL) {
+		fprintf(stderr, "weirctl: no command \"%s%s%s\"; `weirctl help` lists them\n",
+			word[0], used == 2 && count > 1 ? " " : "",
+			used == 2 && count > 1 ? word[1] : "");
+		return WEIRCTL_USAGE;
+	}
+	word += used;
+	count -= used;
+	if (count < c->least || count > c->most) {
+		fprintf(stderr, "usage: weirctl %s %s\n", c->name, c->words);
+		return WEIRCTL_USAGE;
+	}
+	if ((o->deadline != NULL && strstr(c->words, "--deadline") == NULL) ||
+	    (o->payload != NULL && strstr(c->words, "--payload") == NULL) ||
+	    (o->force && strstr(c->words, "--force") == NULL)) {
+		fprintf(stderr, "weirctl: \"%s\" has no such option\nusage: weirctl %s %s\n",
+			c->name, c->name, c->words);
+		return WEIRCTL_USAGE;
+	}
+	if (c->method != NULL)
+		return run(c, word, count, o);
+	if (strcmp(c->name, "check-config") == 0)
+		return run_check_config(count > 0 ? word[0] : DEFAULT_CONFIG, o);
+	help(stdout);
+	return WEIRCTL_OK;
+}
+
+int main(int argc, char **argv)
+{
+	static const struct option long_options[] = {
+		{ "socket", required_argument, NULL, 's' },
+		{ "json", no_argument, NULL, 'j' },
+		{ "deadline", required_argument, NULL, 'd' },
+		{ "payload", required_argument, NULL, 'p' },
+		{ "force", no_argument, NULL, 'f' },
+		{ "version", no_argument, NULL, 'V' },
+		{ "help", no_argument, NULL, 'h' },
+		{ 0 },
+	};
+	struct options o = { .socket = DEFAULT_SOCKET };
+	int c;
+
+	while ((c = getopt_long(argc, argv, "s:jh", long_options, NULL)) != -1) {
+		switch (c) {
+		case 's':
+			o.socket = optarg;
+			break;
+		case 'j':
+			o.json = true;
+			break;
+		case 'd':
+			o.deadline = optarg;
+			break;
+		case 'p':
+			o.payload = optarg;
+			break;
+		case 'f':
+			o.force = true;
+			break;
+		case 'V':
+			printf("weirctl %s\n", WEIR_VERSION);
+			return WEIRCTL_OK;
+		case 'h':
+			help(stdout);
+			return WEIRCTL_OK;
+		default:
+			fprintf(stderr, "`weirctl help` lists commands and options\n");
+			return WEIRCTL_USAGE;
+		}
+	}
+	return dispatch(argv + optind, (unsigned)(argc - optind), &o);
+}

@@ -1,0 +1,45 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * weirctl in four files: weirctl.c reads the command line, weirctl_call.c talks to the
+ * control socket, weirctl_print.c prints results for people, with weirctl_frame.c for
+ * the frame that `explain` shows.
+ */
+#ifndef WEIR_WEIRCTL_H
+#define WEIR_WEIRCTL_H
+
+#include <jansson.h>
+#include <stdint.h>
+#include <stdio.h>
+
+/* Exit codes: automation tells "no" from "nobody there". */
+enum {
+	WEIRCTL_OK = 0,
+	WEIRCTL_FAILED = 1, /* the request was refused; a sentence is on stderr */
+	WEIRCTL_USAGE = 2,
+	WEIRCTL_NO_DAEMON = 3,
+};
+
+/*
+ * Ask for `method` with `params` (taken; may be NULL) at the socket. Returns an exit
+ * code: WEIRCTL_OK with *result (the caller's reference), or another with the reason
+ * said on stderr.
+ */
+int weirctl_call(const char *socket_path, const char *method, json_t *params, json_t **result);
+
+/* How a result is printed for people. Members that are missing print as "-". */
+typedef void weirctl_print_fn(FILE *out, const json_t *result);
+weirctl_print_fn weirctl_print_status, weirctl_print_services, weirctl_print_pools,
+	weirctl_print_backends, weirctl_print_backend, weirctl_print_removed,
+	weirctl_print_drops, weirctl_print_explain, weirctl_print_diff, weirctl_print_changed;
+
+/* "999", "1.5 k", "12.3 M"; "999 B", "1.5 MiB": into buf[16]; returns buf. */
+const char *weirctl_count_text(json_int_t n, char *buf);
+const char *weirctl_bytes_text(json_int_t n, char *buf);
+
+/*
+ * The headers of a frame, one line each, every line behind `indent`: "Ethernet 02:.. >
+ * 02:..", "IPv4 192.0.2.1 > 10.0.1.12, IP in IP, ...". Ends where `len` does.
+ */
+void weirctl_print_frame(FILE *out, const uint8_t *frame, size_t len, const char *indent);
+
+#endif /* WEIR_WEIRCTL_H */

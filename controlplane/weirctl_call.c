@@ -1,0 +1,155 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "weirctl.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+enum { ANSWER_WAIT_S = 10 }; /* the daemon answers within a second or is stuck */
+
+static int connect_to(const char *path)
+{
+	static const struct timeval patience = { .tv_sec = ANSWER_WAIT_S };
+	struct sockaddr_un to = { .sun_family = AF_UNIX };
+	int fd, err;
+
+	if (strlen(path) >= sizeof(to.sun_path))
+		return -ENAMETOOLONG;
+	strcpy(to.sun_path, path);
+	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	if (fd < 0)
+		return -errno;
+	if (connect(fd, (struct sockaddr *)&to, sizeof(to)) < 0) {
+		err = -errno;
+		close(fd);
+		return err;
+	}
+	(void)setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience));
+	return fd;
+}
+
+static int no_daemon(const char *path, int err)
+{
+	switch (err) {
+	case -ENOENT:
+	case -ECONNREFUSED:
+		fprintf(stderr, "weirctl: no weir-controlplane serves %s: is it running? "
+				"(systemctl status weir-controlplane; another socket: -s)\n", path);
+		break;
+	case -EACCES:
+	case -EPERM:
+		fprintf(stderr, "weirctl: you may not use %s: be root or in the socket's group\n",
+			path);
+		break;
+	default:
+		fprintf(stderr, "weirctl: cannot connect to %s: %s\n", path, strerror(-err));
+	}
+	return WEIRCTL_NO_DAEMON;
+}
+
+static int send_all(int fd, const char *text)
+{
+	size_t left = strlen(text);
+
+	while (left > 0) {
+		ssize_t n = send(fd, text, left, MSG_NOSIGNAL);
+
+		if (n < 0 && errno != EINTR)
+			return -errno;
+		if (n > 0) {
+			text += n;
+			left -= (size_t)n;
+		}
+	}
+	return 0;
+}
+
+struct reader {
+	int fd, err;
+};
+
+/* json_load_callback() reads what there is; the end of the answer is the JSON's own. */
+static size_t read_some(void *buf, size_t len, void *data)
+{
+	struct reader *r = data;
+	ssize_t n;
+
+	do
+		n = recv(r->fd, buf, len, 0);
+	while (n < 0 && errno == EINTR);
+	if (n < 0)
+		r->err = -errno;
+	return n < 0 ? (size_t)-1 : (size_t)n;
+}
+
+/* The sentence, and further ones where a configuration has several errors. */
+static int failed(const json_t *error)
+{
+	const char *message = json_string_value(json_object_get(error, "message"));
+	const json_t *more = json_object_get(json_object_get(error, "data"), "errors");
+	size_t i;
+	json_t *e;
+
+	if (json_array_size(more) > 0)
+		json_array_foreach(more, i, e)
+			fprintf(stderr, "weirctl: %s\n", json_string_value(e));
+	else
+		fprintf(stderr, "weirctl: %s\n", message != NULL ? message : "refused");
+	return WEIRCTL_FAILED;
+}
+
+static int take_answer(const json_t *answer, json_t **result)
+{
+	const json_t *error = json_object_get(answer, "error");
+	json_t *r = json_object_get(answer, "result");
+
+	if (error != NULL)
+		return failed(error);
+	if (r == NULL) {
+		fprintf(stderr, "weirctl: the answer has neither result nor error\n");
+		return WEIRCTL_FAILED;
+	}
+	*result = json_incref(r);
+	return WEIRCTL_OK;
+}
+
+int weirctl_call(const char *socket_path, const char *method, json_t *params, json_t **result)
+{
+	json_t *request = json_pack("{s:s, s:i, s:s, s:o*}", "jsonrpc", "2.0", "id", 1, "method",
+				    method, "params", params);
+	char *text = request != NULL ? json_dumps(request, JSON_COMPACT) : NULL;
+	struct reader r = { .fd = connect_to(socket_path) };
+	json_error_t where;
+	json_t *answer;
+	int ret;
+
+	json_decref(request);
+	if (r.fd < 0) {
+		free(text);
+		return no_daemon(socket_path, r.fd);
+	}
+	if (text == NULL || send_all(r.fd, text) < 0 || send_all(r.fd, "\n") < 0) {
+		fprintf(stderr, "weirctl: weir-controlplane hung up\n");
+		ret = WEIRCTL_NO_DAEMON;
+		goto out;
+	}
+	answer = json_load_callback(read_some, &r, JSON_DISABLE_EOF_CHECK, &where);
+	if (answer == NULL) {
+		if (r.err == -EAGAIN)
+			fprintf(stderr, "weirctl: weir-controlplane did not answer in %d s\n",
+				ANSWER_WAIT_S);
+		else
+			fprintf(stderr, "weirctl: weir-controlplane hung up: %s\n", where.text);
+		ret = WEIRCTL_NO_DAEMON;
+		goto out;
+	}
+	ret = take_answer(answer, result);
+	json_decref(answer);
+out:
+	free(text);
+	close(r.fd);
+	return ret;
+}

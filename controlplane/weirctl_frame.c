@@ -1,0 +1,103 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "weirctl.h"
+
+#include <arpa/inet.h>
+#include <netinet/in.h>
+#include <stdbool.h>
+
+enum {
+	ETHERNET_LEN = 14,
+	VLAN_LEN = 4,
+	TYPE_IPV4 = 0x0800,
+	TYPE_VLAN = 0x8100,
+	TYPE_IPV6 = 0x86dd,
+};
+
+static unsigned be16(const uint8_t *p)
+{
+	return (unsigned)p[0] << 8 | p[1];
+}
+
+/* What follows an IP header; -1 when nothing that is printed here. */
+static int inner_type(unsigned protocol)
+{
+	return protocol == IPPROTO_IPIP ? TYPE_IPV4 : protocol == IPPROTO_IPV6 ? TYPE_IPV6 : -1;
+}
+
+static void print_l4(FILE *out, unsigned protocol, const uint8_t *p, size_t len,
+		     const char *indent)
+{
+	if ((protocol != IPPROTO_TCP && protocol != IPPROTO_UDP) || len < 4)
+		return;
+	fprintf(out, "%s%s %u > %u\n", indent, protocol == IPPROTO_TCP ? "TCP" : "UDP", be16(p),
+		be16(p + 2));
+}
+
+static const char *protocol_text(unsigned protocol)
+{
+	switch (protocol) {
+	case IPPROTO_IPIP:
+		return "IPv4 inside (IP in IP)";
+	case IPPROTO_IPV6:
+		return "IPv6 inside (IP in IP)";
+	case IPPROTO_TCP:
+		return "TCP";
+	case IPPROTO_UDP:
+		return "UDP";
+	default:
+		return "another protocol";
+	}
+}
+
+/* One IP header; the next one's type in *type, or -1. Returns the bytes it took, 0 when
+ * the frame ends in it. */
+static size_t print_ip(FILE *out, int *type, unsigned *protocol, const uint8_t *p, size_t len,
+		       const char *indent)
+{
+	char src[INET6_ADDRSTRLEN], dst[INET6_ADDRSTRLEN];
+	bool v6 = *type == TYPE_IPV6;
+	size_t header = v6 ? 40 : len > 0 ? (size_t)(p[0] & 15) * 4 : 0;
+
+	if (len < (v6 ? 40 : 20) || header < 20)
+		return 0;
+	*protocol = v6 ? p[6] : p[9];
+	inet_ntop(v6 ? AF_INET6 : AF_INET, p + (v6 ? 8 : 12), src, sizeof(src));
+	inet_ntop(v6 ? AF_INET6 : AF_INET, p + (v6 ? 24 : 16), dst, sizeof(dst));
+	fprintf(out, "%s%s %s > %s, %u bytes, %s %u, %s\n", indent, v6 ? "IPv6" : "IPv4", src, dst,
+		v6 ? be16(p + 4) + 40 : be16(p + 2), v6 ? "hop limit" : "TTL", v6 ? p[7] : p[8],
+		protocol_text(*protocol));
+	*type = inner_type(*protocol);
+	return header;
+}
+
+void weirctl_print_frame(FILE *out, const uint8_t *frame, size_t len, const char *indent)
+{
+	const uint8_t *p = frame + ETHERNET_LEN;
+	unsigned protocol = 0;
+	size_t left;
+	int type;
+
+	if (len < ETHERNET_LEN)
+		return;
+	left = len - ETHERNET_LEN;
+	type = (int)be16(frame + 12);
+	fprintf(out, "%sEthernet %02x:%02x:%02x:%02x:%02x:%02x > %02x:%02x:%02x:%02x:%02x:%02x",
+		indent, frame[6], frame[7], frame[8], frame[9], frame[10], frame[11], frame[0],
+		frame[1], frame[2], frame[3], frame[4], frame[5]);
+	if (type == TYPE_VLAN && left >= VLAN_LEN) {
+		fprintf(out, ", VLAN %u", be16(p) & 0xfff);
+		type = (int)be16(p + 2);
+		p += VLAN_LEN;
+		left -= VLAN_LEN;
+	}
+	fprintf(out, "\n");
+	while (type == TYPE_IPV4 || type == TYPE_IPV6) {
+		size_t taken = print_ip(out, &type, &protocol, p, left, indent);
+
+		if (taken == 0 || taken > left)
+			return;
+		p += taken;
+		left -= taken;
+	}
+	print_l4(out, protocol, p, left, indent);
+}

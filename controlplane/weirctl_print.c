@@ -1,0 +1,423 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "weirctl.h"
+
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* -- numbers and members ---------------------------------------------------- */
+
+static const char *scaled(json_int_t n, unsigned step, const char *const *unit, char *buf)
+{
+	double v = (double)n;
+	unsigned i = 0;
+
+	/* 999.95 would print as 1000.0 */
+	while (v >= step - 0.05 && unit[i + 1] != NULL) {
+		v /= step;
+		i++;
+	}
+	if (i == 0)
+		snprintf(buf, 16, "%lld%s%s", (long long)n, unit[0][0] != '\0' ? " " : "", unit[0]);
+	else
+		snprintf(buf, 16, "%.1f %s", v, unit[i]);
+	return buf;
+}
+
+const char *weirctl_count_text(json_int_t n, char *buf)
+{
+	static const char *const unit[] = { "", "k", "M", "G", "T", "P", NULL };
+
+	return scaled(n, 1000, unit, buf);
+}
+
+const char *weirctl_bytes_text(json_int_t n, char *buf)
+{
+	static const char *const unit[] = { "B", "KiB", "MiB", "GiB", "TiB", "PiB", NULL };
+
+	return scaled(n, 1024, unit, buf);
+}
+
+static const char *str(const json_t *o, const char *member)
+{
+	const char *s = json_string_value(json_object_get(o, member));
+
+	return s != NULL && s[0] != '\0' ? s : "-";
+}
+
+static json_int_t num(const json_t *o, const char *member)
+{
+	return json_integer_value(json_object_get(o, member));
+}
+
+static bool yes(const json_t *o, const char *member)
+{
+	return json_is_true(json_object_get(o, member));
+}
+
+/* -- tables ----------------------------------------------------------------- */
+
+enum { COLUMNS_MAX = 12 };
+
+struct table {
+	const char *const *head; /* ">NAME" is aligned to the right; NULL ends */
+	unsigned columns, cells, room;
+	char **cell;
+};
+
+static void table_begin(struct table *t, const char *const *head)
+{
+	*t = (struct table){ .head = head };
+	while (t->columns < COLUMNS_MAX && head[t->columns] != NULL)
+		t->columns++;
+}
+
+__attribute__((format(printf, 2, 3))) static void cell(struct table *t, const char *fmt, ...)
+{
+	va_list ap;
+
+	if (t->cells == t->room) {
+		unsigned room = t->room == 0 ? 256 : t->room * 2;
+		char **more = realloc(t->cell, room * sizeof(*more));
+
+		if (more == NULL)
+			return;
+		t->cell = more;
+		t->room = room;
+	}
+	va_start(ap, fmt);
+	if (vasprintf(&t->cell[t->cells], fmt, ap) >= 0)
+		t->cells++;
+	va_end(ap);
+}
+
+static void cell_count(struct table *t, json_int_t n)
+{
+	char buf[16];
+
+	cell(t, "%s", weirctl_count_text(n, buf));
+}
+
+static void cell_bytes(struct table *t, json_int_t n)
+{
+	char buf[16];
+
+	cell(t, "%s", weirctl_bytes_text(n, buf));
+}
+
+/* By the text of the first column, numbers in it by value: a2 before a10. */
+static int by_first_column(const void *a, const void *b)
+{
+	return strverscmp(*(char *const *)a, *(char *const *)b);
+}
+
+static void table_sort(struct table *t)
+{
+	if (t->cells > 0)
+		qsort(t->cell, t->cells / t->columns, t->columns * sizeof(*t->cell), by_first_column);
+}
+
+static void print_row(FILE *out, const struct table *t, const int *width, char *const *row)
+{
+	for (unsigned c = 0; c < t->columns; c++) {
+		bool right = t->head[c][0] == '>', last = c + 1 == t->columns;
+		const char *text = row != NULL ? row[c] : t->head[c] + right;
+
+		if (last && !right)
+			fprintf(out, "%s\n", text);
+		else
+			fprintf(out, "%*s%s", right ? width[c] : -width[c], text, last ? "\n" : "  ");
+	}
+}
+
+static void table_end(struct table *t, FILE *out, const char *empty)
+{
+	int width[COLUMNS_MAX];
+
+	for (unsigned c = 0; c < t->columns; c++) {
+		width[c] = (int)strlen(t->head[c]) - (t->head[c][0] == '>');
+		for (unsigned i = c; i < t->cells; i += t->columns)
+			if ((int)strlen(t->cell[i]) > width[c])
+				width[c] = (int)strlen(t->cell[i]);
+	}
+	if (t->cells == 0)
+		fprintf(out, "%s\n", empty);
+	else
+		print_row(out, t, width, NULL);
+	for (unsigned i = 0; i + t->columns <= t->cells; i += t->columns)
+		print_row(out, t, width, t->cell + i);
+	for (unsigned i = 0; i < t->cells; i++)
+		free(t->cell[i]);
+	free(t->cell);
+}
+
+/* -- results ---------------------------------------------------------------- */
+
+void weirctl_print_services(FILE *out, const json_t *result)
+{
+	static const char *const head[] = { "SERVICE",	"VIP",	    "PROTOCOL", ">PORT",
+					    "POOL",	">PACKETS", ">BYTES",	NULL };
+	struct table t;
+	size_t i;
+	json_t *s;
+
+	table_begin(&t, head);
+	json_array_foreach(json_object_get(result, "services"), i, s) {
+		cell(&t, "%s", str(s, "name"));
+		cell(&t, "%s", str(s, "vip"));
+		cell(&t, "%s", str(s, "protocol"));
+		if (num(s, "port") == 0)
+			cell(&t, "every");
+		else
+			cell(&t, "%lld", (long long)num(s, "port"));
+		cell(&t, "%s", str(s, "pool"));
+		cell_count(&t, num(s, "packets"));
+		cell_bytes(&t, num(s, "bytes"));
+	}
+	table_sort(&t);
+	table_end(&t, out, "no services");
+}
+
+void weirctl_print_pools(FILE *out, const json_t *result)
+{
+	static const char *const head[] = { "POOL",	"MODE",	     "HASH", ">SLOTS",
+					    ">SERVING", ">BACKENDS", NULL };
+	struct table t;
+	size_t i;
+	json_t *p;
+
+	table_begin(&t, head);
+	json_array_foreach(json_object_get(result, "pools"), i, p) {
+		cell(&t, "%s", str(p, "name"));
+		cell(&t, "%s", str(p, "mode"));
+		cell(&t, "%s", str(p, "hash"));
+		cell(&t, "%lld", (long long)num(p, "table_size"));
+		cell(&t, "%lld", (long long)num(p, "serving"));
+		cell(&t, "%lld", (long long)num(p, "backends"));
+	}
+	table_sort(&t);
+	table_end(&t, out, "no pools");
+}
+
+/* What a person should know about a backend besides its numbers; "" if nothing. */
+static const char *note_of(const json_t *b)
+{
+	const json_t *hop = json_object_get(b, "next_hop");
+
+	if (strcmp(str(b, "health"), "up") != 0)
+		return str(b, "reason");
+	if (json_is_string(json_object_get(hop, "why")) && strcmp(str(hop, "why"), "-") != 0)
+		return str(hop, "why");
+	return strncmp(str(b, "reason"), "failing", 7) == 0 ? str(b, "reason") : "";
+}
+
+static void cell_hop(struct table *t, const json_t *hop)
+{
+	if (yes(hop, "resolved"))
+		cell(t, "%s %s", str(hop, "port"), str(hop, "mac"));
+	else
+		cell(t, "-");
+}
+
+void weirctl_print_backends(FILE *out, const json_t *result)
+{
+	static const char *const head[] = { "BACKEND", "ADDRESS",  ">WEIGHT", "STATE",
+					    "HEALTH",  ">SLOTS",   ">PACKETS", ">BYTES",
+					    "NEXT HOP", "NOTE", NULL };
+	struct table t;
+	size_t i;
+	json_t *b;
+
+	table_begin(&t, head);
+	json_array_foreach(json_object_get(result, "backends"), i, b) {
+		cell(&t, "%s/%s", str(b, "pool"), str(b, "name"));
+		cell(&t, "%s", str(b, "address"));
+		cell(&t, "%lld", (long long)num(b, "weight"));
+		if (json_is_integer(json_object_get(b, "drain_left_s")))
+			cell(&t, "%s, %lld s", str(b, "state"), (long long)num(b, "drain_left_s"));
+		else
+			cell(&t, "%s", str(b, "state"));
+		cell(&t, "%s", str(b, "health"));
+		cell(&t, "%lld", (long long)num(b, "slots"));
+		cell_count(&t, num(b, "packets"));
+		cell_bytes(&t, num(b, "bytes"));
+		cell_hop(&t, json_object_get(b, "next_hop"));
+		cell(&t, "%s", note_of(b));
+	}
+	table_sort(&t);
+	table_end(&t, out, "no backends");
+}
+
+void weirctl_print_backend(FILE *out, const json_t *b)
+{
+	const char *note = note_of(b);
+
+	fprintf(out, "%s/%s: %s, weight %lld, %s, %lld slots%s%s\n", str(b, "pool"),
+		str(b, "name"), str(b, "state"), (long long)num(b, "weight"), str(b, "health"),
+		(long long)num(b, "slots"), note[0] != '\0' ? "; " : "", note);
+}
+
+void weirctl_print_removed(FILE *out, const json_t *result)
+{
+	fprintf(out, "%s: removed\n", str(result, "removed"));
+}
+
+void weirctl_print_drops(FILE *out, const json_t *result)
+{
+	static const char *const head[] = { "REASON", ">PACKETS", ">BYTES", "MEANS", NULL };
+	struct table t;
+	size_t i;
+	json_t *d;
+
+	table_begin(&t, head);
+	json_array_foreach(json_object_get(result, "drops"), i, d) {
+		cell(&t, "%s", str(d, "name"));
+		cell_count(&t, num(d, "packets"));
+		cell_bytes(&t, num(d, "bytes"));
+		cell(&t, "%s", str(d, "text"));
+	}
+	table_end(&t, out, "no drop reasons");
+}
+
+static void print_ports(FILE *out, const json_t *ports)
+{
+	static const char *const head[] = { "PORT", "DEVICE",	   "LINK",    ">MTU",	     "MAC",
+					    ">RX PACKETS", ">RX BYTES", ">TX PACKETS", ">TX BYTES",
+					    NULL };
+	struct table t;
+	size_t i;
+	json_t *p;
+
+	table_begin(&t, head);
+	json_array_foreach(ports, i, p) {
+		const json_t *rx = json_object_get(p, "rx"), *tx = json_object_get(p, "tx");
+
+		cell(&t, "%s", str(p, "name"));
+		cell(&t, "%s", str(p, "device"));
+		cell(&t, "%s", yes(p, "link") ? "up" : "down");
+		cell(&t, "%lld", (long long)num(p, "mtu"));
+		cell(&t, "%s", str(p, "mac"));
+		cell_count(&t, num(rx, "packets"));
+		cell_bytes(&t, num(rx, "bytes"));
+		cell_count(&t, num(tx, "packets"));
+		cell_bytes(&t, num(tx, "bytes"));
+	}
+	table_end(&t, out, "no ports");
+}
+
+static void print_worker(FILE *out, const json_t *w)
+{
+	fprintf(out, "%-12scpu %lld, generation %lld%s\n", str(w, "name"),
+		(long long)num(w, "cpu"), (long long)num(w, "generation"),
+		yes(w, "late") ? ", LATE: does not answer" : "");
+	if (json_object_get(w, "rejected") != NULL)
+		fprintf(out, "%-12srefused the last snapshot: %s\n", "", str(w, "rejected"));
+}
+
+static void print_dropped(FILE *out, const json_t *drops)
+{
+	char packets[16], bytes[16];
+	const char *name, *separator = "";
+	json_t *d;
+
+	fprintf(out, "%-12s", "dropped");
+	json_object_foreach((json_t *)(uintptr_t)drops, name, d) {
+		fprintf(out, "%s%s %s (%s)", separator, name,
+			weirctl_count_text(num(d, "packets"), packets),
+			weirctl_bytes_text(num(d, "bytes"), bytes));
+		separator = ", ";
+	}
+	fprintf(out, "%s\n", json_object_size(drops) == 0 ? "nothing" : "");
+}
+
+void weirctl_print_status(FILE *out, const json_t *result)
+{
+	const json_t *arena = json_object_get(result, "arena");
+	size_t i;
+	json_t *w;
+
+	fprintf(out, "%-12s%s, %s\n", "weir", str(result, "version"), str(result, "config"));
+	if (!yes(result, "attached")) {
+		fprintf(out, "%-12snot attached\n", "data plane");
+		return;
+	}
+	fprintf(out, "%-12sattached%s\n", "data plane",
+		yes(result, "held") ? ", kept as it is until the first health checks have ended" : "");
+	fprintf(out, "%-12s%lld, published %s, taken by every worker in %.1f ms\n", "generation",
+		(long long)num(result, "generation"), str(result, "published"),
+		(double)num(result, "publish_us") / 1000);
+	if (num(result, "checks_pending") > 0)
+		fprintf(out, "%-12s%lld first probes have not ended\n", "checks",
+			(long long)num(result, "checks_pending"));
+	fprintf(out, "%-12s%lld of %lld blocks%s\n", "arena", (long long)num(arena, "used"),
+		(long long)num(arena, "blocks"),
+		yes(arena, "full") ? ", FULL: publishing is paused" : "");
+	json_array_foreach(json_object_get(result, "workers"), i, w)
+		print_worker(out, w);
+	print_dropped(out, json_object_get(json_object_get(result, "counters"), "drops"));
+	fprintf(out, "\n");
+	print_ports(out, json_object_get(result, "ports"));
+}
+
+static void print_outgoing(FILE *out, const json_t *frame)
+{
+	const char *hex = str(frame, "header");
+	uint8_t bytes[256];
+	size_t len = 0;
+	unsigned byte;
+
+	if (!json_is_object(frame))
+		return;
+	while (len < sizeof(bytes) && sscanf(hex + 2 * len, "%2x", &byte) == 1)
+		bytes[len++] = (uint8_t)byte;
+	fprintf(out, "%-12s%lld bytes by port %s\n", "frame", (long long)num(frame, "length"),
+		str(frame, "port"));
+	weirctl_print_frame(out, bytes, len, "            ");
+}
+
+void weirctl_print_explain(FILE *out, const json_t *result)
+{
+	bool dropped = strcmp(str(result, "drop"), "none") != 0;
+
+	fprintf(out, "%-12s%s\n", "service", str(result, "service"));
+	fprintf(out, "%-12s%s\n", "pool", str(result, "pool"));
+	if (json_is_integer(json_object_get(result, "slot")))
+		fprintf(out, "%-12s%lld, %s\n", "slot", (long long)num(result, "slot"),
+			str(result, "slot_state"));
+	if (dropped)
+		fprintf(out, "%-12s%s\n", "dropped", str(result, "drop"));
+	else
+		fprintf(out, "%-12s%s, %s\n", "backend", str(result, "backend"),
+			str(result, "address"));
+	fprintf(out, "%-12s%s\n", "why", str(result, "why"));
+	print_outgoing(out, json_object_get(result, "frame"));
+	fprintf(out, "%-12s%lld\n", "generation", (long long)num(result, "generation"));
+}
+
+void weirctl_print_diff(FILE *out, const json_t *result)
+{
+	static const char *const head[] = { "WHAT", "KEY", "FILE", "RUNNING", NULL };
+	struct table t;
+	size_t i;
+	json_t *d;
+
+	table_begin(&t, head);
+	json_array_foreach(json_object_get(result, "differences"), i, d) {
+		cell(&t, "%s", str(d, "what"));
+		cell(&t, "%s", str(d, "key"));
+		cell(&t, "%s", str(d, "file"));
+		cell(&t, "%s", str(d, "running"));
+	}
+	table_end(&t, out, "nothing: what runs is what the file says");
+}
+
+void weirctl_print_changed(FILE *out, const json_t *result)
+{
+	size_t i;
+	json_t *w;
+
+	json_array_foreach(json_object_get(result, "warnings"), i, w)
+		fprintf(out, "warning: %s\n", json_string_value(w));
+	fprintf(out, "%lld keys changed\n", (long long)num(result, "changed"));
+}

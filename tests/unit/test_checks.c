@@ -1,0 +1,350 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * The checks with real connections, to this host's loopback.
+ */
+#include "checks.h"
+
+#include "log.h"
+
+#include <arpa/inet.h>
+#include <netinet/in.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+enum { MANY = 1000 };
+
+static uv_loop_t loop;
+static uv_timer_t watchdog;
+static struct model model;
+static struct pool pool, *pools[] = { &pool };
+static struct service service, *services[] = { &service };
+static struct backend backend[MANY], *backends[MANY];
+static struct checks *checks;
+static unsigned verdicts, settled;
+static struct sockaddr_in server_addr;
+
+static void verdict(void *user, struct backend *b)
+{
+	assert_ptr_equal(user, &model);
+	assert_non_null(b->check);
+	verdicts++;
+}
+
+static void all_settled(void *user)
+{
+	(void)user;
+	assert_int_equal(checks_pending(checks), 0);
+	settled++;
+}
+
+static void too_late(uv_timer_t *t)
+{
+	(void)t;
+	fail_msg("nothing has happened for 10 s");
+}
+
+/* A server on a free port; `backlog` connections wait to be accepted, by nobody. */
+static int serve(int backlog)
+{
+	socklen_t len = sizeof(server_addr);
+	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	server_addr = (struct sockaddr_in){ .sin_family = AF_INET };
+	assert_int_equal(bind(fd, (struct sockaddr *)&server_addr, sizeof(server_addr)), 0);
+	assert_int_equal(listen(fd, backlog), 0);
+	assert_int_equal(getsockname(fd, (struct sockaddr *)&server_addr, &len), 0);
+	service.conf.port = ntohs(server_addr.sin_port);
+	return fd;
+}
+
+static void fill_pool(unsigned count)
+{
+	for (unsigned i = 0; i < count; i++) {
+		char text[WEIR_ADDR_STRLEN];
+
+		backend[i] = (struct backend){ .pool = &pool, .id = i * 7919u, .index = -1 };
+		snprintf(text, sizeof(text), "127.0.%u.%u", i / 250, 1 + i % 250);
+		assert_int_equal(weir_addr_parse(text, &backend[i].conf.addr), 0);
+		snprintf(backend[i].conf.name, sizeof(backend[i].conf.name), "b%u", i);
+		backends[i] = &backend[i];
+	}
+	pool.backend_count = count;
+}
+
+static int setup(void **state)
+{
+	struct checks_hooks hooks = { &model, verdict, all_settled };
+
+	(void)state;
+	log_init("test_checks", LOG_LVL_ERROR);
+	assert_int_equal(uv_loop_init(&loop), 0);
+	uv_timer_init(&loop, &watchdog);
+	uv_timer_start(&watchdog, too_late, 10000, 0);
+	pool = (struct pool){ .conf = { .name = "web",
+					.check = { .kind = CHECK_KIND_TCP,
+						   .interval_ms = 20,
+						   .timeout_ms = 500,
+						   .rise = 2,
+						   .fall = 3 } },
+			      .backend = backends };
+	service = (struct service){ .pool = &pool };
+	model = (struct model){
+		.pool = pools, .pool_count = 1, .service = services, .service_count = 1
+	};
+	fill_pool(1);
+	verdicts = settled = 0;
+	assert_int_equal(checks_create(&loop, &model, &hooks, &checks), 0);
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	(void)state;
+	for (unsigned i = 0; i < pool.backend_count; i++)
+		checks_forget(checks, &backend[i]);
+	uv_close((uv_handle_t *)&watchdog, NULL);
+	uv_run(&loop, UV_RUN_DEFAULT);
+	assert_int_equal(uv_loop_close(&loop), 0);
+	checks_destroy(checks);
+	return 0;
+}
+
+static void until_verdicts(unsigned count)
+{
+	while (verdicts < count)
+		uv_run(&loop, UV_RUN_ONCE);
+}
+
+/* Connections of this port in TIME_WAIT (state 06), on either side: proc(5). */
+static unsigned time_waits(unsigned port)
+{
+	FILE *f = fopen("/proc/net/tcp", "re");
+	unsigned count = 0, local, remote, st;
+	char line[256];
+
+	assert_non_null(f);
+	while (fgets(line, sizeof(line), f) != NULL)
+		if (sscanf(line, " %*d: %*x:%x %*x:%x %x", &local, &remote, &st) == 3)
+			count += st == 6 && (local == port || remote == port);
+	fclose(f);
+	return count;
+}
+
+static void server_that_listens_is_up_after_one_probe(void **state)
+{
+	int fd = serve(8);
+	char reason[64];
+
+	(void)state;
+	checks_sync(checks);
+	assert_int_equal(backend[0].health, HEALTH_PENDING);
+	assert_int_equal(checks_pending(checks), 1);
+	until_verdicts(1);
+	assert_int_equal(backend[0].health, HEALTH_UP);
+	assert_int_equal(checks_pending(checks), 0);
+	assert_int_equal(settled, 1);
+	snprintf(reason, sizeof(reason), "port %u: connected", service.conf.port);
+	assert_string_equal(backend[0].reason, reason);
+	assert_true(backend[0].since_ms > 0);
+	close(fd);
+}
+
+static void server_that_refuses_is_down_after_one_probe(void **state)
+{
+	char reason[64];
+
+	(void)state;
+	close(serve(8));
+	checks_sync(checks);
+	until_verdicts(1);
+	assert_int_equal(backend[0].health, HEALTH_DOWN);
+	snprintf(reason, sizeof(reason), "port %u: connection refused", service.conf.port);
+	assert_string_equal(backend[0].reason, reason);
+}
+
+static void silent_server_is_down_when_the_time_is_over(void **state)
+{
+	int fd = serve(0), fill[3];
+	char reason[64];
+
+	(void)state;
+	/* A full backlog: SYNs are dropped, as by a host that is gone. */
+	for (unsigned i = 0; i < 3; i++) {
+		fill[i] = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0);
+		(void)!connect(fill[i], (struct sockaddr *)&server_addr, sizeof(server_addr));
+	}
+	pool.conf.check.timeout_ms = 50;
+	checks_sync(checks);
+	until_verdicts(1);
+	assert_int_equal(backend[0].health, HEALTH_DOWN);
+	snprintf(reason, sizeof(reason), "port %u: no answer in 50 ms", service.conf.port);
+	assert_string_equal(backend[0].reason, reason);
+	for (unsigned i = 0; i < 3; i++)
+		close(fill[i]);
+	close(fd);
+}
+
+static void server_that_stops_is_down_after_fall_and_up_after_rise(void **state)
+{
+	int fd = serve(64);
+
+	(void)state;
+	checks_sync(checks);
+	until_verdicts(1);
+	close(fd);
+	while (strncmp(backend[0].reason, "failing 1 of 3: ", 16) != 0)
+		uv_run(&loop, UV_RUN_ONCE);
+	assert_int_equal(backend[0].health, HEALTH_UP);
+	until_verdicts(2);
+	assert_int_equal(backend[0].health, HEALTH_DOWN);
+
+	fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	assert_int_equal(bind(fd, (struct sockaddr *)&server_addr, sizeof(server_addr)), 0);
+	assert_int_equal(listen(fd, 64), 0);
+	while (strncmp(backend[0].reason, "passing 1 of 2: ", 16) != 0)
+		uv_run(&loop, UV_RUN_ONCE);
+	assert_int_equal(backend[0].health, HEALTH_DOWN);
+	until_verdicts(3);
+	assert_int_equal(backend[0].health, HEALTH_UP);
+	assert_int_equal(settled, 1);
+	close(fd);
+}
+
+static void probes_leave_no_connection_behind(void **state)
+{
+	int fd = serve(1024);
+
+	(void)state;
+	fill_pool(200);
+	checks_sync(checks);
+	until_verdicts(200);
+	assert_int_equal(time_waits(service.conf.port), 0);
+	close(fd);
+}
+
+/* More backends than descriptors: each has its verdict, none for want of a socket. */
+static void probes_wait_for_descriptors(void **state)
+{
+	struct checks_hooks hooks = { &model, verdict, all_settled };
+	struct rlimit before, few;
+	int fd = serve(4096);
+
+	(void)state;
+	assert_int_equal(getrlimit(RLIMIT_NOFILE, &before), 0);
+	few = (struct rlimit){ .rlim_cur = 400, .rlim_max = before.rlim_max };
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &few), 0);
+	checks_destroy(checks);
+	assert_int_equal(checks_create(&loop, &model, &hooks, &checks), 0);
+	fill_pool(MANY);
+	pool.conf.check.interval_ms = 60000;
+	checks_sync(checks);
+	assert_int_equal(checks_pending(checks), MANY);
+	assert_int_equal(checks_first_ms(checks), 500 * (1 + MANY / (400 - 128)));
+	until_verdicts(MANY);
+	assert_int_equal(settled, 1);
+	for (unsigned i = 0; i < MANY; i++)
+		assert_int_equal(backend[i].health, HEALTH_UP);
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &before), 0);
+	close(fd);
+}
+
+static void without_a_check_it_is_up_at_once(void **state)
+{
+	(void)state;
+	pool.conf.check.kind = CHECK_KIND_NONE;
+	checks_sync(checks);
+	assert_int_equal(backend[0].health, HEALTH_UP);
+	assert_string_equal(backend[0].reason, "not checked");
+	assert_int_equal(checks_pending(checks), 0);
+}
+
+static void without_a_port_it_stays_pending_and_says_why(void **state)
+{
+	(void)state;
+	service.conf.port = 0;
+	checks_sync(checks);
+	assert_int_equal(backend[0].health, HEALTH_PENDING);
+	assert_int_equal(checks_pending(checks), 0);
+	assert_non_null(strstr(backend[0].reason, "check_port is not set"));
+}
+
+static void another_port_begins_anew(void **state)
+{
+	int fd = serve(8);
+
+	(void)state;
+	checks_sync(checks);
+	until_verdicts(1);
+	pool.conf.check.port = service.conf.port;
+	checks_sync(checks);
+	assert_int_equal(backend[0].health, HEALTH_UP); /* the same port by another way */
+	pool.conf.check.port = 1;
+	checks_sync(checks);
+	assert_int_equal(backend[0].health, HEALTH_PENDING);
+	assert_int_equal(checks_pending(checks), 1);
+	until_verdicts(2);
+	assert_int_equal(backend[0].health, HEALTH_DOWN);
+	close(fd);
+}
+
+/* Taken over from the data plane at a restart: not worse than before the restart. */
+static void health_that_was_taken_over_falls_by_the_rule(void **state)
+{
+	(void)state;
+	close(serve(8));
+	backend[0].health = HEALTH_UP;
+	checks_sync(checks);
+	assert_int_equal(backend[0].health, HEALTH_UP);
+	while (settled == 0)
+		uv_run(&loop, UV_RUN_ONCE);
+	assert_int_equal(backend[0].health, HEALTH_UP);
+	assert_int_equal(strncmp(backend[0].reason, "failing 1 of 3: ", 16), 0);
+	until_verdicts(1);
+	assert_int_equal(backend[0].health, HEALTH_DOWN);
+}
+
+static void backend_may_go_while_its_probe_is_under_way(void **state)
+{
+	int fd = serve(8);
+
+	(void)state;
+	fill_pool(2);
+	pool.conf.check.interval_ms = 60000;
+	checks_sync(checks);
+	uv_run(&loop, UV_RUN_NOWAIT); /* the probes have begun */
+	checks_forget(checks, &backend[0]);
+	assert_null(backend[0].check);
+	while (settled == 0)
+		uv_run(&loop, UV_RUN_ONCE);
+	assert_int_equal(backend[1].health, HEALTH_UP);
+	close(fd);
+}
+
+int main(void)
+{
+#define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+	const struct CMUnitTest tests[] = {
+		T(server_that_listens_is_up_after_one_probe),
+		T(server_that_refuses_is_down_after_one_probe),
+		T(silent_server_is_down_when_the_time_is_over),
+		T(server_that_stops_is_down_after_fall_and_up_after_rise),
+		T(probes_leave_no_connection_behind),
+		T(probes_wait_for_descriptors),
+		T(without_a_check_it_is_up_at_once),
+		T(without_a_port_it_stays_pending_and_says_why),
+		T(another_port_begins_anew),
+		T(health_that_was_taken_over_falls_by_the_rule),
+		T(backend_may_go_while_its_probe_is_under_way),
+	};
+
+	return cmocka_run_group_tests_name("checks", tests, NULL, NULL);
+}

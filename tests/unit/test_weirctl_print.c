@@ -1,0 +1,236 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "weirctl.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+static char *text;
+
+static int teardown(void **state)
+{
+	(void)state;
+	free(text);
+	text = NULL;
+	return 0;
+}
+
+/* What `print` makes of a result. */
+static const char *printed(weirctl_print_fn *print, const char *json)
+{
+	json_t *result = json_loads(json, 0, NULL);
+	size_t len;
+	FILE *out;
+
+	assert_non_null(result);
+	free(text);
+	text = NULL;
+	out = open_memstream(&text, &len);
+	assert_non_null(out);
+	print(out, result);
+	fclose(out);
+	json_decref(result);
+	return text;
+}
+
+static void counts_are_short(void **state)
+{
+	char buf[16];
+
+	(void)state;
+	assert_string_equal(weirctl_count_text(0, buf), "0");
+	assert_string_equal(weirctl_count_text(999, buf), "999");
+	assert_string_equal(weirctl_count_text(1000, buf), "1.0 k");
+	assert_string_equal(weirctl_count_text(1550, buf), "1.6 k");
+	assert_string_equal(weirctl_count_text(999949, buf), "999.9 k");
+	assert_string_equal(weirctl_count_text(999950, buf), "1.0 M");
+	assert_string_equal(weirctl_count_text(INT64_MAX, buf), "9223.4 P");
+}
+
+static void bytes_are_binary(void **state)
+{
+	char buf[16];
+
+	(void)state;
+	assert_string_equal(weirctl_bytes_text(0, buf), "0 B");
+	assert_string_equal(weirctl_bytes_text(1023, buf), "1023 B");
+	assert_string_equal(weirctl_bytes_text(1024, buf), "1.0 KiB");
+	assert_string_equal(weirctl_bytes_text(1536, buf), "1.5 KiB");
+	assert_string_equal(weirctl_bytes_text(3221225472, buf), "3.0 GiB");
+}
+
+static void backends_line_up_and_are_sorted_by_name(void **state)
+{
+	(void)state;
+	assert_string_equal(
+		printed(weirctl_print_backends,
+			"{\"backends\": ["
+			"{\"pool\": \"web\", \"name\": \"b10\", \"address\": \"10.0.1.10\","
+			" \"weight\": 100, \"state\": \"draining\", \"drain_left_s\": 28,"
+			" \"health\": \"up\", \"reason\": \"port 80: connected\", \"slots\": 0,"
+			" \"packets\": 1234567, \"bytes\": 2048,"
+			" \"next_hop\": {\"resolved\": true, \"port\": \"wan\","
+			" \"mac\": \"02:00:00:00:00:0a\", \"why\": \"\"}},"
+			"{\"pool\": \"web\", \"name\": \"b2\", \"address\": \"10.0.1.2\","
+			" \"weight\": 5, \"state\": \"enabled\", \"drain_left_s\": null,"
+			" \"health\": \"down\", \"reason\": \"port 80: connection refused\","
+			" \"slots\": 65537, \"packets\": 0, \"bytes\": 0,"
+			" \"next_hop\": {\"resolved\": false, \"port\": null, \"mac\": null,"
+			" \"why\": \"this host has no route to it\"}}]}"),
+		"BACKEND  ADDRESS    WEIGHT  STATE           HEALTH  SLOTS  PACKETS    BYTES  "
+		"NEXT HOP               NOTE\n"
+		"web/b2   10.0.1.2        5  enabled         down    65537        0      0 B  "
+		"-                      port 80: connection refused\n"
+		"web/b10  10.0.1.10     100  draining, 28 s  up          0    1.2 M  2.0 KiB  "
+		"wan 02:00:00:00:00:0a  \n");
+}
+
+static void next_hop_that_is_missing_is_explained(void **state)
+{
+	(void)state;
+	assert_string_equal(
+		printed(weirctl_print_backend,
+			"{\"pool\": \"web\", \"name\": \"a\", \"weight\": 1, \"state\": \"enabled\","
+			" \"health\": \"up\", \"reason\": \"not checked\", \"slots\": 0,"
+			" \"next_hop\": {\"resolved\": false, \"why\": \"its route is a blackhole\"}}"),
+		"web/a: enabled, weight 1, up, 0 slots; its route is a blackhole\n");
+}
+
+static void empty_lists_say_so(void **state)
+{
+	(void)state;
+	assert_string_equal(printed(weirctl_print_backends, "{\"backends\": []}"), "no backends\n");
+	assert_string_equal(printed(weirctl_print_diff, "{\"differences\": []}"),
+			    "nothing: what runs is what the file says\n");
+	/* Nor does nonsense do harm. */
+	assert_string_equal(printed(weirctl_print_pools, "{}"), "no pools\n");
+}
+
+static void differences_show_both_sides(void **state)
+{
+	(void)state;
+	assert_string_equal(printed(weirctl_print_diff,
+				    "{\"differences\": [{\"what\": \"backend web/a\", \"key\": \"weight\","
+				    " \"file\": \"10\", \"running\": \"0\"},"
+				    " {\"what\": \"backend web/c\", \"key\": null, \"file\": null,"
+				    " \"running\": \"10.0.1.13 weight=1\"}]}"),
+			    "WHAT           KEY     FILE  RUNNING\n"
+			    "backend web/a  weight  10    0\n"
+			    "backend web/c  -       -     10.0.1.13 weight=1\n");
+}
+
+static void status_without_a_data_plane_is_short(void **state)
+{
+	(void)state;
+	assert_string_equal(printed(weirctl_print_status,
+				    "{\"version\": \"0.1.0\", \"config\": \"/etc/weir/weir.conf\","
+				    " \"attached\": false}"),
+			    "weir        0.1.0, /etc/weir/weir.conf\n"
+			    "data plane  not attached\n");
+}
+
+static void late_worker_stands_out(void **state)
+{
+	(void)state;
+	assert_non_null(strstr(printed(weirctl_print_status,
+				       "{\"attached\": true, \"workers\": [{\"name\": \"worker-1\","
+				       " \"cpu\": 2, \"generation\": 11, \"late\": true}]}"),
+			       "worker-1    cpu 2, generation 11, LATE: does not answer\n"));
+}
+
+/* RFC 2003: a TCP SYN in IPv4 in IPv4. */
+static void explained_frame_is_taken_apart(void **state)
+{
+	(void)state;
+	assert_string_equal(
+		printed(weirctl_print_explain,
+			"{\"service\": \"www\", \"pool\": \"web\", \"slot\": 17,"
+			" \"slot_state\": \"settled\", \"backend\": \"b\", \"address\": \"10.0.1.12\","
+			" \"drop\": \"none\", \"why\": \"slot 17 of pool web belongs to b\","
+			" \"generation\": 3, \"frame\": {\"length\": 74, \"port\": \"wan\","
+			" \"header\": \"02000000000b0200000000010800"
+			"4500003c000040004004247e0a0001010a00010c"
+			"4500002800010000400600006433710a"
+			"cb00710a9c4000500000000000000000500200000000"
+			"0000\"}}"),
+		"service     www\n"
+		"pool        web\n"
+		"slot        17, settled\n"
+		"backend     b, 10.0.1.12\n"
+		"why         slot 17 of pool web belongs to b\n"
+		"frame       74 bytes by port wan\n"
+		"            Ethernet 02:00:00:00:00:01 > 02:00:00:00:00:0b\n"
+		"            IPv4 10.0.1.1 > 10.0.1.12, 60 bytes, TTL 64, IPv4 inside (IP in IP)\n"
+		"            IPv4 100.51.113.10 > 203.0.113.10, 40 bytes, TTL 64, TCP\n"
+		"            TCP 40000 > 80\n"
+		"generation  3\n");
+}
+
+static void frame_cut_anywhere_prints_less(void **state)
+{
+	static const uint8_t frame[] = {
+		0x02, 0, 0, 0, 0, 0x0b, 0x02, 0, 0, 0, 0, 0x01, 0x81, 0x00, 0x00, 0x0c, 0x08, 0x00,
+		0x45, 0, 0, 0x28, 0, 0, 0x40, 0, 0x40, 0x06, 0, 0, 10, 0, 1, 1, 10, 0, 1, 12,
+		0x9c, 0x40, 0x00, 0x50,
+	};
+	size_t before = 0;
+
+	(void)state;
+	for (size_t len = 0; len <= sizeof(frame); len++) {
+		uint8_t *copy = malloc(len + (len == 0));
+		size_t printed_len;
+		FILE *out;
+
+		assert_non_null(copy);
+		memcpy(copy, frame, len);
+		free(text);
+		text = NULL;
+		out = open_memstream(&text, &printed_len);
+		weirctl_print_frame(out, copy, len, "");
+		fclose(out);
+		free(copy);
+		assert_true(printed_len >= before);
+		before = printed_len;
+	}
+	assert_string_equal(text, "Ethernet 02:00:00:00:00:01 > 02:00:00:00:00:0b, VLAN 12\n"
+				  "IPv4 10.0.1.1 > 10.0.1.12, 40 bytes, TTL 64, TCP\n"
+				  "TCP 40000 > 80\n");
+}
+
+static void drop_is_explained_without_a_backend(void **state)
+{
+	(void)state;
+	assert_string_equal(printed(weirctl_print_explain,
+				    "{\"service\": null, \"pool\": null, \"slot\": null,"
+				    " \"backend\": null, \"drop\": \"stray\", \"why\": \"for a VIP, but\","
+				    " \"generation\": 3, \"frame\": null}"),
+			    "service     -\n"
+			    "pool        -\n"
+			    "dropped     stray\n"
+			    "why         for a VIP, but\n"
+			    "generation  3\n");
+}
+
+int main(void)
+{
+#define T(name) cmocka_unit_test_teardown(name, teardown)
+	const struct CMUnitTest tests[] = {
+		T(counts_are_short),
+		T(bytes_are_binary),
+		T(backends_line_up_and_are_sorted_by_name),
+		T(next_hop_that_is_missing_is_explained),
+		T(empty_lists_say_so),
+		T(differences_show_both_sides),
+		T(status_without_a_data_plane_is_short),
+		T(late_worker_stands_out),
+		T(explained_frame_is_taken_apart),
+		T(frame_cut_anywhere_prints_less),
+		T(drop_is_explained_without_a_backend),
+	};
+
+	return cmocka_run_group_tests_name("weirctl_print", tests, NULL, NULL);
+}
