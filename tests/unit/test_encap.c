@@ -189,6 +189,11 @@ static void the_checksum_is_that_of_a_full_sum(void **state)
 			for (uint32_t ip_len = 20; ip_len < 1500; ip_len += 11)
 				check_outer(bytes, (uint8_t)tos, ip_len);
 	}
+	/* Every sum of a ready header, so that each carry comes up. */
+	for (uint32_t low = 0; low <= UINT16_MAX; low++) {
+		ready_outer(OUTER_SRC, (OUTER_DST & 0xffff0000) | low);
+		check_outer(bytes, 0xff, 1500);
+	}
 }
 
 static void padding_does_not_enter_the_tunnel(void **state)

@@ -211,7 +211,10 @@ static void a_pool_that_is_not_there_has_no_backend(void **state)
 static void an_index_beyond_the_backends_is_off(void **state)
 {
 	(void)state;
-	for (unsigned backend = BACKENDS - 1; backend < WEIR_MAX_BACKENDS; backend += 97) {
+	for (unsigned n = 0; n < 4; n++) {
+		const unsigned index[] = { BACKENDS - 1, BACKENDS, BACKENDS + 1,
+					   WEIR_MAX_BACKENDS - 1 };
+		unsigned backend = index[n];
 		union flow_key k = flow(0xc6336407, 40000, 0xcb00710a, 443, 6);
 		struct pkt p;
 

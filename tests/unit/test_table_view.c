@@ -266,6 +266,8 @@ static void nonsense_in_the_control_memory_ends_in_refusals(void **state)
 	table_view_poll(w);
 	srandom(20167);
 	for (unsigned round = 0; round < 2000; round++) {
+		uint32_t head = area->cmd_head;
+
 		for (size_t i = 0; i < sizeof(*control); i++)
 			byte[i] = (uint8_t)random();
 		store(&control->session, 1);
@@ -276,6 +278,7 @@ static void nonsense_in_the_control_memory_ends_in_refusals(void **state)
 				.generation = 6 + (uint64_t)random() % 100,
 			};
 		table_view_poll(w);
+		assert_true(area->cmd_head - head <= WEIR_RING_SLOTS);
 		assert_int_equal(w->view->generation, 5);
 		assert_int_equal(area->seen_generation, 5);
 	}
