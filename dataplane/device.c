@@ -6,7 +6,6 @@
 #include "steer.h"
 
 #include <errno.h>
-#include <limits.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -95,15 +94,15 @@ static int af_xdp_argument(const struct dp_port_conf *conf, unsigned index, unsi
 			   char *buf, size_t len)
 {
 	const char *iface = device_iface(conf->device);
-	char object[PATH_MAX];
+	const char *object;
 	unsigned queues;
 	int err = check_queues(conf, iface, workers, &queues);
 
 	if (err < 0)
 		return err;
-	err = steer_object(object, sizeof(object));
-	if (err < 0)
-		return err;
+	object = steer_object();
+	if (object == NULL)
+		return -ENOENT;
 	snprintf(buf, len, "--vdev=net_af_xdp%u,iface=%s,queue_count=%u,xdp_prog=%s", index, iface,
 		 queues, object);
 	return 0;
