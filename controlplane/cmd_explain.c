@@ -52,7 +52,7 @@ static bool parse(const json_t *params, struct weir_explain *q, struct rpc_error
 	struct weir_addr src, dst;
 	json_int_t payload = 0;
 	const struct rpc_param want[] = {
-		{ "protocol", RPC_STRING, true, 3, 3, &protocol },
+		{ "protocol", RPC_STRING, true, 1, 16, &protocol },
 		{ "source", RPC_STRING, true, 1, 64, &source },
 		{ "destination", RPC_STRING, true, 1, 64, &destination },
 		{ "payload", RPC_INTEGER, false, 0, PAYLOAD_MAX, &payload },
