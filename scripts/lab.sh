@@ -447,13 +447,24 @@ lab_failures() {
 # Record what passes Weir's switch port, both directions, headers only: what Weir
 # itself says about its traffic is then not the only word. One extra process.
 lab_witness_start() {
-    lab_start witness router tcpdump -i weir -s 96 -U -n -w "$LAB_DIR/witness.pcap" ip
+    lab_start witness router tcpdump -i weir -s 96 -U -n --immediate-mode \
+        -w "$LAB_DIR/witness.pcap" ip
     wait_until 10 grep -q 'listening on' "$LAB_DIR/witness.log" ||
         lab_fail "tcpdump does not start" witness
 }
 
+# Waits for the last packets of closing connections: nothing new for 100 ms.
 lab_witness_stop() {
+    wait_until 5 lab_witness_quiet || true
     lab_stop witness INT
+}
+
+lab_witness_quiet() {
+    local size
+
+    size=$(stat -c %s "$LAB_DIR/witness.pcap")
+    sleep 0.1
+    [ "$(stat -c %s "$LAB_DIR/witness.pcap")" = "$size" ]
 }
 
 # Packets of the recording that match a filter.
