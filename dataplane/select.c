@@ -21,16 +21,18 @@
 #define KEY4_LEN sizeof(((union flow_key *)0)->v4)
 static_assert(KEY4_LEN == 16, "XXH3's short form: two multiplications");
 
-/* With `hash = source` the same bytes, but only the source address is not zero:
- * a client meets the same backend on every service of a pool. */
-static inline uint64_t flow_hash(const struct view *v, const struct view_pool *pool,
-				 const union flow_key *k)
+static inline uint64_t flow_hash(const union flow_key *k, uint64_t seed)
 {
-	union flow_key source = { .v4.src_be = k->v4.src_be };
+	return XXH3_64bits_withSeed(k, KEY4_LEN, seed);
+}
 
-	if (unlikely(pool->hash == WEIR_HASH_SOURCE))
-		k = &source;
-	return XXH3_64bits_withSeed(k, KEY4_LEN, v->flow_seed);
+/* The same bytes, but only the source address is not zero: a client meets the same
+ * backend on every service of a pool. */
+static uint64_t source_hash(const union flow_key *k, uint64_t seed)
+{
+	const union flow_key source = { .v4.src_be = k->v4.src_be };
+
+	return flow_hash(&source, seed);
 }
 
 /* A peer may write the entry between two loads of it: load it once. */
@@ -42,22 +44,26 @@ static inline weir_slot slot_load(const weir_slot *s)
 void select_burst(const struct view *v, struct burst *b)
 {
 	const weir_slot *slot[WEIR_BURST];
+	const uint64_t seed = v->flow_seed;
+	const uint32_t n = b->n;
 
 	/* A table of 65,537 slots is 128 KiB, more than a first-level cache: ask
 	 * for every line first. */
-	for (uint32_t i = 0; i < b->n; i++) {
+	for (uint32_t i = 0; i < n; i++) {
 		struct pkt *p = &b->pkt[i];
 		const struct view_pool *pool;
 
 		if (unlikely(p->drop != WEIR_DROP_NONE))
 			continue;
 		pool = &v->pool[p->pool];
-		p->flow_hash = flow_hash(v, pool, &b->key[i]);
+		p->flow_hash = likely(pool->hash == WEIR_HASH_5TUPLE)
+				       ? flow_hash(&b->key[i], seed)
+				       : source_hash(&b->key[i], seed);
 		slot[i] = &pool->slot[weir_slot_of(p->flow_hash, pool->table_len)];
 		rte_prefetch0(slot[i]);
 	}
 
-	for (uint32_t i = 0; i < b->n; i++) {
+	for (uint32_t i = 0; i < n; i++) {
 		struct pkt *p = &b->pkt[i];
 		weir_slot s;
 
