@@ -148,19 +148,21 @@ static int create(struct buffers *b, int socket, uint32_t count, uint32_t room, 
 	over = (int)rte_mempool_calc_obj_size(mp->elt_size, mp->flags, NULL) -
 	       (int)sysconf(_SC_PAGESIZE);
 	if (af_xdp && over > 0) {
-		log_error("mtu: with af_xdp: ports a frame and what belongs to it must fit a page of "
-			  "memory, and the largest MTU of the ports is up to %d bytes too large", over);
+		log_error("mtu: with af_xdp: ports a frame and what belongs to it must fit a "
+			  "page of memory, and the largest MTU is up to %d bytes too large",
+			  over);
 		return -EINVAL;
 	}
 	if (af_xdp)
 		withheld = withhold_tail(mp);
 	if (withheld < 0 || (uint32_t)withheld > count / 16) {
 		log_error("memory_mb = %u: the packet buffers do not lie together, as af_xdp: "
-			  "ports need them; more memory helps", conf->memory_mb);
+			  "ports need them; more memory helps",
+			  conf->memory_mb);
 		return -ENOMEM;
 	}
-	log_debug("%u packet buffers of %u bytes on NUMA node %d, %d of them not in use",
-		  count, room, socket, withheld);
+	log_debug("%u packet buffers of %u bytes on NUMA node %d, %d of them not in use", count,
+		  room, socket, withheld);
 	return 0;
 }
 

@@ -119,7 +119,8 @@ int steer_claim(const struct dp_port_conf *conf)
 	}
 	if (!may_steer()) {
 		log_error("[port %s] device = %s: needs root (CAP_NET_ADMIN, CAP_NET_RAW and "
-			  "CAP_SYS_ADMIN) to start", conf->name, conf->device);
+			  "CAP_SYS_ADMIN) to start",
+			  conf->name, conf->device);
 		return -EPERM;
 	}
 	err = lock(conf, iface);
@@ -143,7 +144,8 @@ int steer_claim(const struct dp_port_conf *conf)
 	err = bpf_xdp_detach((int)ifindex, 0, NULL);
 	if (err < 0) {
 		log_error("[port %s] device = %s: cannot take off the XDP program that an earlier "
-			  "run left behind: %s", conf->name, conf->device, strerror(-err));
+			  "run left behind: %s",
+			  conf->name, conf->device, strerror(-err));
 		return err;
 	}
 	log_info("[port %s] took off the steering program that an earlier run left on %s",
@@ -195,7 +197,8 @@ int steer_open(struct steer *s, const struct dpconf *conf)
 
 		if (err < 0) {
 			log_error("[port %s] device = %s: cannot open the steering program's maps: "
-				  "%s", conf->port[i].name, conf->port[i].device, strerror(-err));
+				  "%s",
+				  conf->port[i].name, conf->port[i].device, strerror(-err));
 			steer_close(s);
 			return err;
 		}
