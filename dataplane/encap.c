@@ -177,10 +177,10 @@ static inline enum weir_drop encap_ipip4(struct pkt *p, const struct next_hop *h
 					 const struct egress *out, const struct weir_backend *be)
 {
 	const uint32_t outer_len = sizeof(struct rte_ipv4_hdr);
-	uint32_t len = p->ip_len + outer_len;
+	uint32_t len = p->ip_len + outer_len, mtu = RTE_MIN(h->mtu, out->mtu);
 	uint8_t *at, tos;
 
-	if (unlikely(len > RTE_MIN(h->mtu, out->mtu)))
+	if (unlikely(len > mtu))
 		return WEIR_DROP_TOO_BIG;
 	tos = rte_pktmbuf_mtod_offset(p->mbuf, const uint8_t *, p->l3_off)[1];
 	at = frame_wrap(p->mbuf, p->l3_off, link_len(h) + outer_len, p->ip_len);
