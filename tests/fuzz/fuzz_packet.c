@@ -101,8 +101,8 @@ static void check_frame(const struct pkt *p, const uint8_t *sent, size_t len)
 	require(p->ip_len <= len - ETH, "more IP than frame");
 	require(p->port == 0, "a port that is not there");
 	require(m->data_off + m->data_len <= m->buf_len, "the frame leaves its buffer");
-	require(m->data_len == (be->encap == WEIR_ENCAP_IPIP4 ? head + p->ip_len
-							      : head + len - ETH),
+	require(m->data_len ==
+			(be->encap == WEIR_ENCAP_IPIP4 ? head + p->ip_len : head + len - ETH),
 		"the length of what leaves");
 	require(memcmp(rte_pktmbuf_mtod(m, const uint8_t *) + head, sent + ETH, p->ip_len) == 0,
 		"the client's packet");
