@@ -351,11 +351,15 @@ static void http_fail_tls(struct http_probe *h, const char *text)
 
 static void http_fail_closed(struct http_probe *h)
 {
+	bool http2 = h->p.conf->http.version == PROBE_HTTP_2;
+
 	if (h->head_bytes)
 		http_fail_half(h, ", then closed");
+	else if (http2 && !probe_socket_closed(&h->p))
+		probe_fail(&h->p, PROBE_FAIL_WRONG_PROTOCOL, "the server's answer is not HTTP/2");
 	else
 		probe_fail(&h->p, PROBE_FAIL_CLOSED, "connected, but closed without an %sanswer",
-			   h->p.conf->http.version == PROBE_HTTP_2 ? "HTTP/2 " : "");
+			   http2 ? "HTTP/2 " : "");
 }
 
 static void http_fail_reading(struct http_probe *h)

@@ -154,6 +154,9 @@ void probe_socket_fail(struct probe *p, int err, const char *doing);
 /* Bytes sent that the peer's kernel has not acknowledged (TCP). */
 int probe_socket_unacked(const struct probe *p);
 
+/* Has the peer ended the connection (TCP)? */
+bool probe_socket_closed(const struct probe *p);
+
 /* Size of the largest TCP/IP packet of this connection, bytes. */
 uint16_t probe_socket_packet(const struct probe *p);
 

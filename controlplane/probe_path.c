@@ -211,8 +211,8 @@ const char *probe_path_hint(void *user, uint32_t mark, uint64_t since_ns)
 	if (probe_path_count(p, mark, &c) == 0 && c.too_big > w->too_big_told) {
 		w->too_big_told = c.too_big;
 		snprintf(p->hint, sizeof(p->hint),
-			 "this host did not send it: with the encapsulation it is larger than the "
-			 "MTU of %u towards the backend",
+			 "on this host: with its outer header it exceeds the MTU of %u towards the "
+			 "backend",
 			 w->mtu);
 		return p->hint;
 	}
@@ -347,7 +347,7 @@ int probe_path_attach(struct probe_path *p, uint32_t ifindex, char *why, size_t 
 	err = bpf_tc_query(&hook, &there);
 	if (err == 0 && !is_ours(there.prog_id))
 		err = -EEXIST;
-	else if (err == 0 || err == -ENOENT) {
+	else if (err == 0 || err == -ENOENT || err == -EINVAL) { /* -EINVAL: no filter at all */
 		ours.flags = err == 0 ? BPF_TC_F_REPLACE : 0;
 		err = bpf_tc_attach(&hook, &ours);
 	}

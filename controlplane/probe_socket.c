@@ -330,6 +330,15 @@ int probe_socket_unacked(const struct probe *p)
 	return bytes;
 }
 
+bool probe_socket_closed(const struct probe *p)
+{
+	struct tcp_info info = { 0 };
+	socklen_t len = sizeof(info);
+
+	return getsockopt(p->fd, IPPROTO_TCP, TCP_INFO, &info, &len) < 0 ||
+	       info.tcpi_state != TCP_ESTABLISHED;
+}
+
 uint16_t probe_socket_packet(const struct probe *p)
 {
 	struct tcp_info info = { 0 };

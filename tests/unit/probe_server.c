@@ -167,7 +167,7 @@ static struct server *start(const struct server_script *script, uint16_t *port, 
 	pthread_mutex_init(&s->lock, NULL);
 	s->fd = socket(AF_INET, udp ? SOCK_DGRAM : SOCK_STREAM, 0);
 	must(bind(s->fd, (struct sockaddr *)&at, sizeof(at)) == 0, "bind");
-	must(udp || listen(s->fd, 64) == 0, "listen");
+	must(udp || listen(s->fd, 1024) == 0, "listen");
 	must(getsockname(s->fd, (struct sockaddr *)&at, &len) == 0, "getsockname");
 	must(pipe(s->stop) == 0, "pipe");
 	*port = ntohs(at.sin_port);

@@ -189,8 +189,9 @@ static void http_2_is_not_http_1(void **state)
 	http_conf();
 	conf.http.version = PROBE_HTTP_2;
 	run_against(&(struct server_script){ .until = "PRI * HTTP/2.0",
-					     .answer = "HTTP/1.1 400 Bad Request\r\n\r\n" });
-	expect_fail(PROBE_FAIL_CLOSED, "connected, but closed without an HTTP/2 answer");
+					     .answer = "HTTP/1.1 400 Bad Request\r\n\r\n",
+					     .end = SERVER_HANG });
+	expect_fail(PROBE_FAIL_WRONG_PROTOCOL, "the server's answer is not HTTP/2");
 }
 
 static void http_is_refused(void **state)

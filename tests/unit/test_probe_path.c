@@ -411,8 +411,8 @@ static void what_does_not_fit_is_dropped_and_said(void **state)
 	probe_path_count(path, mark, &c);
 	assert_int_equal(c.too_big, 1);
 	assert_string_equal(probe_path_hint(path, mark, 0),
-			    "this host did not send it: with the encapsulation it is larger than "
-			    "the MTU of 1500 towards the backend");
+			    "on this host: with its outer header it exceeds the MTU of 1500 towards the "
+			    "backend");
 	assert_null(probe_path_hint(path, mark, 0)); /* said once */
 }
 
