@@ -54,7 +54,8 @@ void conf_errors_free(struct conf_errors *e)
 
 int conf_name_check(const char *name, char *why, size_t why_len)
 {
-	static const char first[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789";
+	static const char first[] =
+		"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789";
 	size_t len = strlen(name), good;
 
 	if (len == 0 || len >= WEIR_NAME_LEN) {
@@ -68,7 +69,8 @@ int conf_name_check(const char *name, char *why, size_t why_len)
 	if (good < len) {
 		snprintf(why, why_len,
 			 "\"%s\" is no name: letters, digits, \"-\", \"_\" and \".\" are right, "
-			 "a letter or digit first", name);
+			 "a letter or digit first",
+			 name);
 		return -EINVAL;
 	}
 	return 0;
@@ -134,7 +136,10 @@ static int enum_set(const struct conf_opt *o, uint32_t *field, const char *value
 	n = snprintf(why, why_len, "\"%s\" is not right: ", value);
 	for (unsigned i = 0; o->choices[i] != NULL && n >= 0 && (size_t)n < why_len; i++)
 		n += snprintf(why + n, why_len - (size_t)n, "%s%s",
-			      i == 0 ? "" : o->choices[i + 1] ? ", " : " or ", o->choices[i]);
+			      i == 0		  ? ""
+			      : o->choices[i + 1] ? ", "
+						  : " or ",
+			      o->choices[i]);
 	return -EINVAL;
 }
 
@@ -196,9 +201,8 @@ static int cpus_set(const struct conf_opt *o, uint16_t *field, uint32_t *count, 
 		long last = dash < len ? number_parse(p + dash + 1, len - dash - 1) : first;
 
 		if (first < 0 || last < first || last > CPU_MOST) {
-			snprintf(why, why_len,
-				 "\"%s\" is no list of CPUs such as 1-3,5 (0 to %d)", value,
-				 CPU_MOST);
+			snprintf(why, why_len, "\"%s\" is no list of CPUs such as 1-3,5 (0 to %d)",
+				 value, CPU_MOST);
 			return -EINVAL;
 		}
 		for (long cpu = first; cpu <= last; cpu++) {
@@ -370,8 +374,7 @@ const char *conf_text(const struct conf_opt *o, const void *base, char *buf, siz
 		break;
 	case CONF_HEX64:
 		if (*(const bool *)field2)
-			snprintf(buf, len, "%016llx",
-				 (unsigned long long)*(const uint64_t *)field);
+			snprintf(buf, len, "%016llx", (unsigned long long)*(const uint64_t *)field);
 		break;
 	case CONF_CPUS:
 		cpus_text((const uint16_t *)field, *(const uint32_t *)field2, buf, len);

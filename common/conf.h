@@ -51,7 +51,7 @@ struct conf_opt {
 	long least, most;
 	const char *const *choices; /* CONF_ENUM: NULL-terminated; value = position */
 	const char *unit;	    /* "ms", "bytes", ... or NULL */
-	const char *help; /* one line for configs/full.conf and the manual page */
+	const char *help;	    /* one line for configs/full.conf and the manual page */
 };
 
 /* Longest value as text, with its NUL: more than a line of the file holds. */

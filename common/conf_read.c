@@ -12,7 +12,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#define LINE_BYTES 199 /* inih's buffer (INI_MAX_LINE) without the NUL */
+#define LINE_BYTES 199	       /* inih's buffer (INI_MAX_LINE) without the NUL */
 #define FILE_BYTES (16u << 20) /* beyond every configuration: 16,384 backends are 3 MB */
 
 struct reader {
@@ -23,7 +23,7 @@ struct reader {
 	struct conf_errors *errors;
 	size_t bytes;
 	int line;
-	int err; /* of a read that failed, negative */
+	int err;	/* of a read that failed, negative */
 	bool unclaimed; /* inih has a line and has not come back with a key */
 	bool skip;	/* below a broken section header */
 	char text[LINE_BYTES + 1];
@@ -64,8 +64,12 @@ static enum line_end line_get(struct reader *r, size_t *len)
 /* Bytes of the UTF-8 character at s (RFC 3629); 0: it is none. */
 static unsigned utf8_len(const unsigned char *s, size_t left)
 {
-	unsigned n = s[0] < 0x80 ? 1 : s[0] < 0xc2 ? 0 : s[0] < 0xe0 ? 2 : s[0] < 0xf0 ? 3 :
-		     s[0] < 0xf5 ? 4 : 0;
+	unsigned n = s[0] < 0x80   ? 1
+		     : s[0] < 0xc2 ? 0
+		     : s[0] < 0xe0 ? 2
+		     : s[0] < 0xf0 ? 3
+		     : s[0] < 0xf5 ? 4
+				   : 0;
 
 	if (n == 0 || n > left)
 		return 0;
@@ -94,9 +98,11 @@ static bool line_is_text(struct reader *r, size_t len)
 			return false;
 		}
 		if ((s[i] < 0x20 && s[i] != '\t') || s[i] == 0x7f) {
-			conf_error(r->errors, r->path, r->line,
-				   "control byte 0x%02x in column %zu: only printable text is right "
-				   "here", s[i], i + 1);
+			conf_error(
+				r->errors, r->path, r->line,
+				"control byte 0x%02x in column %zu: only printable text is right "
+				"here",
+				s[i], i + 1);
 			return false;
 		}
 	}
@@ -178,8 +184,8 @@ static bool line_take(struct reader *r, enum line_end end, size_t len)
 	if (r->skip)
 		return false;
 	if (r->kind[0] == '\0') {
-		conf_error(r->errors, r->path, r->line,
-			   "\"%s\" stands before the first [section]", s);
+		conf_error(r->errors, r->path, r->line, "\"%s\" stands before the first [section]",
+			   s);
 		return false;
 	}
 	/* Without its indentation, or inih takes it for a continuation. */

@@ -10,8 +10,8 @@ static const char *const idle_words[] = { "busy", "adaptive", NULL };
 static const char *const huge_words[] = { "auto", "yes", "no", NULL };
 static const char *const start_words[] = { "at-once", "filled", NULL };
 
-#define DP(field)   offsetof(struct dpconf, field)
-#define PORT(field) offsetof(struct dp_port_conf, field)
+#define DP(field)	  offsetof(struct dpconf, field)
+#define PORT(field)	  offsetof(struct dp_port_conf, field)
 #define SIZE(type, field) sizeof(((struct type *)0)->field)
 
 const struct conf_opt dpconf_opts[] = {
@@ -37,8 +37,7 @@ const struct conf_opt dpconf_opts[] = {
 	{ "dataplane", "eal", CONF_STRING, DP(eal), 0, "", 0, SIZE(dpconf, eal),
 	  .help = "further DPDK EAL arguments, split at spaces" },
 	{ "dataplane", "file_prefix", CONF_NAME, DP(file_prefix), 0, "weir", 1,
-	  SIZE(dpconf, file_prefix),
-	  .help = "DPDK's --file-prefix: one per data plane of a host" },
+	  SIZE(dpconf, file_prefix), .help = "DPDK's --file-prefix: one per data plane of a host" },
 
 	{ "port", "device", CONF_STRING, PORT(device), 0, NULL, 1, SIZE(dp_port_conf, device),
 	  .help = "PCI address, af_xdp:IFACE, or a DPDK device string" },
@@ -59,8 +58,9 @@ void dpconf_begin(struct dpconf_reader *r, const char *file, struct dpconf *out,
 		  struct conf_errors *errors)
 {
 	*r = (struct dpconf_reader){ .file = file, .out = out, .errors = errors };
-	r->section = (struct conf_section){ .opts = dpconf_opts, .count = dpconf_opt_count,
-					    .file = file, .errors = errors };
+	r->section = (struct conf_section){
+		.opts = dpconf_opts, .count = dpconf_opt_count, .file = file, .errors = errors
+	};
 	*out = (struct dpconf){ 0 };
 	conf_defaults(dpconf_opts, dpconf_opt_count, "dataplane", out);
 }
@@ -155,7 +155,8 @@ static void port_check(const struct dpconf_reader *r, const struct dp_port_conf 
 		if (len == 0 || len >= IF_NAMESIZE)
 			conf_error(r->errors, r->file, p->line,
 				   "[port %s] device: af_xdp: takes the name of a network "
-				   "interface, 1 to %d characters", p->name, IF_NAMESIZE - 1);
+				   "interface, 1 to %d characters",
+				   p->name, IF_NAMESIZE - 1);
 	}
 	for (const struct dp_port_conf *q = r->out->port; q < p; q++)
 		if (p->device[0] != '\0' && strcmp(p->device, q->device) == 0)
@@ -168,7 +169,8 @@ void dpconf_end(struct dpconf_reader *r)
 {
 	section_close(r);
 	if (r->out->port_count == 0)
-		conf_error(r->errors, r->file, 0, "no [port NAME] section: the data plane needs one");
+		conf_error(r->errors, r->file, 0,
+			   "no [port NAME] section: the data plane needs one");
 	for (uint32_t i = 0; i < r->out->port_count; i++)
 		port_check(r, &r->out->port[i]);
 }

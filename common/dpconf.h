@@ -25,20 +25,20 @@ struct dp_port_conf {
 	char device[DP_STRLEN]; /* PCI address, "af_xdp:IFACE", or a DPDK device string */
 	uint32_t rx_queues;	/* 0: one per worker where the device has them */
 	uint32_t rx_desc, tx_desc;
-	uint32_t mtu;		/* bytes of IP; 0: as the device says */
+	uint32_t mtu; /* bytes of IP; 0: as the device says */
 	bool promiscuous;
-	int line;		/* of the section, for messages */
+	int line; /* of the section, for messages */
 };
 
 struct dpconf {
 	uint16_t cpus[WEIR_MAX_WORKERS]; /* one worker each */
 	uint32_t cpu_count;
-	uint32_t idle;	    /* enum dp_idle */
+	uint32_t idle;	     /* enum dp_idle */
 	uint32_t huge_pages; /* enum dp_huge */
-	uint32_t start;	    /* enum dp_start */
-	uint32_t memory_mb; /* EAL memory (mbufs): -m */
-	uint32_t arena_mb;  /* tables and snapshots */
-	uint32_t mbufs;	    /* packet buffers, all ports and queues together; 0: computed */
+	uint32_t start;	     /* enum dp_start */
+	uint32_t memory_mb;  /* EAL memory (mbufs): -m */
+	uint32_t arena_mb;   /* tables and snapshots */
+	uint32_t mbufs;	     /* packet buffers, all ports and queues together; 0: computed */
 	char session_socket[108];
 	char user[32];	      /* run as, after start-up; empty: stay */
 	char eal[DP_STRLEN];  /* further EAL arguments, split at spaces */

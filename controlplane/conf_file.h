@@ -49,9 +49,9 @@ struct backend_conf {
 	uint32_t base_weight; /* last weight that was not 0: what the table is built with */
 	uint32_t admin;	      /* enum admin_state */
 	uint64_t drain_deadline_ms; /* CLOCK_BOOTTIME; 0: none */
-	bool has_mac;	      /* next hop set by hand: `port` names the egress port */
+	bool has_mac;		    /* next hop set by hand: `port` names the egress port */
 	uint8_t mac[6];
-	uint16_t vlan;	      /* 0: untagged */
+	uint16_t vlan; /* 0: untagged */
 	char port[WEIR_NAME_LEN];
 	int line;
 };
@@ -68,7 +68,7 @@ struct pool_conf {
 	uint32_t mode; /* enum weir_mode */
 	uint32_t hash; /* enum weir_hash */
 	uint32_t table_size;
-	uint32_t mtu;  /* bytes of outer IP */
+	uint32_t mtu;		       /* bytes of outer IP */
 	struct weir_addr outer_source; /* ipip: outer source address; unset: the port's own */
 	uint32_t tcp_window_ms, udp_window_ms; /* POOL_*_WINDOW_MS */
 	struct check_conf check;
@@ -91,7 +91,7 @@ struct service_conf {
 
 struct control_conf {
 	char control_socket[108];
-	char group[32];	      /* of the control socket; empty: unchanged */
+	char group[32]; /* of the control socket; empty: unchanged */
 	char state_file[DP_STRLEN];
 	char user[32];
 	bool has_seed;

@@ -8,9 +8,9 @@
 
 #include <assert.h>
 
-static const char *const mode_words[] = { "l2", "ipip", NULL };	      /* enum weir_mode */
+static const char *const mode_words[] = { "l2", "ipip", NULL };	       /* enum weir_mode */
 static const char *const hash_words[] = { "5-tuple", "source", NULL }; /* enum weir_hash */
-static const char *const check_words[] = { "none", "tcp", NULL };     /* enum check_kind */
+static const char *const check_words[] = { "none", "tcp", NULL };      /* enum check_kind */
 static const char *const state_words[] = { "enabled", "draining", "disabled", NULL };
 
 #define CONTROL(field)	  offsetof(struct control_conf, field)
@@ -23,8 +23,7 @@ const struct conf_opt conf_opts[] = {
 	{ "controlplane", "socket", CONF_STRING, CONTROL(control_socket), 0,
 	  "/run/weir/control.sock", 1, SIZE(control_conf, control_socket),
 	  .help = "socket for weirctl and automation (JSON-RPC), mode 0660" },
-	{ "controlplane", "group", CONF_STRING, CONTROL(group), 0, "", 0,
-	  SIZE(control_conf, group),
+	{ "controlplane", "group", CONF_STRING, CONTROL(group), 0, "", 0, SIZE(control_conf, group),
 	  .help = "group of that socket: its members may change everything; unset: unchanged" },
 	{ "controlplane", "state_file", CONF_STRING, CONTROL(state_file), 0,
 	  "/var/lib/weir/state.json", 1, SIZE(control_conf, state_file),
