@@ -141,8 +141,9 @@ json_t *cmd_backend_remove(struct controlplane *cp, const json_t *params, struct
 		return NULL;
 	if (b->conf.admin != ADMIN_DISABLED && !force)
 		return rpc_fail(err, RPC_CONFLICT,
-				"%s/%s is %s: drain or disable it first, or use force", pool, name,
-				admin_text(b->conf.admin));
+				"%s/%s is %s: %sdisable it first, or use force", pool, name,
+				admin_text(b->conf.admin),
+				b->conf.admin == ADMIN_ENABLED ? "drain or " : "");
 	next = change_begin(cp, err);
 	if (next == NULL)
 		return NULL;

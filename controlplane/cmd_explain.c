@@ -52,7 +52,7 @@ static bool parse(const json_t *params, struct weir_explain *q, struct rpc_error
 	struct weir_addr src, dst;
 	json_int_t payload = 0;
 	const struct rpc_param want[] = {
-		{ "protocol", RPC_STRING, true, 3, 3, &protocol },
+		{ "protocol", RPC_STRING, true, 1, 16, &protocol },
 		{ "source", RPC_STRING, true, 1, 64, &source },
 		{ "destination", RPC_STRING, true, 1, 64, &destination },
 		{ "payload", RPC_INTEGER, false, 0, PAYLOAD_MAX, &payload },
@@ -156,6 +156,14 @@ static void why_backend(const struct pool *p, const struct backend *b, uint32_t 
 			 slot, p->conf.name, b->conf.name, owner->conf.name);
 }
 
+/* Largest outer IP packet that may go to it: the pool's or the way's. */
+static unsigned mtu_of(const struct backend *b)
+{
+	unsigned pool = b->pool->conf.mtu;
+
+	return b->hop.mtu != 0 && b->hop.mtu < pool ? b->hop.mtu : pool;
+}
+
 /* A drop's sentence, and for the reasons that lie with the pool, what lies behind it. */
 static void why_drop(const struct pool *p, const struct backend *b, uint32_t drop, char *why,
 		     size_t len)
@@ -171,6 +179,9 @@ static void why_drop(const struct pool *p, const struct backend *b, uint32_t dro
 	else if ((drop == WEIR_DROP_BACKEND_OFF || drop == WEIR_DROP_NO_NEXT_HOP) && b != NULL &&
 		 not_serving(b, state, sizeof(state))[0] != '\0')
 		snprintf(why, len, "%s: %s %s", weir_drop_text(drop), b->conf.name, state);
+	else if (drop == WEIR_DROP_TOO_BIG && b != NULL)
+		snprintf(why, len, "%s: %u bytes of IP for %s", weir_drop_text(drop), mtu_of(b),
+			 b->conf.name);
 	else
 		snprintf(why, len, "%s", weir_drop_text(drop));
 }

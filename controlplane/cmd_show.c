@@ -133,7 +133,7 @@ json_t *cmd_status(struct controlplane *cp, const json_t *params, struct rpc_err
 	return json_pack("{s:s, s:s, s:b, s:b, s:I, s:o, s:i, s:i, s:o, s:{s:i, s:i, s:b}, s:o, s:o}",
 			 "version", WEIR_VERSION, "config", cp->path, "attached", st.attached,
 			 "held", st.held, "generation", (json_int_t)st.generation, "published",
-			 time_json(st.published_ms), "publish_us", (int)st.last_latency_us,
+			 time_json(st.published_ms), "publish_latency_us", (int)st.last_latency_us,
 			 "checks_pending", (int)checks_pending(cp->checks), "workers",
 			 workers_json(&st, dp), "arena", "blocks", (int)st.arena_blocks, "used",
 			 (int)st.arena_used, "full", st.arena_full, "counters",

@@ -119,7 +119,7 @@ static int check_services(struct conf_check *r)
 			      s->name, c->service[same].name, c->service[same].line);
 	}
 	for (uint32_t i = 0; i < c->pool_count; i++)
-		if (!used[i])
+		if (!used[i] && c->pool[i].name[0] != '\0')
 			unwise(r, c->pool[i].line, "[pool %s]: no service uses it",
 			       c->pool[i].name);
 	err = 0;
@@ -194,12 +194,12 @@ static int check_pools(struct conf_check *r)
 		const struct pool_conf *p = &c->pool[i];
 		uint32_t same = key_map_find(&r->pools, p->name, strlen(p->name));
 
-		if (same != i && p->name[0] != '\0') {
+		if (p->name[0] == '\0')
+			continue; /* said already */
+		if (same != i)
 			fault(r, p->line, "[pool %s]: begun already in line %d", p->name,
 			      c->pool[same].line);
-			continue;
-		}
-		if (conf_check_pool(r, p) < 0)
+		else if (conf_check_pool(r, p) < 0)
 			return -ENOMEM;
 	}
 	return 0;

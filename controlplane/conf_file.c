@@ -53,6 +53,7 @@ static void section_close(struct loader *l)
 static struct pool_conf *pool_open(struct loader *l, const char *name)
 {
 	struct conf *c = l->conf;
+	int line = l->section.line;
 	struct pool_conf *p;
 
 	if (c->pool_count < POOLS_KEPT) {
@@ -60,10 +61,11 @@ static struct pool_conf *pool_open(struct loader *l, const char *name)
 		p = &c->pool[c->pool_count++];
 	} else {
 		p = &c->pool[c->pool_count - 1];
+		line = p->line; /* of the first that is too many */
 		l->backends -= p->backend_count;
 		free(p->backend);
 	}
-	*p = (struct pool_conf){ .line = l->section.line,
+	*p = (struct pool_conf){ .line = line,
 				 .tcp_window_ms = POOL_TCP_WINDOW_MS,
 				 .udp_window_ms = POOL_UDP_WINDOW_MS };
 	strncpy(p->name, name, sizeof(p->name) - 1);
@@ -75,14 +77,17 @@ static struct pool_conf *pool_open(struct loader *l, const char *name)
 static struct service_conf *service_open(struct loader *l, const char *name)
 {
 	struct conf *c = l->conf;
+	int line = l->section.line;
 	struct service_conf *s;
 
 	if (c->service_count < SERVICES_KEPT) {
 		c->service = array_grow(c->service, c->service_count, sizeof(*s));
-		c->service_count++;
+		s = &c->service[c->service_count++];
+	} else {
+		s = &c->service[c->service_count - 1];
+		line = s->line;
 	}
-	s = &c->service[c->service_count - 1];
-	*s = (struct service_conf){ .line = l->section.line };
+	*s = (struct service_conf){ .line = line };
 	strncpy(s->name, name, sizeof(s->name) - 1);
 	l->section.name = s->name;
 	l->keys = &s->keys;

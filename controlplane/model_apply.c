@@ -340,6 +340,7 @@ static void services_index(struct model *m, struct news *news)
 			m->service_next = (m->service_next + 1) % WEIR_MAX_SERVICES;
 		s->index = m->service_next;
 		used[s->index] = true;
+		m->service_next = (s->index + 1) % WEIR_MAX_SERVICES;
 	}
 }
 

@@ -168,29 +168,29 @@ static int state_read(const json_t *j, const struct state_clock *now, struct sta
 /* Read and parse; NULL with *err and why. */
 static json_t *json_get(const char *path, int *err, char *why, size_t why_len)
 {
+	/* Without O_NONBLOCK a start would wait for whoever writes into a FIFO. */
+	int fd = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
 	json_error_t jerr;
 	struct stat st;
 	json_t *j;
-	FILE *f;
 
-	f = fopen(path, "re");
-	if (f == NULL) {
+	if (fd < 0) {
 		*err = -errno;
 		snprintf(why, why_len, "%s: cannot be opened: %s", path, strerror(errno));
 		return NULL;
 	}
-	if (fstat(fileno(f), &st) < 0 || !S_ISREG(st.st_mode) || st.st_size > STATE_BYTES) {
+	if (fstat(fd, &st) < 0 || !S_ISREG(st.st_mode) || st.st_size > STATE_BYTES) {
 		*err = -EINVAL;
 		snprintf(why, why_len, "no regular file, or larger than %d MB", STATE_BYTES >> 20);
-		fclose(f);
+		close(fd);
 		return NULL;
 	}
-	j = json_loadf(f, JSON_REJECT_DUPLICATES, &jerr);
+	j = json_loadfd(fd, JSON_REJECT_DUPLICATES, &jerr);
 	if (j == NULL) {
 		*err = -EINVAL;
 		snprintf(why, why_len, "line %d: %s", jerr.line, jerr.text);
 	}
-	fclose(f);
+	close(fd);
 	return j;
 }
 

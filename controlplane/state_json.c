@@ -237,9 +237,12 @@ static bool service_read(const json_t *object, struct service_conf *s,
 static bool conf_fill(struct conf *c, const json_t *j, const struct state_json_ctx *ctx)
 {
 	const json_t *pools = array_of(j, "pools", WEIR_MAX_POOLS, ctx);
-	const json_t *services = array_of(j, "services", WEIR_MAX_SERVICES, ctx);
+	const json_t *services;
 
-	if (pools == NULL || services == NULL)
+	if (pools == NULL)
+		return false;
+	services = array_of(j, "services", WEIR_MAX_SERVICES, ctx);
+	if (services == NULL)
 		return false;
 	c->pool = calloc(json_array_size(pools) + 1, sizeof(*c->pool));
 	c->service = calloc(json_array_size(services) + 1, sizeof(*c->service));

@@ -51,6 +51,8 @@ static const char *words(int err)
 	case EACCES:
 	case EPERM:
 		return "a firewall rule of this host forbids the connection";
+	case EINVAL: /* connect(2) does not say so, fib_lookup() does */
+		return "a blackhole route";
 	case EADDRNOTAVAIL:
 		return "this host has no free source port";
 	default:

@@ -200,16 +200,17 @@ void weirctl_print_pools(FILE *out, const json_t *result)
 	table_end(&t, out, "no pools");
 }
 
-/* What a person should know about a backend besides its numbers; "" if nothing. */
-static const char *note_of(const json_t *b)
+/* What a person should know about a backend besides its numbers, into buf; "" if nothing. */
+static const char *note_of(const json_t *b, char *buf, size_t len)
 {
 	const json_t *hop = json_object_get(b, "next_hop");
+	const char *reason = str(b, "reason"), *why = str(hop, "why");
+	bool sick = strcmp(str(b, "health"), "up") != 0 || strncmp(reason, "failing", 7) == 0;
+	bool lost = json_is_object(hop) && strcmp(why, "-") != 0;
 
-	if (strcmp(str(b, "health"), "up") != 0)
-		return str(b, "reason");
-	if (json_is_string(json_object_get(hop, "why")) && strcmp(str(hop, "why"), "-") != 0)
-		return str(hop, "why");
-	return strncmp(str(b, "reason"), "failing", 7) == 0 ? str(b, "reason") : "";
+	snprintf(buf, len, "%s%s%s%s", sick ? reason : "", sick && lost ? "; " : "",
+		 lost ? "next hop: " : "", lost ? why : "");
+	return buf;
 }
 
 static void cell_hop(struct table *t, const json_t *hop)
@@ -226,6 +227,7 @@ void weirctl_print_backends(FILE *out, const json_t *result)
 					    "HEALTH",  ">SLOTS",   ">PACKETS", ">BYTES",
 					    "NEXT HOP", "NOTE", NULL };
 	struct table t;
+	char note[256];
 	size_t i;
 	json_t *b;
 
@@ -243,7 +245,7 @@ void weirctl_print_backends(FILE *out, const json_t *result)
 		cell_count(&t, num(b, "packets"));
 		cell_bytes(&t, num(b, "bytes"));
 		cell_hop(&t, json_object_get(b, "next_hop"));
-		cell(&t, "%s", note_of(b));
+		cell(&t, "%s", note_of(b, note, sizeof(note)));
 	}
 	table_sort(&t);
 	table_end(&t, out, "no backends");
@@ -251,8 +253,9 @@ void weirctl_print_backends(FILE *out, const json_t *result)
 
 void weirctl_print_backend(FILE *out, const json_t *b)
 {
-	const char *note = note_of(b);
+	char note[256];
 
+	note_of(b, note, sizeof(note));
 	fprintf(out, "%s/%s: %s, weight %lld, %s, %lld slots%s%s\n", str(b, "pool"),
 		str(b, "name"), str(b, "state"), (long long)num(b, "weight"), str(b, "health"),
 		(long long)num(b, "slots"), note[0] != '\0' ? "; " : "", note);
@@ -346,7 +349,7 @@ void weirctl_print_status(FILE *out, const json_t *result)
 		yes(result, "held") ? ", kept as it is until the first health checks have ended" : "");
 	fprintf(out, "%-12s%lld, published %s, taken by every worker in %.1f ms\n", "generation",
 		(long long)num(result, "generation"), str(result, "published"),
-		(double)num(result, "publish_us") / 1000);
+		(double)num(result, "publish_latency_us") / 1000);
 	if (num(result, "checks_pending") > 0)
 		fprintf(out, "%-12s%lld first probes have not ended\n", "checks",
 			(long long)num(result, "checks_pending"));
@@ -385,11 +388,11 @@ void weirctl_print_explain(FILE *out, const json_t *result)
 	if (json_is_integer(json_object_get(result, "slot")))
 		fprintf(out, "%-12s%lld, %s\n", "slot", (long long)num(result, "slot"),
 			str(result, "slot_state"));
-	if (dropped)
-		fprintf(out, "%-12s%s\n", "dropped", str(result, "drop"));
-	else
+	if (json_is_string(json_object_get(result, "backend")))
 		fprintf(out, "%-12s%s, %s\n", "backend", str(result, "backend"),
 			str(result, "address"));
+	if (dropped)
+		fprintf(out, "%-12s%s\n", "dropped", str(result, "drop"));
 	fprintf(out, "%-12s%s\n", "why", str(result, "why"));
 	print_outgoing(out, json_object_get(result, "frame"));
 	fprintf(out, "%-12s%lld\n", "generation", (long long)num(result, "generation"));

@@ -4,10 +4,12 @@
 #include "log.h"
 #include "pipeline.h"
 
+#include <rte_eal.h>
 #include <rte_errno.h>
 #include <rte_ether.h>
 #include <rte_lcore.h>
 #include <rte_mbuf.h>
+#include <rte_mbuf_pool_ops.h>
 
 #include <errno.h>
 #include <stdio.h>
@@ -91,6 +93,45 @@ static int withhold_tail(struct rte_mempool *mp)
 	return withheld;
 }
 
+/*
+ * As rte_pktmbuf_pool_create(). Without huge pages no object crosses a page, so the
+ * gaps would be as large as the objects: with AF_XDP each takes exactly a page then,
+ * and there are none. *room grows to fill it.
+ */
+static struct rte_mempool *pool_create(const char *name, uint32_t count, uint32_t *room,
+				       int socket, bool whole_pages)
+{
+	struct rte_pktmbuf_pool_private priv = { 0 };
+	unsigned flags = whole_pages ? RTE_MEMPOOL_F_NO_SPREAD : 0;
+	uint32_t page = (uint32_t)sysconf(_SC_PAGESIZE);
+	struct rte_mempool *mp;
+	int err;
+
+	if (whole_pages) {
+		uint32_t size = rte_mempool_calc_obj_size(sizeof(struct rte_mbuf) + *room, flags,
+							  NULL);
+
+		*room += size < page ? page - size : 0;
+	}
+	priv.mbuf_data_room_size = (uint16_t)*room;
+	mp = rte_mempool_create_empty(name, count, sizeof(struct rte_mbuf) + *room, CACHE,
+				      sizeof(priv), socket, flags);
+	if (mp == NULL)
+		return NULL;
+	err = rte_mempool_set_ops_byname(mp, rte_mbuf_best_mempool_ops(), NULL);
+	if (err == 0) {
+		rte_pktmbuf_pool_init(mp, &priv);
+		err = rte_mempool_populate_default(mp);
+	}
+	if (err < 0) {
+		rte_mempool_free(mp);
+		rte_errno = -err;
+		return NULL;
+	}
+	rte_mempool_obj_iter(mp, rte_pktmbuf_init, NULL);
+	return mp;
+}
+
 static int create(struct buffers *b, int socket, uint32_t count, uint32_t room, bool af_xdp,
 		  const struct dpconf *conf)
 {
@@ -99,7 +140,7 @@ static int create(struct buffers *b, int socket, uint32_t count, uint32_t room, 
 	int withheld = 0;
 
 	snprintf(name, sizeof(name), "buffers%d", socket);
-	mp = rte_pktmbuf_pool_create(name, count, CACHE, 0, (uint16_t)room, socket);
+	mp = pool_create(name, count, &room, socket, af_xdp && !rte_eal_has_hugepages());
 	if (mp == NULL) {
 		log_error("memory_mb = %u: no room for %u packet buffers of %u bytes (%u MB): %s",
 			  conf->memory_mb, count, room,

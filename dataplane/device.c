@@ -6,7 +6,6 @@
 #include "steer.h"
 
 #include <errno.h>
-#include <limits.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -53,39 +52,40 @@ const char *device_name(const char *device, unsigned index, char *buf)
 
 /* Each worker needs a transmit queue of its own, and each receive queue a worker. */
 static int check_queues(const struct dp_port_conf *conf, const char *iface, unsigned workers,
-			unsigned *queues)
+			struct iface_queues *q)
 {
-	unsigned rx, wanted = conf->rx_queues != 0 ? conf->rx_queues : workers;
-	int err = iface_queues(iface, queues, &rx);
+	unsigned covered = conf->rx_queues != 0 ? conf->rx_queues : workers;
+	unsigned needed = conf->rx_queues > workers ? conf->rx_queues : workers;
+	int err = iface_queues(iface, q);
 
 	if (err < 0) {
 		log_error("[port %s] device = %s: %s", conf->name, conf->device,
 			  err == -ENODEV ? "there is no such network interface" : strerror(-err));
 		return err;
 	}
-	if (rx > *queues) {
+	if (q->rx > q->paired) {
 		log_error("[port %s] device = %s: the interface receives by %u queues, of which "
 			  "AF_XDP can have %u: `ethtool -L %s rx %u`",
-			  conf->name, conf->device, rx, *queues, iface, *queues);
+			  conf->name, conf->device, q->rx, q->paired, iface, q->paired);
 		return -EINVAL;
 	}
-	if (*queues > wanted) {
+	if (q->paired > covered) {
 		log_error("[port %s] device = %s: the interface has %u queues and %u are covered: "
 			  "`ethtool -L %s combined %u`, or rx_queues = %u to have workers poll "
 			  "several",
-			  conf->name, conf->device, *queues, wanted, iface, wanted, *queues);
+			  conf->name, conf->device, q->paired, covered, iface, covered, q->paired);
 		return -EINVAL;
 	}
-	if (*queues < conf->rx_queues) {
-		log_error("[port %s] rx_queues = %u: the interface %s has %u: "
-			  "`ethtool -L %s combined %u`, or rx_queues = 0",
-			  conf->name, conf->rx_queues, iface, *queues, iface, conf->rx_queues);
+	if (q->paired < needed && q->most >= needed) {
+		log_error("[port %s] device = %s: the interface has %u queues, and cpus and "
+			  "rx_queues ask for %u: `ethtool -L %s combined %u`",
+			  conf->name, conf->device, q->paired, needed, iface, needed);
 		return -EINVAL;
 	}
-	if (*queues < workers) {
-		log_error("[port %s] device = %s: %u workers (cpus) need a transmit queue each and "
-			  "the interface has %u: `ethtool -L %s combined %u`, or fewer cpus",
-			  conf->name, conf->device, workers, *queues, iface, workers);
+	if (q->paired < needed) {
+		log_error("[port %s] device = %s: the interface can have %u queues, and cpus and "
+			  "rx_queues ask for %u: each worker needs one to send by; name fewer cpus",
+			  conf->name, conf->device, q->most, needed);
 		return -EINVAL;
 	}
 	return 0;
@@ -95,17 +95,17 @@ static int af_xdp_argument(const struct dp_port_conf *conf, unsigned index, unsi
 			   char *buf, size_t len)
 {
 	const char *iface = device_iface(conf->device);
-	char object[PATH_MAX];
-	unsigned queues;
+	const char *object;
+	struct iface_queues queues;
 	int err = check_queues(conf, iface, workers, &queues);
 
 	if (err < 0)
 		return err;
-	err = steer_object(object, sizeof(object));
-	if (err < 0)
-		return err;
+	object = steer_object();
+	if (object == NULL)
+		return -ENOENT;
 	snprintf(buf, len, "--vdev=net_af_xdp%u,iface=%s,queue_count=%u,xdp_prog=%s", index, iface,
-		 queues, object);
+		 queues.paired, object);
 	return 0;
 }
 

@@ -18,24 +18,30 @@
 #include <string.h>
 #include <unistd.h>
 
-/* rte_eal_init() keeps pointers into its arguments and rewrites them. */
-#define ARGS_MAX (48 + WEIR_MAX_PORTS)
+/* rte_eal_init() keeps pointers into its arguments, and puts them in another order. */
+#define ARGS_MAX (16 + WEIR_MAX_PORTS + DP_STRLEN / 2)
 static struct {
 	int count;
 	char *arg[ARGS_MAX + 1];
+	size_t used; /* bytes of `text` */
+	char text[8192 + WEIR_MAX_PORTS * (DP_STRLEN + PATH_MAX)];
 } args;
 
 static void add(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 static void add(const char *fmt, ...)
 {
+	char *to = args.text + args.used;
+	size_t room = sizeof(args.text) - args.used;
 	va_list ap;
+	int n;
 
-	if (args.count == ARGS_MAX)
-		return;
 	va_start(ap, fmt);
-	if (vasprintf(&args.arg[args.count], fmt, ap) > 0)
-		args.count++;
+	n = vsnprintf(to, room, fmt, ap);
 	va_end(ap);
+	if (n < 0 || (size_t)n >= room || args.count == ARGS_MAX)
+		return;
+	args.arg[args.count++] = to;
+	args.used += (size_t)n + 1;
 }
 
 /* DPDK's log lines become ours. */

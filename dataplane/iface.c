@@ -26,21 +26,21 @@ static int ask(const char *iface, unsigned long request, struct ifreq *r)
 	return err;
 }
 
-int iface_queues(const char *iface, unsigned *combined, unsigned *rx)
+int iface_queues(const char *iface, struct iface_queues *out)
 {
 	struct ethtool_channels c = { .cmd = ETHTOOL_GCHANNELS };
 	struct ifreq r = { .ifr_data = (void *)&c };
 	int err = ask(iface, SIOCETHTOOL, &r);
+	unsigned rx = c.combined_count + c.rx_count;
 
 	if (err < 0 && err != -EOPNOTSUPP)
 		return err;
-	*combined = c.combined_count;
-	*rx = c.combined_count + c.rx_count;
-	if (*rx == 0)
-		*rx = 1;
-	/* The AF_XDP driver counts a device without combined queues as one. */
-	if (*combined == 0)
-		*combined = 1;
+	/* Where no queues are paired the AF_XDP driver has the first. */
+	*out = (struct iface_queues){
+		.rx = rx != 0 ? rx : 1,
+		.paired = c.combined_count != 0 ? c.combined_count : 1,
+		.most = c.max_combined != 0 ? c.max_combined : 1,
+	};
 	return 0;
 }
 

@@ -6,9 +6,14 @@
 #ifndef WEIR_IFACE_H
 #define WEIR_IFACE_H
 
-/* Receive queues: those that come with a transmit queue, and all of them. A
- * device that knows nothing of queues has 1. Returns 0 or a negative errno. */
-int iface_queues(const char *iface, unsigned *combined, unsigned *rx);
+struct iface_queues {
+	unsigned rx;	 /* queues that it receives by now */
+	unsigned paired; /* those with a transmit queue: the ones that AF_XDP can have */
+	unsigned most;	 /* pairs that `ethtool -L IFACE combined` can give it */
+};
+
+/* A device that knows nothing of queues has one. Returns 0 or a negative errno. */
+int iface_queues(const char *iface, struct iface_queues *out);
 
 /* Bytes of IP, or a negative errno. */
 int iface_mtu(const char *iface);

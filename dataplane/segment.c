@@ -3,9 +3,10 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <signal.h>
 #include <stdatomic.h>
-#include <stdlib.h>
+#include <stdio.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
@@ -23,6 +24,22 @@ static size_t round_up(size_t size, size_t page)
 	return (size + page - 1) & ~(page - 1);
 }
 
+/* Bytes that can be had without pushing others out; all there could be if the
+ * kernel does not tell. */
+static uint64_t memory_available(void)
+{
+	FILE *f = fopen("/proc/meminfo", "re");
+	unsigned long kb = ULONG_MAX / 1024;
+	char line[128];
+
+	while (f != NULL && fgets(line, sizeof(line), f) != NULL)
+		if (sscanf(line, "MemAvailable: %lu kB", &kb) == 1)
+			break;
+	if (f != NULL)
+		fclose(f);
+	return (uint64_t)kb * 1024;
+}
+
 static int create(const char *name, size_t size, enum segment_writer writer, bool huge,
 		  struct segment *out)
 {
@@ -36,6 +53,8 @@ static int create(const char *name, size_t size, enum segment_writer writer, boo
 	s.size = round_up(size, s.page_size);
 	if (huge)
 		flags |= MFD_HUGETLB | MFD_HUGE_2MB;
+	else if (s.size > memory_available()) /* asked for, it would end somebody's life */
+		return -ENOMEM;
 	if (writer == SEGMENT_OURS) {
 		seals |= F_SEAL_FUTURE_WRITE;
 		prot |= PROT_WRITE;
@@ -44,8 +63,7 @@ static int create(const char *name, size_t size, enum segment_writer writer, boo
 	s.fd = memfd_create(name, flags);
 	if (s.fd < 0)
 		return -errno;
-	/* Every page now: one that cannot be had later would be a SIGBUS. */
-	if (ftruncate(s.fd, (off_t)s.size) < 0 || fallocate(s.fd, 0, 0, (off_t)s.size) < 0) {
+	if (ftruncate(s.fd, (off_t)s.size) < 0) {
 		err = -errno;
 		goto err_close;
 	}
@@ -53,6 +71,12 @@ static int create(const char *name, size_t size, enum segment_writer writer, boo
 	if (s.base == MAP_FAILED) {
 		err = -errno;
 		goto err_close;
+	}
+	/* MAP_POPULATE does not tell when it failed, and a page that cannot be had later
+	 * is a SIGBUS. */
+	if (fallocate(s.fd, 0, 0, (off_t)s.size) < 0) {
+		err = -errno;
+		goto err_unmap;
 	}
 	/* F_SEAL_FUTURE_WRITE spares the mapping that we have. */
 	if (fcntl(s.fd, F_ADD_SEALS, seals) < 0) {

@@ -236,30 +236,47 @@ static int watch(const struct sessions *s, int fd, uint32_t data)
 	return epoll_ctl(s->epoll, EPOLL_CTL_ADD, fd, &e) < 0 ? -errno : 0;
 }
 
+/* Connections wait in the listener's queue until `ms` from now, and until there is
+ * a place for one. */
+static void stop_accepting(struct sessions *s, uint64_t now_ms, unsigned ms)
+{
+	epoll_ctl(s->epoll, EPOLL_CTL_DEL, s->listener, NULL);
+	s->deaf = true;
+	s->listen_ms = now_ms + ms;
+}
+
+static struct client *free_place(struct sessions *s)
+{
+	for (unsigned i = 0; i < SESSIONS_CLIENTS; i++)
+		if (s->client[i].state == CLIENT_FREE)
+			return &s->client[i];
+	return NULL;
+}
+
 static void accept_clients(struct sessions *s, uint64_t now_ms)
 {
-	for (unsigned turn = 0; turn < SESSIONS_CLIENTS; turn++) {
-		int fd = accept4(s->listener, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
-		unsigned i = 0;
+	for (;;) {
+		struct client *c = free_place(s);
+		int fd;
 
-		if (fd < 0 && (errno == EMFILE || errno == ENFILE || errno == ENOMEM ||
-			       errno == ENOBUFS)) {
-			/* The connection stays in the queue: do not spin on it. */
-			epoll_ctl(s->epoll, EPOLL_CTL_DEL, s->listener, NULL);
-			s->deaf = true;
-			s->listen_ms = now_ms + DEAF_MS;
-		}
-		if (fd < 0)
+		if (c == NULL) {
+			stop_accepting(s, now_ms, 0);
 			return;
-		while (i < SESSIONS_CLIENTS && s->client[i].state != CLIENT_FREE)
-			i++;
-		if (i == SESSIONS_CLIENTS || watch(s, fd, i) < 0) {
+		}
+		fd = accept4(s->listener, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+		if (fd < 0) {
+			/* No descriptor, no memory: do not spin on a connection that stays. */
+			if (errno != EAGAIN && errno != EINTR && errno != ECONNABORTED)
+				stop_accepting(s, now_ms, DEAF_MS);
+			return;
+		}
+		if (watch(s, fd, (uint32_t)(c - s->client)) < 0) {
 			close(fd);
 			continue;
 		}
-		s->client[i] = (struct client){ .state = CLIENT_SILENT,
-						.fd = fd,
-						.deadline_ms = now_ms + HELLO_MS };
+		*c = (struct client){ .state = CLIENT_SILENT,
+				      .fd = fd,
+				      .deadline_ms = now_ms + HELLO_MS };
 	}
 }
 
@@ -269,7 +286,7 @@ static bool check_times(struct sessions *s, uint64_t now_ms)
 	bool soon = false;
 	unsigned late;
 
-	if (s->deaf && now_ms >= s->listen_ms)
+	if (s->deaf && now_ms >= s->listen_ms && free_place(s) != NULL)
 		s->deaf = watch(s, s->listener, LISTENER) < 0;
 
 	for (unsigned i = 0; i < SESSIONS_CLIENTS; i++) {
@@ -314,13 +331,17 @@ bool sessions_serve(struct sessions *s, uint64_t now_ms)
 {
 	struct epoll_event e[SESSIONS_CLIENTS + 1];
 	int n = epoll_wait(s->epoll, e, SESSIONS_CLIENTS + 1, 0);
+	bool knock = false;
 
+	/* Those that go make place for those that come. */
 	for (int i = 0; i < n; i++) {
 		if (e[i].data.u32 == LISTENER)
-			accept_clients(s, now_ms);
+			knock = true;
 		else if (s->client[e[i].data.u32].state != CLIENT_FREE)
 			receive(s, &s->client[e[i].data.u32], now_ms);
 	}
+	if (knock)
+		accept_clients(s, now_ms);
 	return check_times(s, now_ms);
 }
 

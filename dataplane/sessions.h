@@ -43,7 +43,7 @@ struct sessions {
 
 	int epoll;
 	uint32_t number; /* of the last session */
-	bool deaf;	 /* no more connections before `listen_ms` */
+	bool deaf;	 /* does not watch the listener, at least until `listen_ms` */
 	uint64_t listen_ms;
 	struct client client[SESSIONS_CLIENTS];
 };

@@ -24,22 +24,23 @@
 #define PROGRAM "weir_steer"
 #define OBJECT	"steer.bpf.o"
 
-int steer_object(char *buf, size_t len)
+const char *steer_object(void)
 {
+	static char path[PATH_MAX + sizeof("/" OBJECT)];
 	char exe[PATH_MAX];
 	ssize_t n = readlink("/proc/self/exe", exe, sizeof(exe) - 1);
 
 	if (n > 0) {
 		exe[n] = '\0';
-		snprintf(buf, len, "%s/" OBJECT, dirname(exe));
-		if (access(buf, R_OK) == 0)
-			return 0;
+		snprintf(path, sizeof(path), "%s/" OBJECT, dirname(exe));
+		if (access(path, R_OK) == 0)
+			return path;
 	}
-	snprintf(buf, len, "%s/" OBJECT, WEIR_BPFDIR);
-	if (access(buf, R_OK) == 0)
-		return 0;
-	log_error("the steering program %s cannot be read: %s", buf, strerror(errno));
-	return -ENOENT;
+	if (access(WEIR_BPFDIR "/" OBJECT, R_OK) == 0)
+		return WEIR_BPFDIR "/" OBJECT;
+	log_error("the steering program " WEIR_BPFDIR "/" OBJECT " cannot be read: %s",
+		  strerror(errno));
+	return NULL;
 }
 
 /* An abstract socket is per network namespace, as interfaces are, and the kernel

@@ -9,11 +9,10 @@
 #include "dpconf.h"
 #include "worker.h"
 
-#include <stddef.h>
-
 /* Path of the compiled program: beside this executable in a build directory, else
- * where it is installed. Returns 0, or -ENOENT with a sentence logged. */
-int steer_object(char *buf, size_t len);
+ * where it is installed. NULL with a sentence logged: it is in neither place. The
+ * next call writes over it. */
+const char *steer_object(void);
 
 /*
  * Before the driver opens the interface: claim it against a second data plane of

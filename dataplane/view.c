@@ -49,8 +49,8 @@ static enum weir_reject take_pool(struct view_pool *out, const struct weir_pool 
 	struct weir_pool p;
 
 	load_once(&p, shared, sizeof(p));
-	if (p.mode > WEIR_MODE_GUE || p.hash > WEIR_HASH_SOURCE ||
-	    p.table_len < WEIR_TABLE_MIN || p.table_len > WEIR_TABLE_MAX)
+	if (p.mode > WEIR_MODE_GUE || p.hash > WEIR_HASH_SOURCE || p.table_len < WEIR_TABLE_MIN ||
+	    p.table_len > WEIR_TABLE_MAX)
 		return WEIR_REJECT_POOL;
 	if (!inside(p.table_off, (uint64_t)p.table_len * sizeof(weir_slot), 0, arena_size))
 		return WEIR_REJECT_TABLE;

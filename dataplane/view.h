@@ -11,7 +11,7 @@
 
 /* Enough of a pool for a packet: half a cache line. */
 struct view_pool {
-	const weir_slot *slot; /* table_len entries */
+	const weir_slot *slot;	      /* table_len entries */
 	const struct weir_move *move; /* table_len entries, or NULL: all settled */
 	uint32_t table_len;
 	uint8_t mode; /* enum weir_mode */
@@ -29,7 +29,7 @@ struct view {
 	const struct weir_vip *vip;
 	uint32_t vip_count;
 	uint32_t pool_count;
-	uint64_t offset; /* of the snapshot in the arena */
+	uint64_t offset;		       /* of the snapshot in the arena */
 	struct view_pool pool[WEIR_MAX_POOLS]; /* entries from pool_count on are empty tables */
 };
 

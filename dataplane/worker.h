@@ -47,8 +47,8 @@ struct worker {
 	uint64_t arena_size;			   /* bytes: weir_arena_size() */
 	struct worker_queue queue[WORKER_MAX_QUEUES];
 	uint32_t queue_count;
-	bool adaptive;	   /* idle = adaptive: sleep when nothing arrives */
-	bool start_filled; /* receive nothing before the first snapshot */
+	bool adaptive;			      /* idle = adaptive: sleep when nothing arrives */
+	bool start_filled;		      /* receive nothing before the first snapshot */
 	struct egress egress[WEIR_MAX_PORTS]; /* by our port number; mtu 0: no such port */
 	struct worker_tx tx[WEIR_MAX_PORTS];  /* by our port number */
 	struct pins pins; /* tables, mask, capacity and area set before; the rest its own */

@@ -19,7 +19,7 @@
 
 #define DECAP_MAX_VIPS	 4096
 #define DECAP_MAX_FROM	 1024
-#define DECAP_MAX_LOCAL	 1024
+#define DECAP_MAX_LOCAL	 4096
 #define DECAP_V4_BITS	 96 /* prefix length of ::ffff:0:0 */
 
 struct decap_addr {

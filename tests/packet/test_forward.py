@@ -196,7 +196,7 @@ def test_explain_says_where_a_packet_would_go():
 
     result = Lab(pool("l2", BACKENDS) + SERVICES, [frames]).run(ask)
     for got, answer in zip(result.frames[0], told):
-        equal("backend", answer["backend"], f"web/b{MACS[got[0:6]]}")
+        equal("backend", (answer["pool"], answer["backend"]), ("web", f"b{MACS[got[0:6]]}"))
         equal("service", answer["service"], "www")
         check(answer["drop"] in (None, "none"), f"explain says drop {answer['drop']}")
 

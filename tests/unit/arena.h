@@ -15,9 +15,9 @@
 
 enum {
 	ARENA_SIZE = 16 * WEIR_BLOCK,
-	ARENA_TABLE = 0,		  /* weir_slot[ARENA_LEN] */
-	ARENA_MOVES = 1 * WEIR_BLOCK,	  /* weir_move[ARENA_LEN] */
-	ARENA_FIRST = 8 * WEIR_BLOCK,	  /* where tests put snapshots */
+	ARENA_TABLE = 0,	      /* weir_slot[ARENA_LEN] */
+	ARENA_MOVES = 1 * WEIR_BLOCK, /* weir_move[ARENA_LEN] */
+	ARENA_FIRST = 8 * WEIR_BLOCK, /* where tests put snapshots */
 	ARENA_SECOND = 12 * WEIR_BLOCK,
 	ARENA_LEN = WEIR_TABLE_MIN,
 	ARENA_BITS = WEIR_LOOKUP_MIN_BITS,

@@ -14,7 +14,8 @@
 static inline struct rte_mempool *eal_buffers(unsigned count)
 {
 	const char *argv[] = { "test", "--no-huge", "--no-shconf", "--no-pci", "--no-telemetry",
-			       "-m", "64", "-l", "0", "--log-level", "error" };
+			       "-m",   "64",	    "-l",	   "0",	       "--log-level",
+			       "error" };
 
 	if (rte_eal_init(sizeof(argv) / sizeof(argv[0]), (char **)argv) < 0)
 		return NULL;

@@ -152,8 +152,7 @@ static void a_protocol_without_ports_is_a_drop_of_its_own(void **state)
 	assert_int_equal(classify(VIP, IPPROTO_ICMP, 0, PKT_OTHER_L4).drop,
 			 WEIR_DROP_UNSUPPORTED_L4);
 	assert_int_equal(classify(VIP, 0, 0, PKT_OTHER_L4).drop, WEIR_DROP_UNSUPPORTED_L4);
-	assert_int_equal(classify(NO_VIP, IPPROTO_ICMP, 0, PKT_OTHER_L4).drop,
-			 WEIR_DROP_NOT_A_VIP);
+	assert_int_equal(classify(NO_VIP, IPPROTO_ICMP, 0, PKT_OTHER_L4).drop, WEIR_DROP_NOT_A_VIP);
 }
 
 /* Keys with one home, the last entry of the table: their run wraps around. */

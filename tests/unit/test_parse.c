@@ -196,9 +196,8 @@ static void a_tcp_offset_must_lie_within_the_packet(void **state)
 	(void)state;
 	for (unsigned words = 0; words < 16; words++) {
 		f[AT_DOFF] = (uint8_t)(words << 4);
-		assert_int_equal(parse(f, len, NULL), words >= 5 && words <= 10
-							      ? WEIR_DROP_NONE
-							      : WEIR_DROP_BAD_HEADER);
+		assert_int_equal(parse(f, len, NULL),
+				 words >= 5 && words <= 10 ? WEIR_DROP_NONE : WEIR_DROP_BAD_HEADER);
 	}
 }
 

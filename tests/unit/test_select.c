@@ -81,8 +81,8 @@ static uint32_t slow_slot(uint64_t hash, uint32_t len)
 static void the_hash_is_xxh3_of_the_tuple_with_the_sites_seed(void **state)
 {
 	/* The canonical tuple, byte for byte (docs/packet-path.md). */
-	const uint8_t tuple[16] = { 198, 51,   100,  7, 203, 0, 113, 10,
-				    0x9c, 0x40, 0x01, 0xbb, 6, 0, 0,   0 };
+	const uint8_t tuple[16] = { 198,  51,	100,  7,    203, 0, 113, 10,
+				    0x9c, 0x40, 0x01, 0xbb, 6,	 0, 0,	 0 };
 	union flow_key k = flow(0xc6336407, 40000, 0xcb00710a, 443, IPPROTO_TCP);
 
 	(void)state;
@@ -93,12 +93,12 @@ static void the_slot_is_the_hash_scaled_to_the_table(void **state)
 {
 	(void)state;
 	for (uint32_t i = 0; i < 20000; i++) {
-		union flow_key k = flow(0x0a000000 + i * 77, (uint16_t)(i * 31), 0xcb00710a, 443, 6);
+		union flow_key k =
+			flow(0x0a000000 + i * 77, (uint16_t)(i * 31), 0xcb00710a, 443, 6);
 		struct pkt p = select_one(&k);
 
 		assert_int_equal(p.drop, WEIR_DROP_NONE);
-		assert_int_equal(p.backend,
-				 weir_slot_backend(slots[slow_slot(p.flow_hash, LEN)]));
+		assert_int_equal(p.backend, weir_slot_backend(slots[slow_slot(p.flow_hash, LEN)]));
 	}
 }
 

@@ -92,8 +92,9 @@ static void a_generation_must_be_newer_but_not_by_far(void **state)
 	(void)state;
 	assert_int_equal(view_take(&view, arena, ARENA_SIZE, ARENA_FIRST, GENERATION, GENERATION),
 			 WEIR_REJECT_STALE);
-	assert_int_equal(view_take(&view, arena, ARENA_SIZE, ARENA_FIRST, GENERATION, GENERATION + 1),
-			 WEIR_REJECT_STALE);
+	assert_int_equal(
+		view_take(&view, arena, ARENA_SIZE, ARENA_FIRST, GENERATION, GENERATION + 1),
+		WEIR_REJECT_STALE);
 	assert_int_equal(view_take(&view, arena, ARENA_SIZE, ARENA_FIRST, GENERATION, UINT64_MAX),
 			 WEIR_REJECT_STALE);
 	assert_int_equal(view_take(&view, arena, ARENA_SIZE, ARENA_FIRST, 0, 0), WEIR_REJECT_STALE);
@@ -110,8 +111,9 @@ static void a_generation_must_be_newer_but_not_by_far(void **state)
 
 static void an_offset_must_be_a_block_of_the_arena(void **state)
 {
-	const uint32_t bad[] = { ARENA_FIRST + 64, ARENA_FIRST + 1, ARENA_SIZE,
-				 ARENA_SIZE + WEIR_BLOCK, UINT32_MAX, UINT32_MAX - WEIR_BLOCK + 1 };
+	const uint32_t bad[] = { ARENA_FIRST + 64, ARENA_FIRST + 1,
+				 ARENA_SIZE,	   ARENA_SIZE + WEIR_BLOCK,
+				 UINT32_MAX,	   UINT32_MAX - WEIR_BLOCK + 1 };
 
 	(void)state;
 	for (unsigned i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
@@ -126,67 +128,87 @@ static void an_offset_must_be_a_block_of_the_arena(void **state)
 static void the_announced_snapshot_must_stand_there(void **state)
 {
 	(void)state;
-	assert_int_equal(view_take(&view, arena, ARENA_SIZE, ARENA_FIRST, GENERATION + 1, GENERATION),
-			 WEIR_REJECT_MAGIC);
+	assert_int_equal(
+		view_take(&view, arena, ARENA_SIZE, ARENA_FIRST, GENERATION + 1, GENERATION),
+		WEIR_REJECT_MAGIC);
 	assert_int_equal(view_take(&view, arena, ARENA_SIZE, ARENA_SECOND, GENERATION, 0),
 			 WEIR_REJECT_MAGIC);
 	arena_snapshot(arena, ARENA_FIRST)->magic ^= 1;
 	assert_int_equal(take(), WEIR_REJECT_MAGIC);
 }
 
-/* One 32-bit field of the head or of a pool takes each value; `want` otherwise. */
-struct row {
-	size_t field;
-	uint32_t bad[8];
-	unsigned count;
-	enum weir_reject want;
-};
-
 #define HEAD(f) offsetof(struct weir_snapshot, f)
 #define POOL(f) offsetof(struct weir_pool, f)
 
-static void each_bad_field_of_the_head_is_refused(void **state)
-{
-	const uint32_t size = arena_snapshot(arena, ARENA_FIRST)->size;
-	const uint32_t end = ARENA_FIRST + size;
-	const struct row rows[] = {
-		{ HEAD(size), { 0, 1, 127, ARENA_SIZE - ARENA_FIRST + 1, UINT32_MAX }, 5,
-		  WEIR_REJECT_SIZE },
-		{ HEAD(size), { 128, size - 64 }, 2, WEIR_REJECT_ARRAY },
-		{ HEAD(lookup_bits), { 0, WEIR_LOOKUP_MIN_BITS - 1, WEIR_LOOKUP_MAX_BITS + 1, 32, 64,
-				       UINT32_MAX }, 6, WEIR_REJECT_SIZE },
-		{ HEAD(lookup_bits), { WEIR_LOOKUP_MAX_BITS }, 1, WEIR_REJECT_ARRAY },
-		{ HEAD(pool_count), { WEIR_MAX_POOLS + 1, 1u << 26, UINT32_MAX }, 3,
-		  WEIR_REJECT_SIZE },
-		{ HEAD(pool_count), { WEIR_MAX_POOLS }, 1, WEIR_REJECT_ARRAY },
-		{ HEAD(backend_count), { WEIR_MAX_BACKENDS + 1, 1u << 26, UINT32_MAX }, 3,
-		  WEIR_REJECT_SIZE },
-		{ HEAD(backend_count), { WEIR_MAX_BACKENDS }, 1, WEIR_REJECT_ARRAY },
-		{ HEAD(vip_count), { WEIR_MAX_VIPS + 1, UINT32_MAX }, 2, WEIR_REJECT_SIZE },
-		{ HEAD(vip_count), { WEIR_MAX_VIPS }, 1, WEIR_REJECT_ARRAY },
-		{ HEAD(service_count), { WEIR_MAX_SERVICES + 1, UINT32_MAX }, 2,
-		  WEIR_REJECT_SIZE },
-		/* over the head itself, before it, past the end, misaligned, far away */
-#define OFFSETS { ARENA_FIRST, 0, end, end - 32, ARENA_FIRST + 129, UINT32_MAX, 0xffffffc0 }, 7
-		{ HEAD(lookup_off), OFFSETS, WEIR_REJECT_ARRAY },
-		{ HEAD(pool_off), OFFSETS, WEIR_REJECT_ARRAY },
-		{ HEAD(backend_off), OFFSETS, WEIR_REJECT_ARRAY },
-		{ HEAD(cold_off), OFFSETS, WEIR_REJECT_ARRAY },
-		{ HEAD(vip_off), OFFSETS, WEIR_REJECT_ARRAY },
-	};
+/* The 32-bit field at `field` takes a value and is refused with `want`. */
+struct row {
+	size_t field;
+	uint32_t value;
+	enum weir_reject want;
+};
 
-	(void)state;
-	for (unsigned i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
-		uint32_t *field = (uint32_t *)(arena + ARENA_FIRST + rows[i].field);
+static void refuse_each(uint8_t *base, const struct row *rows, unsigned count)
+{
+	for (unsigned i = 0; i < count; i++) {
+		uint32_t *field = (uint32_t *)(base + rows[i].field);
 		uint32_t right = *field;
 
-		for (unsigned k = 0; k < rows[i].count; k++) {
-			*field = rows[i].bad[k];
-			assert_int_equal(take(), rows[i].want);
-		}
+		*field = rows[i].value;
+		assert_int_equal(take(), rows[i].want);
 		*field = right;
 		assert_int_equal(take(), WEIR_REJECT_NONE);
 	}
+}
+
+static void each_bad_size_of_the_head_is_refused(void **state)
+{
+	const uint32_t size = arena_snapshot(arena, ARENA_FIRST)->size;
+	const struct row rows[] = {
+		{ HEAD(size), 0, WEIR_REJECT_SIZE },
+		{ HEAD(size), sizeof(struct weir_snapshot) - 1, WEIR_REJECT_SIZE },
+		{ HEAD(size), sizeof(struct weir_snapshot), WEIR_REJECT_ARRAY },
+		{ HEAD(size), size - 64, WEIR_REJECT_ARRAY },
+		{ HEAD(size), ARENA_SIZE - ARENA_FIRST + 1, WEIR_REJECT_SIZE },
+		{ HEAD(size), UINT32_MAX, WEIR_REJECT_SIZE },
+		{ HEAD(lookup_bits), 0, WEIR_REJECT_SIZE },
+		{ HEAD(lookup_bits), WEIR_LOOKUP_MIN_BITS - 1, WEIR_REJECT_SIZE },
+		{ HEAD(lookup_bits), WEIR_LOOKUP_MAX_BITS, WEIR_REJECT_ARRAY },
+		{ HEAD(lookup_bits), WEIR_LOOKUP_MAX_BITS + 1, WEIR_REJECT_SIZE },
+		{ HEAD(lookup_bits), 32, WEIR_REJECT_SIZE },
+		{ HEAD(lookup_bits), 64, WEIR_REJECT_SIZE },
+		{ HEAD(lookup_bits), UINT32_MAX, WEIR_REJECT_SIZE },
+		{ HEAD(pool_count), WEIR_MAX_POOLS, WEIR_REJECT_ARRAY },
+		{ HEAD(pool_count), WEIR_MAX_POOLS + 1, WEIR_REJECT_SIZE },
+		{ HEAD(pool_count), 1u << 26, WEIR_REJECT_SIZE },
+		{ HEAD(pool_count), UINT32_MAX, WEIR_REJECT_SIZE },
+		{ HEAD(backend_count), WEIR_MAX_BACKENDS, WEIR_REJECT_ARRAY },
+		{ HEAD(backend_count), WEIR_MAX_BACKENDS + 1, WEIR_REJECT_SIZE },
+		{ HEAD(backend_count), 1u << 26, WEIR_REJECT_SIZE },
+		{ HEAD(backend_count), UINT32_MAX, WEIR_REJECT_SIZE },
+		{ HEAD(vip_count), WEIR_MAX_VIPS, WEIR_REJECT_ARRAY },
+		{ HEAD(vip_count), WEIR_MAX_VIPS + 1, WEIR_REJECT_SIZE },
+		{ HEAD(vip_count), UINT32_MAX, WEIR_REJECT_SIZE },
+		{ HEAD(service_count), WEIR_MAX_SERVICES + 1, WEIR_REJECT_SIZE },
+		{ HEAD(service_count), UINT32_MAX, WEIR_REJECT_SIZE },
+	};
+
+	(void)state;
+	refuse_each(arena + ARENA_FIRST, rows, sizeof(rows) / sizeof(rows[0]));
+}
+
+static void every_array_must_lie_behind_the_head_and_within_the_size(void **state)
+{
+	const size_t fields[] = { HEAD(lookup_off), HEAD(pool_off), HEAD(backend_off),
+				  HEAD(cold_off), HEAD(vip_off) };
+	const uint32_t end = ARENA_FIRST + arena_snapshot(arena, ARENA_FIRST)->size;
+	const uint32_t bad[] = { 0,   ARENA_FIRST - 64, ARENA_FIRST, ARENA_FIRST + 129, end - 32,
+				 end, ARENA_SIZE,	0xffffffc0,  UINT32_MAX };
+
+	(void)state;
+	for (unsigned i = 0; i < sizeof(fields) / sizeof(fields[0]); i++)
+		for (unsigned k = 0; k < sizeof(bad) / sizeof(bad[0]); k++)
+			refuse_each(arena + ARENA_FIRST,
+				    &(struct row){ fields[i], bad[k], WEIR_REJECT_ARRAY }, 1);
 }
 
 static void each_bad_field_of_any_pool_is_refused(void **state)
@@ -194,13 +216,23 @@ static void each_bad_field_of_any_pool_is_refused(void **state)
 	const uint32_t slots = ARENA_LEN * sizeof(weir_slot);
 	const uint32_t moves = ARENA_LEN * sizeof(struct weir_move);
 	const struct row rows[] = {
-		{ POOL(table_len), { 0, 1, WEIR_TABLE_MIN - 1, WEIR_TABLE_MAX + 1, UINT32_MAX }, 5,
-		  WEIR_REJECT_POOL },
-		{ POOL(table_len), { WEIR_TABLE_MAX, ARENA_SIZE / 2 + 1 }, 2, WEIR_REJECT_TABLE },
-		{ POOL(table_off), { 1, 2, 32, ARENA_SIZE, (ARENA_SIZE - slots + 64) & ~63u,
-				     0xffffffc0, UINT32_MAX }, 7, WEIR_REJECT_TABLE },
-		{ POOL(move_off), { 1, 8, 32, ARENA_SIZE, (ARENA_SIZE - moves + 64) & ~63u,
-				    0xffffffc0, UINT32_MAX }, 7, WEIR_REJECT_TABLE },
+		{ POOL(table_len), 0, WEIR_REJECT_POOL },
+		{ POOL(table_len), WEIR_TABLE_MIN - 1, WEIR_REJECT_POOL },
+		{ POOL(table_len), WEIR_TABLE_MAX, WEIR_REJECT_TABLE },
+		{ POOL(table_len), WEIR_TABLE_MAX + 1, WEIR_REJECT_POOL },
+		{ POOL(table_len), UINT32_MAX, WEIR_REJECT_POOL },
+		{ POOL(table_off), 2, WEIR_REJECT_TABLE },
+		{ POOL(table_off), 32, WEIR_REJECT_TABLE },
+		{ POOL(table_off), ARENA_SIZE - slots / 64 * 64, WEIR_REJECT_TABLE },
+		{ POOL(table_off), ARENA_SIZE, WEIR_REJECT_TABLE },
+		{ POOL(table_off), 0xffffffc0, WEIR_REJECT_TABLE },
+		{ POOL(table_off), UINT32_MAX, WEIR_REJECT_TABLE },
+		{ POOL(move_off), 8, WEIR_REJECT_TABLE },
+		{ POOL(move_off), 32, WEIR_REJECT_TABLE },
+		{ POOL(move_off), ARENA_SIZE - moves / 64 * 64, WEIR_REJECT_TABLE },
+		{ POOL(move_off), ARENA_SIZE, WEIR_REJECT_TABLE },
+		{ POOL(move_off), 0xffffffc0, WEIR_REJECT_TABLE },
+		{ POOL(move_off), UINT32_MAX, WEIR_REJECT_TABLE },
 	};
 
 	(void)state;
@@ -208,12 +240,7 @@ static void each_bad_field_of_any_pool_is_refused(void **state)
 		struct weir_pool *p = &arena_pools(arena, ARENA_FIRST)[pool];
 		const struct weir_pool right = *p;
 
-		for (unsigned i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
-			for (unsigned k = 0; k < rows[i].count; k++) {
-				*(uint32_t *)((uint8_t *)p + rows[i].field) = rows[i].bad[k];
-				assert_int_equal(take(), rows[i].want);
-				*p = right;
-			}
+		refuse_each((uint8_t *)p, rows, sizeof(rows) / sizeof(rows[0]));
 		p->mode = WEIR_MODE_GUE + 1;
 		assert_int_equal(take(), WEIR_REJECT_POOL);
 		*p = right;
@@ -338,7 +365,8 @@ int main(void)
 		TEST(a_generation_must_be_newer_but_not_by_far),
 		TEST(an_offset_must_be_a_block_of_the_arena),
 		TEST(the_announced_snapshot_must_stand_there),
-		TEST(each_bad_field_of_the_head_is_refused),
+		TEST(each_bad_size_of_the_head_is_refused),
+		TEST(every_array_must_lie_behind_the_head_and_within_the_size),
 		TEST(each_bad_field_of_any_pool_is_refused),
 		TEST(arrays_of_no_entries_may_stand_at_the_end),
 		TEST(a_table_may_end_with_the_arena),

@@ -84,7 +84,8 @@ static void backends_line_up_and_are_sorted_by_name(void **state)
 		"BACKEND  ADDRESS    WEIGHT  STATE           HEALTH  SLOTS  PACKETS    BYTES  "
 		"NEXT HOP               NOTE\n"
 		"web/b2   10.0.1.2        5  enabled         down    65537        0      0 B  "
-		"-                      port 80: connection refused\n"
+		"-                      port 80: connection refused; next hop: this host has no route "
+		"to it\n"
 		"web/b10  10.0.1.10     100  draining, 28 s  up          0    1.2 M  2.0 KiB  "
 		"wan 02:00:00:00:00:0a  \n");
 }
@@ -97,7 +98,7 @@ static void next_hop_that_is_missing_is_explained(void **state)
 			"{\"pool\": \"web\", \"name\": \"a\", \"weight\": 1, \"state\": \"enabled\","
 			" \"health\": \"up\", \"reason\": \"not checked\", \"slots\": 0,"
 			" \"next_hop\": {\"resolved\": false, \"why\": \"its route is a blackhole\"}}"),
-		"web/a: enabled, weight 1, up, 0 slots; its route is a blackhole\n");
+		"web/a: enabled, weight 1, up, 0 slots; next hop: its route is a blackhole\n");
 }
 
 static void empty_lists_say_so(void **state)

@@ -232,8 +232,8 @@ static void each_packet_leaves_by_the_port_of_its_backend(void **state)
 		while (rte_ring_dequeue(out[port], (void **)&m) == 0) {
 			const uint8_t *frame = rte_pktmbuf_mtod(m, const uint8_t *);
 
-			assert_int_equal(frame[5] % 2, port);  /* dst: backend's number */
-			assert_int_equal(frame[11], port);     /* src: ours */
+			assert_int_equal(frame[5] % 2, port); /* dst: backend's number */
+			assert_int_equal(frame[11], port);    /* src: ours */
 			seen[port]++;
 			rte_pktmbuf_free(m);
 		}

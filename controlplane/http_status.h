@@ -1,0 +1,18 @@
+// SPDX-License-Identifier: Apache-2.0
+/* Lists of HTTP status ranges, "200-299,301". */
+#ifndef WEIR_HTTP_STATUS_H
+#define WEIR_HTTP_STATUS_H
+
+#include "probe.h"
+
+/* Fill c->status. Returns 0, or -EINVAL: not 100-599, a range that ends before it
+ * begins, or more than PROBE_RANGES_MAX of them; c->status is then unchanged. */
+int http_status_parse(const char *text, struct probe_http_conf *c);
+
+/* Is this status wanted? Without any range, 200-299 is. */
+bool http_status_wanted(const struct probe_http_conf *c, long status);
+
+/* The list as text; returns buf. */
+const char *http_status_text(const struct probe_http_conf *c, char *buf, size_t len);
+
+#endif /* WEIR_HTTP_STATUS_H */
