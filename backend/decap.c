@@ -36,8 +36,10 @@ const char *decap_fate_text(unsigned fate)
 	return texts[fate];
 }
 
-__attribute__((format(printf, 2, 0))) static int libbpf_says(enum libbpf_print_level level,
-							      const char *fmt, va_list ap)
+static int libbpf_says(enum libbpf_print_level level, const char *fmt, va_list ap)
+	__attribute__((format(printf, 2, 0)));
+
+static int libbpf_says(enum libbpf_print_level level, const char *fmt, va_list ap)
 {
 	/* It warns of much that is expected here, such as a qdisc that exists. */
 	if (!decap_verbose || level == LIBBPF_DEBUG)
@@ -225,9 +227,9 @@ static int filter_seen(void *user, const struct netlink_filter *f)
 		return 0;
 	}
 	/* A u32 filter is listed once more for each of its hash tables. */
-	if (h == NULL || (h->filter_count > 0 &&
-			  h->filter[h->filter_count - 1].priority == f->priority &&
-			  strcmp(h->filter[h->filter_count - 1].name, f->name) == 0))
+	if (h == NULL ||
+	    (h->filter_count > 0 && h->filter[h->filter_count - 1].priority == f->priority &&
+	     strcmp(h->filter[h->filter_count - 1].name, f->name) == 0))
 		return 0;
 	other = realloc(h->filter, (h->filter_count + 1) * sizeof(*other));
 	if (other == NULL)
@@ -336,21 +338,24 @@ int decap_attach(const struct host_link *link, const struct prefix_list *vips,
 		return err;
 	}
 	if ((err = link_header(link->type)) < 0) {
-		snprintf(why, why_len, "an interface of type %u, which is neither Ethernet nor plain "
-			 "IP", link->type);
+		snprintf(why, why_len,
+			 "an interface of type %u, which is neither Ethernet nor plain "
+			 "IP",
+			 link->type);
 		goto out;
 	}
 	skel->rodata->weir_link_header = (uint32_t)err;
 	if (old_id != 0 && (err = counts_inherit(skel->maps.weir_count, old_id)) < 0) {
-		snprintf(why, why_len, "the counters of program %u cannot be taken over: %s", old_id,
-			 strerror(-err));
+		snprintf(why, why_len, "the counters of program %u cannot be taken over: %s",
+			 old_id, strerror(-err));
 		goto out;
 	}
 	err = decap_bpf__load(skel);
 	if (err < 0) {
 		snprintf(why, why_len,
 			 "the kernel does not load the decapsulation program: %s (--verbose says "
-			 "more)", strerror(-err));
+			 "more)",
+			 strerror(-err));
 		goto out;
 	}
 	if ((err = addrs_write(skel->maps.weir_vips, vips)) < 0 ||
@@ -365,10 +370,11 @@ int decap_attach(const struct host_link *link, const struct prefix_list *vips,
 	err = bpf_tc_attach(&hook, &opts);
 	if (err < 0)
 		snprintf(why, why_len,
-			 err == -EEXIST || err == -EINVAL ?
-				 "tc ingress priority %d is taken by another filter (%s); see \"tc "
-				 "filter show\"" :
-				 "the filter of priority %d cannot be attached: %s",
+			 err == -EEXIST || err == -EINVAL
+				 ? "tc ingress priority %d is taken by another filter (%s); see "
+				   "\"tc "
+				   "filter show\""
+				 : "the filter of priority %d cannot be attached: %s",
 			 DECAP_PRIORITY, strerror(-err));
 	else
 		*id = opts.prog_id;

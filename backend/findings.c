@@ -20,9 +20,10 @@ struct comparison {
 	int err;
 };
 
-__attribute__((format(printf, 3, 4))) static void add(struct comparison *c,
-						       enum finding_grade grade, const char *fmt,
-						       ...)
+static void add(struct comparison *c, enum finding_grade grade, const char *fmt, ...)
+	__attribute__((format(printf, 3, 4)));
+
+static void add(struct comparison *c, enum finding_grade grade, const char *fmt, ...)
 {
 	struct findings *f = c->out;
 	struct finding *bigger = realloc(f->item, (f->count + 1) * sizeof(*bigger));
@@ -86,22 +87,27 @@ static void vip_compare(struct comparison *c, const struct weir_addr *vip)
 
 	weir_addr_text(vip, text);
 	if (quiet == NULL && loud == NULL)
-		wrong(c, "VIP %s is no address of this host, so it drops the requests for it; run "
-			 "\"%s\"", text, c->s->mend);
+		wrong(c,
+		      "VIP %s is no address of this host, so it drops the requests for it; run "
+		      "\"%s\"",
+		      text, c->s->mend);
 	else if (quiet == NULL)
 		wrong(c, "VIP %s is on no loopback, so ARP silence does not cover it; run \"%s\"",
 		      text, c->s->mend);
 	if (quiet != NULL && quiet->len < 32) {
 		l = host_link_by(c->h, quiet->ifindex);
-		wrong(c, "VIP %s is on %s as a /%u, so this host takes the whole subnet for itself "
-			 "and answers none of its clients; run \"ip addr del %s/%u dev %s\", then "
-			 "\"%s\"", text, l->name, quiet->len, text, quiet->len, l->name, c->s->mend);
+		wrong(c,
+		      "VIP %s is on %s as a /%u, so this host takes the whole subnet for itself "
+		      "and answers none of its clients; run \"ip addr del %s/%u dev %s\", then "
+		      "\"%s\"",
+		      text, l->name, quiet->len, text, quiet->len, l->name, c->s->mend);
 	}
 	if (loud != NULL) {
 		l = host_link_by(c->h, loud->ifindex);
-		wrong(c, "VIP %s is also on %s, so this host answers ARP for it and takes the "
-			 "clients away from Weir; run \"ip addr del %s/%u dev %s\"", text, l->name,
-		      text, loud->len, l->name);
+		wrong(c,
+		      "VIP %s is also on %s, so this host answers ARP for it and takes the "
+		      "clients away from Weir; run \"ip addr del %s/%u dev %s\"",
+		      text, l->name, text, loud->len, l->name);
 	}
 }
 
@@ -131,13 +137,17 @@ static void arp_compare(struct comparison *c, bool other)
 		}
 	}
 	if (ignorant != NULL)
-		wrong(c, "arp_ignore is %d on %s%s, so this host answers ARP for the VIPs and takes "
-			 "the clients away from Weir; run \"%s\"", ignore, ignorant->name,
-		      other ? " and perhaps further interfaces" : "", c->s->mend);
+		wrong(c,
+		      "arp_ignore is %d on %s%s, so this host answers ARP for the VIPs and takes "
+		      "the clients away from Weir; run \"%s\"",
+		      ignore, ignorant->name, other ? " and perhaps further interfaces" : "",
+		      c->s->mend);
 	if (announcing != NULL)
-		wrong(c, "arp_announce is %d on %s%s, so ARP requests of this host can name a VIP as "
-			 "sender and neighbours learn it; run \"%s\"", announce, announcing->name,
-		      other ? " and perhaps further interfaces" : "", c->s->mend);
+		wrong(c,
+		      "arp_announce is %d on %s%s, so ARP requests of this host can name a VIP as "
+		      "sender and neighbours learn it; run \"%s\"",
+		      announce, announcing->name, other ? " and perhaps further interfaces" : "",
+		      c->s->mend);
 }
 
 static void rp_filter_compare(struct comparison *c)
@@ -145,9 +155,10 @@ static void rp_filter_compare(struct comparison *c)
 	int value = finding_effective(c->h->all.rp_filter, c->link->sysctls.rp_filter);
 
 	if (!finding_rp_filter_right(value))
-		wrong(c, "rp_filter is %d (strict) on %s, so requests of clients whose way back is "
-			 "another interface are dropped; run \"%s\"", value, c->link->name,
-		      c->s->mend);
+		wrong(c,
+		      "rp_filter is %d (strict) on %s, so requests of clients whose way back is "
+		      "another interface are dropped; run \"%s\"",
+		      value, c->link->name, c->s->mend);
 }
 
 /* -- the way back ---------------------------------------------------------------- */
@@ -160,8 +171,10 @@ static void route_compare(struct comparison *c)
 		wrong(c, "there is no default route, so answers reach only connected networks; run "
 			 "\"ip route add default via ROUTER\"");
 	else
-		note(c, "there is no default route: only clients behind the %u other routes by a "
-			"gateway get answers", c->h->gateway_routes);
+		note(c,
+		     "there is no default route: only clients behind the %u other routes by a "
+		     "gateway get answers",
+		     c->h->gateway_routes);
 }
 
 /* The MSS that SYN-ACKs by this route tell clients (ipv4_default_advmss()), or what
@@ -200,10 +213,12 @@ static void mtu_compare(struct comparison *c)
 		mss = route_mss(c->h, r);
 		if (mss + TCPIP_BYTES <= room)
 			continue;
-		wrong(c, "the MTU of %s is %u and clients may send %u bytes a packet (MSS %u), which "
-			 "with the outer header does not fit, so uploads stall; run \"ip link set %s "
-			 "mtu %u\", and the same on the way from Weir, or \"ip route change %s advmss "
-			 "%u\"", c->link->name, c->link->mtu, mss + TCPIP_BYTES, mss, c->link->name,
+		wrong(c,
+		      "the MTU of %s is %u and clients may send %u bytes a packet (MSS %u), which "
+		      "with the outer header does not fit, so uploads stall; run \"ip link set %s "
+		      "mtu %u\", and the same on the way from Weir, or \"ip route change %s advmss "
+		      "%u\"",
+		      c->link->name, c->link->mtu, mss + TCPIP_BYTES, mss, c->link->name,
 		      PATH_MTU + OUTER_BYTES, route_text(c->h, r, text, sizeof(text)),
 		      room - TCPIP_BYTES);
 		return;
@@ -236,16 +251,22 @@ static void list_compare(struct comparison *c, const struct difference *d,
 static void lists_compare(struct comparison *c)
 {
 	static const struct difference vips = {
-		"does not know VIP", "so requests for it stay packed",
-		"still unpacks for", "which is no configured VIP",
+		"does not know VIP",
+		"so requests for it stay packed",
+		"still unpacks for",
+		"which is no configured VIP",
 	};
 	static const struct difference from = {
-		"does not know prefix", "so it drops what Weir sends from there",
-		"still believes packets from", "which is no configured prefix",
+		"does not know prefix",
+		"so it drops what Weir sends from there",
+		"still believes packets from",
+		"which is no configured prefix",
 	};
 	static const struct difference locals = {
-		"does not know this host's address", "so what Weir sends to it stays packed",
-		"still unpacks what is sent to", "which is no address of this host anymore",
+		"does not know this host's address",
+		"so what Weir sends to it stays packed",
+		"still unpacks what is sent to",
+		"which is no address of this host anymore",
 	};
 	struct prefix_list local = { 0 };
 
@@ -261,13 +282,16 @@ static void lists_compare(struct comparison *c)
 static void counts_note(struct comparison *c)
 {
 	static const enum decap_fate bad[] = { DECAP_REFUSED_SOURCE, DECAP_NOT_A_VIP,
-					       DECAP_NOT_THIS_HOST, DECAP_MALFORMED, DECAP_FRAGMENT,
-					       DECAP_CONGESTED, DECAP_FAILED };
+					       DECAP_NOT_THIS_HOST,  DECAP_MALFORMED,
+					       DECAP_FRAGMENT,	     DECAP_CONGESTED,
+					       DECAP_FAILED };
 	static const char *const what[DECAP_FATE_COUNT] = {
-		[DECAP_REFUSED_SOURCE] = "packed packets for a VIP came from outside the configured "
-					 "prefixes and were dropped",
-		[DECAP_NOT_A_VIP] = "packed packets from Weir's prefixes were for no configured VIP "
-				    "and stayed packed",
+		[DECAP_REFUSED_SOURCE] =
+			"packed packets for a VIP came from outside the configured "
+			"prefixes and were dropped",
+		[DECAP_NOT_A_VIP] =
+			"packed packets from Weir's prefixes were for no configured VIP "
+			"and stayed packed",
 		[DECAP_NOT_THIS_HOST] = "packed packets from Weir's prefixes were addressed to "
 					"another host and stayed packed",
 		[DECAP_MALFORMED] = "packed packets had a broken inner header and were dropped",
@@ -275,14 +299,15 @@ static void counts_note(struct comparison *c)
 				   "MTU of the way from Weir",
 		[DECAP_CONGESTED] = "packed packets were dropped for a congestion mark that the "
 				    "client's packet cannot carry",
-		[DECAP_FAILED] = "packed packets were dropped because the kernel could not take the "
-				 "outer header off",
+		[DECAP_FAILED] =
+			"packed packets were dropped because the kernel could not take the "
+			"outer header off",
 	};
 
 	for (unsigned i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
 		if (c->h->decap.count[bad[i]].packets != 0)
-			note(c, "%llu %s",
-			     (unsigned long long)c->h->decap.count[bad[i]].packets, what[bad[i]]);
+			note(c, "%llu %s", (unsigned long long)c->h->decap.count[bad[i]].packets,
+			     what[bad[i]]);
 }
 
 static void tunnel_compare(struct comparison *c)
@@ -291,38 +316,41 @@ static void tunnel_compare(struct comparison *c)
 		const struct host_link *l = &c->h->link[i];
 
 		if (strcmp(l->kind, "ipip") == 0 && l->any_remote && (l->flags & IFF_UP) != 0)
-			wrong(c, "the kernel tunnel %s is up and unpacks IP-in-IP from every source, "
-				 "whatever \"from\" says; run \"ip link set %s down\"", l->name,
-			      l->name);
+			wrong(c,
+			      "the kernel tunnel %s is up and unpacks IP-in-IP from every source, "
+			      "whatever \"from\" says; run \"ip link set %s down\"",
+			      l->name, l->name);
 	}
 }
 
 static void decap_compare(struct comparison *c)
 {
 	for (unsigned i = 0; i < c->h->link_count; i++)
-		if (c->h->link[i].decap_id != 0 && &c->h->link[i] != c->link &&
-		    c->h->decap.id == 0)
-			note(c, "the decapsulation program is attached to %s",
-			     c->h->link[i].name);
+		if (c->h->link[i].decap_id != 0 && &c->h->link[i] != c->link && c->h->decap.id == 0)
+			note(c, "the decapsulation program is attached to %s", c->h->link[i].name);
 	if (c->s->mode != SETTINGS_IPIP) {
 		if (c->h->decap.id != 0)
-			wrong(c, "the decapsulation program is attached to %s although the mode is "
-				 "%s; run \"%s\"", c->link->name, settings_modes[c->s->mode],
-			      c->s->mend);
+			wrong(c,
+			      "the decapsulation program is attached to %s although the mode is "
+			      "%s; run \"%s\"",
+			      c->link->name, settings_modes[c->s->mode], c->s->mend);
 		return;
 	}
 	tunnel_compare(c);
 	mtu_compare(c);
 	if (c->h->decap.id == 0) {
-		wrong(c, "the decapsulation program is not attached to %s, so what Weir sends stays "
-			 "packed; run \"%s\"", c->link->name, c->s->mend);
+		wrong(c,
+		      "the decapsulation program is not attached to %s, so what Weir sends stays "
+		      "packed; run \"%s\"",
+		      c->link->name, c->s->mend);
 		return;
 	}
 	lists_compare(c);
 	for (unsigned i = 0; i < c->h->filter_count; i++)
 		if (c->h->filter[i].priority < DECAP_PRIORITY)
-			note(c, "tc filter %s (priority %u) runs before the decapsulation program: "
-				"packets on which it decides do not get there",
+			note(c,
+			     "tc filter %s (priority %u) runs before the decapsulation program: "
+			     "packets on which it decides do not get there",
 			     c->h->filter[i].name, c->h->filter[i].priority);
 	counts_note(c);
 }
@@ -358,8 +386,9 @@ int findings_make(const struct settings *s, const struct host *h, struct finding
 
 	c.link = host_link_named(h, s->interface);
 	if (c.link == NULL) {
-		wrong(&c, "there is no interface %s, so nothing arrives from Weir; name the right "
-			  "one in \"interface\" (\"ip link\" lists them), then run \"%s\"",
+		wrong(&c,
+		      "there is no interface %s, so nothing arrives from Weir; name the right "
+		      "one in \"interface\" (\"ip link\" lists them), then run \"%s\"",
 		      s->interface, s->mend);
 		return c.err;
 	}

@@ -23,7 +23,7 @@ struct host_sysctls {
 struct host_link {
 	int index;
 	char name[IFNAMSIZ];
-	char kind[16]; /* "veth", "dummy", "ipip", ...; "" for hardware and lo */
+	char kind[16];	/* "veth", "dummy", "ipip", ...; "" for hardware and lo */
 	unsigned type;	/* ARPHRD_* */
 	unsigned flags; /* IFF_* */
 	unsigned mtu;
@@ -73,8 +73,8 @@ struct host {
 	unsigned filter_count;
 	struct host_sysctls all;
 	struct host_decap decap;
-	bool ingress;	   /* the configured interface has a clsact or ingress qdisc */
-	bool egress_used;  /* there are filters at its tc egress */
+	bool ingress;		      /* the configured interface has a clsact or ingress qdisc */
+	bool egress_used;	      /* there are filters at its tc egress */
 	struct prefix_list listening; /* local addresses of sockets; 0.0.0.0: all of them */
 };
 

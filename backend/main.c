@@ -24,7 +24,7 @@ static const char *const verb_names[VERBS] = { "up", "down", "check", "status" }
 
 struct arguments {
 	enum verb verb;
-	const char *file;      /* NULL: by options */
+	const char *file; /* NULL: by options */
 	const char *state_dir;
 	struct settings settings;
 	bool verbose;
@@ -47,7 +47,8 @@ static void usage(FILE *to)
 		"      --vip ADDRESS       address that clients connect to; once per VIP\n"
 		"      --from PREFIX       outer source addresses of Weir; once per prefix\n"
 		"      --mode MODE         ipip (the default; plain packets work too) or l2\n"
-		"      --state-dir DIR     where \"up\" notes what it changed (default " STATE_DIR ")\n"
+		"      --state-dir DIR     where \"up\" notes what it changed (default " STATE_DIR
+		")\n"
 		"  -v, --verbose           also what libbpf and the kernel say\n"
 		"  -h, --help              this text\n"
 		"  -V, --version           the version\n"
@@ -232,39 +233,36 @@ static int status(const struct settings *s, const char *state_dir)
 	return EXIT_OK;
 }
 
+static int run(struct arguments *a)
+{
+	char mend[512];
+	int err = settings_load(a, mend, sizeof(mend));
+
+	if (err != EXIT_OK)
+		return err;
+	switch (a->verb) {
+	case VERB_UP:
+		return up(&a->settings, a->state_dir);
+	case VERB_DOWN:
+		return setup_down(a->settings.interface, a->state_dir) < 0 ? EXIT_FAILED : EXIT_OK;
+	case VERB_CHECK:
+		return check(&a->settings);
+	default:
+		return status(&a->settings, a->state_dir);
+	}
+}
+
 int main(int argc, char **argv)
 {
 	struct arguments a;
-	char mend[512];
 	int result;
 
 	log_init("weir-backend", LOG_LVL_INFO);
 	setvbuf(stdout, NULL, _IOLBF, 0); /* steps and errors in the order they happen */
 	result = arguments_parse(argc, argv, &a);
-	if (result == EXIT_OK) {
-		decap_init(a.verbose);
-		result = settings_load(&a, mend, sizeof(mend));
-		if (result == EXIT_OK) {
-			switch (a.verb) {
-			case VERB_UP:
-				result = up(&a.settings, a.state_dir);
-				break;
-			case VERB_DOWN:
-				result = setup_down(a.settings.interface, a.state_dir) < 0 ?
-						 EXIT_FAILED :
-						 EXIT_OK;
-				break;
-			case VERB_CHECK:
-				result = check(&a.settings);
-				break;
-			default:
-				result = status(&a.settings, a.state_dir);
-				break;
-			}
-		}
-	} else if (result < 0) {
-		result = EXIT_OK;
-	}
+	decap_init(a.verbose);
+	if (result == EXIT_OK)
+		result = run(&a);
 	settings_free(&a.settings);
-	return result;
+	return result < 0 ? EXIT_OK : result;
 }

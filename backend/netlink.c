@@ -106,8 +106,8 @@ static void *append(void *array, unsigned *count, size_t size)
 
 static uint32_t attr_u32(const struct nlattr *attr)
 {
-	return attr != NULL && mnl_attr_validate(attr, MNL_TYPE_U32) == 0 ? mnl_attr_get_u32(attr) :
-									    0;
+	return attr != NULL && mnl_attr_validate(attr, MNL_TYPE_U32) == 0 ? mnl_attr_get_u32(attr)
+									  : 0;
 }
 
 static void attr_text(const struct nlattr *attr, char *out, size_t len)
@@ -120,7 +120,8 @@ static void attr_text(const struct nlattr *attr, char *out, size_t len)
 
 static void link_info(const struct nlattr *nest, struct host_link *l)
 {
-	const struct nlattr *info[IFLA_INFO_MAX + 1] = { NULL }, *data[IFLA_IPTUN_MAX + 1] = { NULL };
+	const struct nlattr *info[IFLA_INFO_MAX + 1] = { NULL },
+						  *data[IFLA_IPTUN_MAX + 1] = { NULL };
 
 	mnl_attr_parse_nested(nest, attr_keep, &(struct attrs){ info, IFLA_INFO_MAX });
 	attr_text(info[IFLA_INFO_KIND], l->kind, sizeof(l->kind));

@@ -97,9 +97,9 @@ static void sysctls_up(struct plan *p, const struct host *h, const struct host_l
 static bool sysctl_now(const struct host *h, const struct host_link *link, const char *name,
 		       int *out)
 {
-	const struct host_sysctls *at = strncmp(name, "all/", 4) == 0 ? &h->all :
-					link != NULL		      ? &link->sysctls :
-									NULL;
+	const struct host_sysctls *at = strncmp(name, "all/", 4) == 0 ? &h->all
+					: link != NULL		      ? &link->sysctls
+								      : NULL;
 	const char *key = strchr(name, '/');
 
 	if (at == NULL || key == NULL)

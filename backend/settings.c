@@ -13,15 +13,30 @@ const char *const settings_modes[] = { "ipip", "l2", NULL };
 /* vip and from may be given many times and go into lists, by settings_set(): their
  * rows have no field, only a name and a meaning. */
 const struct conf_opt settings_opts[] = {
-	{ .section = "backend", .key = "interface", .type = CONF_STRING, .def = "",
-	  .offset = offsetof(struct settings, interface), .least = 1, .most = IFNAMSIZ,
+	{ .section = "backend",
+	  .key = "interface",
+	  .type = CONF_STRING,
+	  .def = "",
+	  .offset = offsetof(struct settings, interface),
+	  .least = 1,
+	  .most = IFNAMSIZ,
 	  .help = "network interface where Weir's packets arrive" },
-	{ .section = "backend", .key = "mode", .type = CONF_ENUM, .def = "ipip",
-	  .offset = offsetof(struct settings, mode), .choices = settings_modes,
+	{ .section = "backend",
+	  .key = "mode",
+	  .type = CONF_ENUM,
+	  .def = "ipip",
+	  .offset = offsetof(struct settings, mode),
+	  .choices = settings_modes,
 	  .help = "how Weir sends: ipip (plain packets work too) or l2" },
-	{ .section = "backend", .key = "vip", .type = CONF_ADDR, .def = NULL,
+	{ .section = "backend",
+	  .key = "vip",
+	  .type = CONF_ADDR,
+	  .def = NULL,
 	  .help = "address that clients connect to; once per VIP" },
-	{ .section = "backend", .key = "from", .type = CONF_STRING, .def = NULL,
+	{ .section = "backend",
+	  .key = "from",
+	  .type = CONF_STRING,
+	  .def = NULL,
 	  .help = "prefix of Weir's outer source addresses; once per prefix" },
 };
 const unsigned settings_opt_count = sizeof(settings_opts) / sizeof(settings_opts[0]);
@@ -55,8 +70,10 @@ static int vip_add(struct settings *s, const char *value, char *why, size_t why_
 	struct weir_addr a;
 
 	if (weir_addr_parse(value, &a) < 0 || a.family != 4 || !vip_usable(&a)) {
-		snprintf(why, why_len, "\"%s\" is not right: a unicast IPv4 address such as "
-			 "203.0.113.10, without a length", value);
+		snprintf(why, why_len,
+			 "\"%s\" is not right: a unicast IPv4 address such as "
+			 "203.0.113.10, without a length",
+			 value);
 		return -EINVAL;
 	}
 	return list_add(&s->vips, &a, 32, DECAP_MAX_VIPS, why, why_len);
@@ -69,8 +86,10 @@ static int from_add(struct settings *s, const char *value, char *why, size_t why
 	int err = weir_prefix_parse(value, &a, &len);
 
 	if (err == -ERANGE) {
-		snprintf(why, why_len, "\"%s\" has address bits behind its length: a prefix such "
-			 "as 10.0.0.0/24 is right", value);
+		snprintf(why, why_len,
+			 "\"%s\" has address bits behind its length: a prefix such "
+			 "as 10.0.0.0/24 is right",
+			 value);
 		return -EINVAL;
 	}
 	if (err < 0 || a.family != 4) {
@@ -81,8 +100,7 @@ static int from_add(struct settings *s, const char *value, char *why, size_t why
 	return list_add(&s->from, &a, len, DECAP_MAX_FROM, why, why_len);
 }
 
-int settings_set(struct settings *s, const char *key, const char *value, char *why,
-		 size_t why_len)
+int settings_set(struct settings *s, const char *key, const char *value, char *why, size_t why_len)
 {
 	const struct conf_opt *o = conf_find(settings_opts, settings_opt_count, "backend", key);
 
@@ -171,14 +189,17 @@ int settings_check(const struct settings *s, bool whole, const char *where,
 		conf_error(errors, where, 0,
 			   "\"interface\" is missing: the interface where Weir's packets arrive");
 	else if (strcmp(s->interface, "lo") == 0 || strchr(s->interface, '/') != NULL)
-		conf_error(errors, where, 0, "interface \"%s\" is not right: the interface where "
-					     "Weir's packets arrive", s->interface);
+		conf_error(errors, where, 0,
+			   "interface \"%s\" is not right: the interface where "
+			   "Weir's packets arrive",
+			   s->interface);
 	if (whole && s->vips.count == 0)
 		conf_error(errors, where, 0,
 			   "\"vip\" is missing: an address that clients connect to, once per VIP");
 	if (whole && s->mode == SETTINGS_IPIP && s->from.count == 0)
-		conf_error(errors, where, 0, "\"from\" is missing: the prefix of Weir's outer source "
-					     "addresses, such as 10.0.0.0/24");
+		conf_error(errors, where, 0,
+			   "\"from\" is missing: the prefix of Weir's outer source "
+			   "addresses, such as 10.0.0.0/24");
 	return errors->count > before ? -EINVAL : 0;
 }
 

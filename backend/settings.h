@@ -32,8 +32,7 @@ extern const char *const settings_modes[]; /* by enum settings_mode */
  * Set one key ("interface", "mode") or add to it ("vip", "from"). Returns 0, or
  * -EINVAL with a sentence in why[why_len] and *s untouched. -ENOENT: no such key.
  */
-int settings_set(struct settings *s, const char *key, const char *value, char *why,
-		 size_t why_len);
+int settings_set(struct settings *s, const char *key, const char *value, char *why, size_t why_len);
 
 /* Read the section [backend] of `path`. Returns 0, -EINVAL or another negative
  * errno, with every error in *errors. Call settings_check() afterwards. */

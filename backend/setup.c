@@ -104,8 +104,7 @@ static int step_attach(const struct setup *u, const struct settings *s)
 	err = decap_attach(u->link, &s->vips, &s->from, &local, u->host.decap.id, &id, why,
 			   sizeof(why));
 	if (err < 0)
-		log_error("%s: %s%s", u->interface, why,
-			  err == -EPERM ? "; run me as root" : "");
+		log_error("%s: %s%s", u->interface, why, err == -EPERM ? "; run me as root" : "");
 	else
 		printf("%s: decapsulation program %u %s\n", u->interface, id,
 		       u->host.decap.id != 0 ? "in place of the one before" : "attached");
@@ -127,9 +126,9 @@ static int step_qdisc_del(const struct setup *u)
 {
 	int err = decap_qdisc_del(u->link->index);
 
-	return err < 0 && err != -ENOENT && err != -EINVAL ?
-		       failed(err, "cannot remove the clsact qdisc of", u->interface) :
-		       0;
+	return err < 0 && err != -ENOENT && err != -EINVAL
+		       ? failed(err, "cannot remove the clsact qdisc of", u->interface)
+		       : 0;
 }
 
 static int step_vip_add(const struct setup *u, const struct weir_addr *vip)
@@ -224,7 +223,8 @@ static int down_steps(struct setup *u)
 		if ((err = step_sysctl(&p->sysctl[i - 1])) < 0 && first == 0)
 			first = err;
 	for (unsigned i = 0; i < p->kept_count; i++)
-		log_warning("net/ipv4/conf/%s stays %d: someone else has set it since \"up\", when it was %d",
+		log_warning("net/ipv4/conf/%s stays %d: someone else has set it since \"up\", when "
+			    "it was %d",
 			    p->kept[i].name, p->kept[i].from, p->kept[i].to);
 	if (first == 0 && (err = state_remove(u->path)) < 0)
 		first = failed(err, "cannot remove", u->path);

@@ -132,9 +132,9 @@ static json_t *state_to_json(const struct state *s)
 	char text[WEIR_ADDR_STRLEN];
 
 	for (unsigned i = 0; i < s->sysctl_count; i++)
-		json_array_append_new(sysctls, json_pack("{s:s, s:i, s:i}", "name",
-							 s->sysctl[i].name, "was", s->sysctl[i].was,
-							 "set", s->sysctl[i].set));
+		json_array_append_new(sysctls,
+				      json_pack("{s:s, s:i, s:i}", "name", s->sysctl[i].name, "was",
+						s->sysctl[i].was, "set", s->sysctl[i].set));
 	for (unsigned i = 0; i < s->vips.count; i++)
 		json_array_append_new(vips,
 				      json_string(weir_addr_text(&s->vips.item[i].addr, text)));

@@ -305,7 +305,7 @@ void conf_defaults(const struct conf_opt *opts, unsigned count, const char *sect
 		if (strcmp(opts[i].section, section) != 0 || opts[i].def == NULL)
 			continue;
 		if (conf_set(&opts[i], base, opts[i].def, why, sizeof(why)) < 0)
-			abort(); /* a default that its own row refuses; test_conf_file.c looks */
+			abort(); /* a default that its own row refuses; test_conf_shipped.c looks */
 	}
 }
 

@@ -36,8 +36,8 @@ void arena_destroy(struct arena *a);
 int32_t arena_alloc(struct arena *a, uint32_t count, uint64_t born);
 
 /*
- * A run that was there before us, born with any generation, and that some worker may
- * read; `retired` as in struct arena_run. Naming a run again is no error and changes nothing. 0; -EINVAL when it lies
+ * A run that was there before us, born with any generation; `retired` as in struct
+ * arena_run. Naming a run again is no error and changes nothing. 0; -EINVAL when it lies
  * outside, -EEXIST when it overlaps another one, -ENOMEM.
  */
 int arena_adopt(struct arena *a, uint32_t first, uint32_t count, uint64_t retired);

@@ -2,7 +2,7 @@
 /*
  * Every option that the control plane reads, once. configs/full.conf,
  * docs/man/weir.conf.5, the state file, `weirctl diff` and the reload all follow
- * this table; test_conf_file.c holds the first two to it.
+ * this table; test_conf_shipped.c holds the first two to it.
  */
 #include "conf_file.h"
 

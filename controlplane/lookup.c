@@ -32,7 +32,8 @@ static bool same_key(const struct weir_lookup *a, const struct weir_lookup *b)
 	return a->k0 == b->k0 && a->k1 == b->k1 && a->k2 == b->k2;
 }
 
-const struct weir_lookup *lookup_find(const struct lookup *l, const struct weir_lookup *key)
+/* The entry with this key, or NULL: what a worker would find. */
+static const struct weir_lookup *find(const struct lookup *l, const struct weir_lookup *key)
 {
 	uint32_t at = weir_lookup_home(key->k0, key->k1, key->k2, l->bits);
 
@@ -77,7 +78,7 @@ static bool put_all(struct lookup *l, const struct lookup_row *row, uint32_t cou
 	for (uint32_t i = 0; i < count; i++) {
 		struct weir_lookup e = lookup_entry(&row[i]);
 
-		if (lookup_find(l, &e) == NULL && !put(l, e))
+		if (find(l, &e) == NULL && !put(l, e))
 			return false;
 	}
 	return true;

@@ -34,7 +34,4 @@ struct weir_lookup lookup_entry(const struct lookup_row *row);
 int lookup_build(const struct lookup_row *row, uint32_t count, struct lookup *out);
 void lookup_free(struct lookup *l);
 
-/* The entry with this key, or NULL: what a worker would find. */
-const struct weir_lookup *lookup_find(const struct lookup *l, const struct weir_lookup *key);
-
 #endif /* WEIR_LOOKUP_H */

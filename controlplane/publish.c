@@ -94,7 +94,11 @@ static void log_events(struct publisher *p, uint32_t i, unsigned events)
 {
 	const struct worker_link *l = &p->at.link[i];
 
-	if (events & LINK_LATE)
+	if ((events & LINK_LATE) && !l->joined)
+		log_warning("worker %u (CPU %u) does not take up the session: it keeps generation "
+			    "%llu, the other workers go on",
+			    i, cpu_of(p, i), (unsigned long long)l->seen);
+	else if (events & LINK_LATE)
 		log_warning("worker %u (CPU %u) does not answer: it has generation %llu, newest is "
 			    "%llu; its tables stay, the other workers go on",
 			    i, cpu_of(p, i), (unsigned long long)l->seen,

@@ -23,9 +23,14 @@ static bool is_inside(const struct weir_snapshot *h, uint32_t offset, uint32_t a
 	       at + (uint64_t)count * size <= end;
 }
 
-static bool is_table(uint32_t at, uint32_t len, size_t size, uint64_t arena_size)
+/* A table of its pool: in blocks of its own, not among those of the snapshot. */
+static bool is_table(const struct adopt *s, uint32_t at, uint32_t len, size_t size,
+		     uint64_t arena_size)
 {
-	return at % WEIR_BLOCK == 0 && at != 0 && at + (uint64_t)len * size <= arena_size;
+	uint64_t end = at + (uint64_t)len * size;
+
+	return at % WEIR_BLOCK == 0 && at != 0 && end <= arena_size &&
+	       (end <= s->offset || at >= (uint64_t)s->offset + s->head.size);
 }
 
 static const struct weir_pool *pools(const struct adopt *s)
@@ -68,11 +73,12 @@ const char *adopt_check(struct adopt *out, const uint8_t *arena, uint64_t arena_
 		const struct weir_pool *p = &pools(&s)[i];
 
 		if (p->table_len < WEIR_TABLE_MIN || p->table_len > WEIR_TABLE_MAX ||
-		    !is_table(p->table_off, p->table_len, sizeof(weir_slot), arena_size))
-			return "a table of it lies outside the arena";
+		    !is_table(&s, p->table_off, p->table_len, sizeof(weir_slot), arena_size))
+			return "a table of it is not where tables are";
 		if (p->move_off != 0 &&
-		    !is_table(p->move_off, p->table_len, sizeof(struct weir_move), arena_size))
-			return "a table of it lies outside the arena";
+		    !is_table(&s, p->move_off, p->table_len, sizeof(struct weir_move),
+			      arena_size))
+			return "a table of it is not where tables are";
 	}
 	*out = s;
 	return NULL;

@@ -173,6 +173,7 @@ static json_t *json_get(const char *path, int *err, char *why, size_t why_len)
 	json_error_t jerr;
 	struct stat st;
 	json_t *j;
+	FILE *f;
 
 	if (fd < 0) {
 		*err = -errno;
@@ -185,12 +186,19 @@ static json_t *json_get(const char *path, int *err, char *why, size_t why_len)
 		close(fd);
 		return NULL;
 	}
-	j = json_loadfd(fd, JSON_REJECT_DUPLICATES, &jerr);
+	f = fdopen(fd, "r"); /* json_loadfd() reads byte by byte */
+	if (f == NULL) {
+		*err = -errno;
+		snprintf(why, why_len, "%s: cannot be read: %s", path, strerror(errno));
+		close(fd);
+		return NULL;
+	}
+	j = json_loadf(f, JSON_REJECT_DUPLICATES, &jerr);
 	if (j == NULL) {
 		*err = -EINVAL;
 		snprintf(why, why_len, "line %d: %s", jerr.line, jerr.text);
 	}
-	close(fd);
+	fclose(f);
 	return j;
 }
 

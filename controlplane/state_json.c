@@ -24,6 +24,8 @@ static bool opts_write(json_t *object, const char *section, const void *base)
 		if (strcmp(o->section, section) != 0)
 			continue;
 		conf_text(o, base, text, sizeof(text));
+		if (o->def != NULL && strcmp(text, o->def) == 0)
+			continue;
 		if (json_object_set_new(object, o->key, json_string(text)) < 0)
 			return false;
 	}
@@ -47,10 +49,13 @@ static bool backend_write(json_t *array, const struct backend_conf *b)
 	json_t *object = object_write(array, "backend", b->name, b);
 	char text[WEIR_ADDR_STRLEN];
 
-	return object != NULL &&
-	       json_object_set_new(object, "address",
-				   json_string(weir_addr_text(&b->addr, text))) == 0 &&
-	       json_object_set_new(object, "base_weight", json_integer(b->base_weight)) == 0 &&
+	if (object == NULL ||
+	    json_object_set_new(object, "address", json_string(weir_addr_text(&b->addr, text))) < 0)
+		return false;
+	if (b->base_weight != b->weight &&
+	    json_object_set_new(object, "base_weight", json_integer(b->base_weight)) < 0)
+		return false;
+	return b->drain_deadline_ms == 0 ||
 	       json_object_set_new(object, "drain_deadline_ms",
 				   json_integer((json_int_t)b->drain_deadline_ms)) == 0;
 }
@@ -164,14 +169,20 @@ static bool backend_read(const json_t *object, struct backend_conf *b,
 		return false;
 	if (address == NULL || weir_addr_parse(address, &b->addr) < 0)
 		return damaged(ctx, "backend %s has no address", b->name);
-	if (!json_is_integer(weight) || json_integer_value(weight) < 1 ||
-	    json_integer_value(weight) > WEIGHT_MAX)
-		return damaged(ctx, "base_weight of backend %s is not 1 to %d", b->name,
-			       WEIGHT_MAX);
-	if (!json_is_integer(deadline) || json_integer_value(deadline) < 0)
-		return damaged(ctx, "drain_deadline_ms of backend %s is no time", b->name);
-	b->base_weight = b->weight > 0 ? b->weight : (uint32_t)json_integer_value(weight);
-	b->drain_deadline_ms = (uint64_t)json_integer_value(deadline);
+	b->base_weight = 1;
+	if (weight != NULL) {
+		if (!json_is_integer(weight) || json_integer_value(weight) < 1 ||
+		    json_integer_value(weight) > WEIGHT_MAX)
+			return damaged(ctx, "base_weight of backend %s is not 1 to %d", b->name,
+				       WEIGHT_MAX);
+		b->base_weight = (uint32_t)json_integer_value(weight);
+	}
+	backend_set_weight(b, b->weight);
+	if (deadline != NULL) {
+		if (!json_is_integer(deadline) || json_integer_value(deadline) < 0)
+			return damaged(ctx, "drain_deadline_ms of backend %s is no time", b->name);
+		b->drain_deadline_ms = (uint64_t)json_integer_value(deadline);
+	}
 	return true;
 }
 

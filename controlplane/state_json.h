@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * Pools, backends and services as JSON: every option of the table by its name, as
- * the text that the file would give. Used by the state file alone.
+ * Pools, backends and services as JSON: the options of the table by their names, as
+ * the text that the file would give; defaults are left out. Used by the state file
+ * alone.
  *
  *   {"pools": [{"name": "web", "mode": "l2", ...,
- *               "backends": [{"name": "a", "address": "192.0.2.1", "weight": "10", ...,
- *                             "base_weight": 10, "drain_deadline_ms": 0}]}],
+ *               "backends": [{"name": "a", "address": "192.0.2.1", "weight": "0", ...,
+ *                             "base_weight": 10, "drain_deadline_ms": 123456}]}],
  *    "services": [{"name": "www", "vip": "198.51.100.1", ...}]}
  */
 #ifndef WEIR_STATE_JSON_H

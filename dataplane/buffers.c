@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "buffers.h"
 
+#include "eal.h"
 #include "log.h"
 #include "pipeline.h"
 
-#include <rte_eal.h>
 #include <rte_errno.h>
 #include <rte_ether.h>
 #include <rte_lcore.h>
@@ -62,10 +62,10 @@ static uint32_t wanted(const struct ports *ports, int socket, unsigned workers)
 
 /*
  * The AF_XDP driver registers `populated x object size` bytes from the start of
- * the pool with the kernel. Where objects do not cross huge pages there are gaps
- * between them, and as many objects at the end lie beyond: the kernel would lose
- * each of them, and the packet in it. They stay out of the pool for good. Returns
- * how many, or -ENOMEM.
+ * the pool with the kernel. Where objects do not cross pages, for the sake of PCI
+ * devices, there are gaps between them, and as many objects at the end lie beyond:
+ * the kernel would lose each of them, and the packet in it. They stay out of the
+ * pool for good. Returns how many, or -ENOMEM.
  */
 static int withhold_tail(struct rte_mempool *mp)
 {
@@ -94,33 +94,24 @@ static int withhold_tail(struct rte_mempool *mp)
 }
 
 /*
- * As rte_pktmbuf_pool_create(). Without huge pages no object crosses a page, so the
- * gaps would be as large as the objects: with AF_XDP each takes exactly a page then,
- * and there are none. *room grows to fill it.
+ * As rte_pktmbuf_pool_create(), but on machines on which no device reads memory by
+ * itself objects need not keep to one page each, and so lie without gaps. On
+ * ordinary pages half of the memory would be gaps.
  */
-static struct rte_mempool *pool_create(const char *name, uint32_t count, uint32_t *room,
-				       int socket, bool whole_pages)
+static struct rte_mempool *pool_create(const char *name, uint32_t count, uint32_t room, int socket)
 {
-	struct rte_pktmbuf_pool_private priv = { 0 };
-	unsigned flags = whole_pages ? RTE_MEMPOOL_F_NO_SPREAD : 0;
-	uint32_t page = (uint32_t)sysconf(_SC_PAGESIZE);
+	struct rte_pktmbuf_pool_private private = { .mbuf_data_room_size = (uint16_t)room };
+	unsigned flags = eal_has_pci() ? 0 : RTE_MEMPOOL_F_NO_IOVA_CONTIG;
 	struct rte_mempool *mp;
 	int err;
 
-	if (whole_pages) {
-		uint32_t size = rte_mempool_calc_obj_size(sizeof(struct rte_mbuf) + *room, flags,
-							  NULL);
-
-		*room += size < page ? page - size : 0;
-	}
-	priv.mbuf_data_room_size = (uint16_t)*room;
-	mp = rte_mempool_create_empty(name, count, sizeof(struct rte_mbuf) + *room, CACHE,
-				      sizeof(priv), socket, flags);
+	mp = rte_mempool_create_empty(name, count, (unsigned)sizeof(struct rte_mbuf) + room, CACHE,
+				      sizeof(private), socket, flags);
 	if (mp == NULL)
 		return NULL;
 	err = rte_mempool_set_ops_byname(mp, rte_mbuf_best_mempool_ops(), NULL);
 	if (err == 0) {
-		rte_pktmbuf_pool_init(mp, &priv);
+		rte_pktmbuf_pool_init(mp, &private);
 		err = rte_mempool_populate_default(mp);
 	}
 	if (err < 0) {
@@ -140,7 +131,7 @@ static int create(struct buffers *b, int socket, uint32_t count, uint32_t room, 
 	int withheld = 0;
 
 	snprintf(name, sizeof(name), "buffers%d", socket);
-	mp = pool_create(name, count, &room, socket, af_xdp && !rte_eal_has_hugepages());
+	mp = pool_create(name, count, room, socket);
 	if (mp == NULL) {
 		log_error("memory_mb = %u: no room for %u packet buffers of %u bytes (%u MB): %s",
 			  conf->memory_mb, count, room,

@@ -79,13 +79,14 @@ void classify_burst(const struct view *v, struct burst *b)
 {
 	uint32_t home[WEIR_BURST];
 	uint64_t k0[WEIR_BURST];
+	const uint32_t n = b->n;
 
 	if (unlikely(v->generation == 0)) {
 		no_snapshot(b);
 		return;
 	}
 
-	for (uint32_t i = 0; i < b->n; i++) {
+	for (uint32_t i = 0; i < n; i++) {
 		const union flow_key *k = &b->key[i];
 
 		if (unlikely(b->pkt[i].drop != WEIR_DROP_NONE))
@@ -95,19 +96,17 @@ void classify_burst(const struct view *v, struct burst *b)
 		rte_prefetch0(&v->lookup[home[i]]);
 	}
 
-	for (uint32_t i = 0; i < b->n; i++) {
+	for (uint32_t i = 0; i < n; i++) {
 		struct pkt *p = &b->pkt[i];
-		const struct weir_lookup *e;
+		const struct weir_lookup *e = NULL;
 
 		if (unlikely(p->drop != WEIR_DROP_NONE))
 			continue;
-		if (likely(!(p->flags & (PKT_FRAGMENT | PKT_OTHER_L4)))) {
+		if (likely(!(p->flags & (PKT_FRAGMENT | PKT_OTHER_L4))))
 			e = lookup_from(v, home[i], k0[i]);
-			if (likely(e != NULL)) {
-				classify_as(p, e);
-				continue;
-			}
-		}
-		classify_rest(v, p, &b->key[i]);
+		if (likely(e != NULL))
+			classify_as(p, e);
+		else
+			classify_rest(v, p, &b->key[i]);
 	}
 }

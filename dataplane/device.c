@@ -83,9 +83,9 @@ static int check_queues(const struct dp_port_conf *conf, const char *iface, unsi
 		return -EINVAL;
 	}
 	if (q->paired < needed) {
-		log_error("[port %s] device = %s: the interface can have %u queues, and cpus and "
-			  "rx_queues ask for %u: each worker needs one to send by; name fewer cpus",
-			  conf->name, conf->device, q->most, needed);
+		log_error("[port %s] device = %s: cpus and rx_queues ask for %u queues, as each "
+			  "worker needs one to send by; the most that the interface can have: %u. "
+			  "Name fewer cpus", conf->name, conf->device, needed, q->most);
 		return -EINVAL;
 	}
 	return 0;

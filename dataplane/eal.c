@@ -157,10 +157,14 @@ static void add_lcores(const struct dpconf *conf, const cpu_set_t *rest)
 	add("--main-lcore=0");
 }
 
+static bool has_pci;
+
 static int add_devices(const struct dpconf *conf)
 {
 	char text[DP_STRLEN + PATH_MAX];
-	bool pci = false;
+
+	/* A bond of PCI devices is no PCI device: `eal` names those it is made of. */
+	has_pci = strstr(conf->eal, "-a ") != NULL || strstr(conf->eal, "--allow") != NULL;
 
 	for (uint32_t i = 0; i < conf->port_count; i++) {
 		int err = device_argument(&conf->port[i], i, conf->cpu_count, text, sizeof(text));
@@ -168,9 +172,9 @@ static int add_devices(const struct dpconf *conf)
 		if (err < 0)
 			return err;
 		add("%s", text);
-		pci |= device_kind(conf->port[i].device) == DEVICE_PCI;
+		has_pci |= device_kind(conf->port[i].device) == DEVICE_PCI;
 	}
-	if (!pci)
+	if (!has_pci)
 		add("--no-pci");
 	return 0;
 }
@@ -214,6 +218,11 @@ int eal_start(const struct dpconf *conf, bool verbose)
 	/* Made for files that neither --in-memory nor --no-shconf has. */
 	(void)rmdir(rte_eal_get_runtime_dir());
 	return 0;
+}
+
+bool eal_has_pci(void)
+{
+	return has_pci;
 }
 
 void eal_stop(void)

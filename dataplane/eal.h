@@ -19,6 +19,9 @@
  */
 int eal_start(const struct dpconf *conf, bool verbose);
 
+/* Whether DPDK has PCI devices, which read packet buffers by themselves. */
+bool eal_has_pci(void);
+
 /* After every device is closed. */
 void eal_stop(void);
 

@@ -20,6 +20,7 @@
 #include <rte_ip.h>
 #include <rte_mbuf.h>
 
+#include <arpa/inet.h>
 #include <string.h>
 
 /* The first quarter of struct weir_backend: all that decides about a packet. */
@@ -38,6 +39,8 @@ static_assert(sizeof(struct next_hop) == offsetof(struct weir_backend, outer),
 static_assert(offsetof(struct next_hop, mtu) == offsetof(struct weir_backend, mtu),
 	      "the same bytes as in the shared line");
 
+#define READY (WEIR_BACKEND_FORWARD | WEIR_BACKEND_RESOLVED)
+
 /* A peer may write the line while we look at it. What is checked must be what is
  * used: two loads, then only the copy. */
 static inline struct next_hop next_hop_load(const struct weir_backend *be)
@@ -52,8 +55,8 @@ static inline struct next_hop next_hop_load(const struct weir_backend *be)
 	return h;
 }
 
-/* Cut the frame behind its first `len` bytes, which it has. */
-static void frame_trim(struct rte_mbuf *m, uint32_t len)
+/* Cut a frame of several segments behind its first `len` bytes, which it has. */
+static void trim_segments(struct rte_mbuf *m, uint32_t len)
 {
 	struct rte_mbuf *last = m, *rest;
 	uint16_t segs = 1;
@@ -78,11 +81,27 @@ static void frame_trim(struct rte_mbuf *m, uint32_t len)
  * `old_len`. Returns the new start; NULL if the buffer has no room for it. */
 static inline uint8_t *frame_restart(struct rte_mbuf *m, uint32_t old_len, uint32_t new_len)
 {
-	if (new_len == old_len)
-		return rte_pktmbuf_mtod(m, uint8_t *);
 	if (new_len > old_len)
 		return (uint8_t *)rte_pktmbuf_prepend(m, (uint16_t)(new_len - old_len));
 	return (uint8_t *)rte_pktmbuf_adj(m, (uint16_t)(old_len - new_len));
+}
+
+/* The same, and the frame ends `ip_len` bytes behind the new headers: padding of
+ * the link it came by does not belong into a tunnel. */
+static inline uint8_t *frame_wrap(struct rte_mbuf *m, uint32_t old_len, uint32_t new_len,
+				  uint32_t ip_len)
+{
+	if (unlikely(m->nb_segs > 1)) {
+		if (m->pkt_len > old_len + ip_len)
+			trim_segments(m, old_len + ip_len);
+		return frame_restart(m, old_len, new_len);
+	}
+	if (unlikely(m->data_off + old_len < new_len))
+		return NULL;
+	m->data_off = (uint16_t)(m->data_off + old_len - new_len);
+	m->data_len = (uint16_t)(new_len + ip_len);
+	m->pkt_len = new_len + ip_len;
+	return rte_pktmbuf_mtod(m, uint8_t *);
 }
 
 static inline uint8_t *write_be16(uint8_t *at, uint16_t value_be)
@@ -91,12 +110,16 @@ static inline uint8_t *write_be16(uint8_t *at, uint16_t value_be)
 	return at + sizeof(value_be);
 }
 
-/* Returns where the IP header goes. Frames may start at any address: bytes only. */
+/*
+ * Returns where the IP header goes. Frames may start at any address: bytes only.
+ * Each copy takes the two bytes behind the address along, to be one store; what
+ * follows comes over them.
+ */
 static inline uint8_t *write_link(uint8_t *at, const struct next_hop *h, const struct egress *out)
 {
-	memcpy(at, h->dmac, sizeof(h->dmac));
-	memcpy(at + sizeof(h->dmac), out->mac, sizeof(out->mac));
-	at += sizeof(h->dmac) + sizeof(out->mac);
+	memcpy(at, h, sizeof(uint64_t));
+	memcpy(at + RTE_ETHER_ADDR_LEN, out, sizeof(uint64_t));
+	at += 2 * RTE_ETHER_ADDR_LEN;
 	if (unlikely(h->vlan_be != 0)) {
 		at = write_be16(at, RTE_BE16(RTE_ETHER_TYPE_VLAN));
 		at = write_be16(at, h->vlan_be);
@@ -118,15 +141,54 @@ static inline void write_outer4(uint8_t *at, const struct weir_backend *be, uint
 
 	memcpy(ip, be->outer, sizeof(*ip));
 	ip->type_of_service = tos;
-	ip->total_length = rte_cpu_to_be_16(total_len);
+	ip->total_length = htons(total_len);
 
 	/* Words in network order: the ToS is the low byte of the first. */
 	sum = (uint16_t)~ip->hdr_checksum;
-	sum += rte_cpu_to_be_16(tos);
+	sum += htons(tos);
 	sum += ip->total_length;
 	sum = (sum & 0xffff) + (sum >> 16);
 	sum = (sum & 0xffff) + (sum >> 16);
 	ip->hdr_checksum = (uint16_t)~sum;
+}
+
+static inline uint32_t link_len(const struct next_hop *h)
+{
+	return unlikely(h->vlan_be != 0) ? RTE_ETHER_HDR_LEN + RTE_VLAN_HLEN : RTE_ETHER_HDR_LEN;
+}
+
+static inline enum weir_drop encap_l2(struct pkt *p, const struct next_hop *h,
+				      const struct egress *out)
+{
+	uint8_t *at = rte_pktmbuf_mtod(p->mbuf, uint8_t *);
+
+	if (unlikely(p->ip_len > RTE_MIN(h->mtu, out->mtu)))
+		return WEIR_DROP_TOO_BIG;
+	if (unlikely(p->l3_off != link_len(h))) {
+		at = frame_restart(p->mbuf, p->l3_off, link_len(h));
+		if (at == NULL)
+			return WEIR_DROP_NO_HEADROOM;
+	}
+	write_link(at, h, out);
+	return WEIR_DROP_NONE;
+}
+
+static inline enum weir_drop encap_ipip4(struct pkt *p, const struct next_hop *h,
+					 const struct egress *out, const struct weir_backend *be)
+{
+	const uint32_t outer_len = sizeof(struct rte_ipv4_hdr);
+	uint32_t len = p->ip_len + outer_len;
+	uint8_t *at, tos;
+
+	if (unlikely(len > RTE_MIN(h->mtu, out->mtu)))
+		return WEIR_DROP_TOO_BIG;
+	tos = rte_pktmbuf_mtod_offset(p->mbuf, const uint8_t *, p->l3_off)[1];
+	at = frame_wrap(p->mbuf, p->l3_off, link_len(h) + outer_len, p->ip_len);
+	if (unlikely(at == NULL))
+		return WEIR_DROP_NO_HEADROOM;
+	at = write_link(at, h, out);
+	write_outer4(at, be, tos, (uint16_t)len);
+	return WEIR_DROP_NONE;
 }
 
 static inline enum weir_drop encap_packet(const struct view *v, const struct egress *ports,
@@ -135,49 +197,28 @@ static inline enum weir_drop encap_packet(const struct view *v, const struct egr
 	const struct weir_backend *be = &v->backend[p->backend];
 	const struct next_hop h = next_hop_load(be);
 	const struct egress *out = &ports[h.port % WEIR_MAX_PORTS];
-	uint32_t link_len, outer_len = 0, mtu = RTE_MIN(h.mtu, out->mtu);
-	uint8_t *at, tos = 0;
 
-	if (unlikely(!(h.flags & WEIR_BACKEND_FORWARD)))
-		return WEIR_DROP_BACKEND_OFF;
-	if (unlikely(!(h.flags & WEIR_BACKEND_RESOLVED)))
-		return WEIR_DROP_NO_NEXT_HOP;
+	if (unlikely((h.flags & READY) != READY))
+		return h.flags & WEIR_BACKEND_FORWARD ? WEIR_DROP_NO_NEXT_HOP
+						      : WEIR_DROP_BACKEND_OFF;
 	if (unlikely(h.port >= WEIR_MAX_PORTS || out->mtu == 0))
 		return WEIR_DROP_NO_PORT;
-
-	if (h.encap == WEIR_ENCAP_IPIP4) {
-		const struct rte_ipv4_hdr *inner =
-			rte_pktmbuf_mtod_offset(p->mbuf, const struct rte_ipv4_hdr *, p->l3_off);
-
-		outer_len = sizeof(struct rte_ipv4_hdr);
-		tos = inner->type_of_service;
-	} else if (unlikely(h.encap != WEIR_ENCAP_L2)) {
+	p->port = h.port;
+	switch (h.encap) {
+	case WEIR_ENCAP_L2:
+		return encap_l2(p, &h, out);
+	case WEIR_ENCAP_IPIP4:
+		return encap_ipip4(p, &h, out, be);
+	default:
 		return WEIR_DROP_BACKEND_OFF; /* no encapsulation of this version */
 	}
-	if (unlikely(p->ip_len + outer_len > mtu))
-		return WEIR_DROP_TOO_BIG;
-
-	link_len = sizeof(struct rte_ether_hdr);
-	if (unlikely(h.vlan_be != 0))
-		link_len += sizeof(struct rte_vlan_hdr);
-
-	/* Padding of the link it came by does not belong into the tunnel. */
-	if (outer_len != 0 && p->mbuf->pkt_len > (uint32_t)p->l3_off + p->ip_len)
-		frame_trim(p->mbuf, (uint32_t)p->l3_off + p->ip_len);
-
-	at = frame_restart(p->mbuf, p->l3_off, link_len + outer_len);
-	if (unlikely(at == NULL))
-		return WEIR_DROP_NO_HEADROOM;
-	at = write_link(at, &h, out);
-	if (outer_len != 0)
-		write_outer4(at, be, tos, (uint16_t)(p->ip_len + outer_len));
-	p->port = h.port;
-	return WEIR_DROP_NONE;
 }
 
 void encap_burst(const struct view *v, const struct egress *ports, struct burst *b)
 {
-	for (uint32_t i = 0; i < b->n; i++)
-		if (likely(b->pkt[i].drop == WEIR_DROP_NONE))
-			b->pkt[i].drop = encap_packet(v, ports, &b->pkt[i]);
+	struct pkt *end = &b->pkt[b->n];
+
+	for (struct pkt *p = b->pkt; p < end; p++)
+		if (likely(p->drop == WEIR_DROP_NONE))
+			p->drop = encap_packet(v, ports, p);
 }

@@ -21,6 +21,7 @@
 #include <rte_tcp.h>
 #include <rte_udp.h>
 
+#include <arpa/inet.h>
 #include <netinet/in.h>
 #include <stdbool.h>
 #include <string.h>
@@ -46,7 +47,6 @@ static inline enum weir_drop parse_tcp(struct pkt *p, const struct rte_tcp_hdr *
 	if (unlikely(hdr_len < sizeof(*tcp) || hdr_len > len))
 		return WEIR_DROP_BAD_HEADER;
 
-	p->flags |= PKT_TCP;
 	flags = tcp->tcp_flags;
 	if ((flags & (RTE_TCP_SYN_FLAG | RTE_TCP_ACK_FLAG)) == RTE_TCP_SYN_FLAG)
 		p->flags |= PKT_OPENER;
@@ -81,7 +81,7 @@ static inline enum weir_drop parse_udp(struct pkt *p, const struct rte_udp_hdr *
 	if (unlikely(room < sizeof(*udp)))
 		return WEIR_DROP_TRUNCATED;
 	/* Shorter than the IP packet is right: RFC 768 leaves the rest open. */
-	dgram_len = rte_be_to_cpu_16(udp->dgram_len);
+	dgram_len = ntohs(udp->dgram_len);
 	if (unlikely(dgram_len < sizeof(*udp) || dgram_len > len))
 		return WEIR_DROP_BAD_HEADER;
 	if (is_quic_initial((const uint8_t *)(udp + 1), room - (uint32_t)sizeof(*udp)))
@@ -94,45 +94,46 @@ static inline enum weir_drop parse_ipv4(struct pkt *p, union flow_key *k,
 					const struct rte_ipv4_hdr *ip, uint32_t held,
 					uint32_t frame)
 {
+	uint32_t hdr_len = sizeof(*ip), ip_len, len;
 	const uint8_t *l4;
-	uint32_t hdr_len, ip_len, len, room;
+	enum weir_drop drop;
 
 	if (unlikely(held < sizeof(*ip)))
 		return WEIR_DROP_TRUNCATED;
-	hdr_len = (ip->version_ihl & RTE_IPV4_HDR_IHL_MASK) * RTE_IPV4_IHL_MULTIPLIER;
-	ip_len = rte_be_to_cpu_16(ip->total_length);
-	if (unlikely(ip->version_ihl >> 4 != IPVERSION || hdr_len < sizeof(*ip) ||
-		     ip_len < hdr_len))
+	if (unlikely(ip->version_ihl != RTE_IPV4_VHL_DEF)) {
+		hdr_len = (ip->version_ihl & RTE_IPV4_HDR_IHL_MASK) * RTE_IPV4_IHL_MULTIPLIER;
+		if (ip->version_ihl >> 4 != IPVERSION || hdr_len < sizeof(*ip))
+			return WEIR_DROP_BAD_HEADER;
+	}
+	ip_len = ntohs(ip->total_length);
+	if (unlikely(ip_len < hdr_len))
 		return WEIR_DROP_BAD_HEADER;
 	if (unlikely(ip_len > frame || hdr_len > held))
 		return WEIR_DROP_TRUNCATED;
 
 	p->l4_off = (uint16_t)(p->l3_off + hdr_len);
 	p->ip_len = (uint16_t)ip_len;
-	k->v4.src_be = ip->src_addr;
-	k->v4.dst_be = ip->dst_addr;
-	k->v4.sport_be = 0;
-	k->v4.dport_be = 0;
+	l4 = (const uint8_t *)ip + hdr_len;
+	len = ip_len - hdr_len;
+	held = RTE_MIN(held - hdr_len, len);
+
+	memcpy(&k->v4.src_be, &ip->src_addr, 2 * sizeof(uint32_t)); /* and destination */
 	k->v4.protocol = ip->next_proto_id;
 	memset(k->v4.zero, 0, sizeof(k->v4.zero));
 
 	/* The first fragment too, though it has ports: the rest could not follow. */
 	if (unlikely(ip->fragment_offset & FRAG_BITS)) {
 		p->flags |= PKT_FRAGMENT;
+		k->v4.sport_be = k->v4.dport_be = 0;
 		return WEIR_DROP_NONE;
 	}
-
-	l4 = (const uint8_t *)ip + hdr_len;
-	len = ip_len - hdr_len;
-	room = RTE_MIN(len, held - hdr_len);
-	enum weir_drop drop;
-
 	if (likely(ip->next_proto_id == IPPROTO_TCP)) {
-		drop = parse_tcp(p, (const struct rte_tcp_hdr *)l4, len, room);
+		drop = parse_tcp(p, (const struct rte_tcp_hdr *)l4, len, held);
 	} else if (ip->next_proto_id == IPPROTO_UDP) {
-		drop = parse_udp(p, (const struct rte_udp_hdr *)l4, len, room);
+		drop = parse_udp(p, (const struct rte_udp_hdr *)l4, len, held);
 	} else {
 		p->flags |= PKT_OTHER_L4;
+		k->v4.sport_be = k->v4.dport_be = 0;
 		return WEIR_DROP_NONE;
 	}
 	if (likely(drop == WEIR_DROP_NONE))
@@ -162,6 +163,8 @@ static inline enum weir_drop parse_frame(struct pkt *p, union flow_key *k)
 
 void parse_burst(struct burst *b)
 {
-	for (uint32_t i = 0; i < b->n; i++)
+	const uint32_t n = b->n;
+
+	for (uint32_t i = 0; i < n; i++)
 		b->pkt[i].drop = parse_frame(&b->pkt[i], &b->key[i]);
 }

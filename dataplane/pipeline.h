@@ -54,8 +54,7 @@ static_assert(sizeof(struct pkt) == 32, "two packets a cache line");
 #define PKT_CLOSING  (1u << 2) /* TCP FIN or RST */
 #define PKT_FRAGMENT (1u << 3) /* part of a datagram: ports are missing or will be in others */
 #define PKT_OTHER_L4 (1u << 4) /* neither TCP nor UDP: no ports */
-#define PKT_TCP      (1u << 5)
-#define PKT_QUIC_INITIAL (1u << 6) /* UDP that would be one: an opener on `quic` services */
+#define PKT_QUIC_INITIAL (1u << 5) /* UDP that would be one: an opener on `quic` services */
 
 /*
  * What the flow hash covers, in canonical order. Filled by parse: for a plain

@@ -15,8 +15,10 @@
 #include <rte_branch_prediction.h>
 #include <rte_prefetch.h>
 
-#define XXH_INLINE_ALL
+#include <netinet/in.h>
 #include <stdbool.h>
+
+#define XXH_INLINE_ALL
 #include <xxhash.h>
 
 /* Bytes of an IPv4 flow key that are hashed: the addresses, ports and protocol,
@@ -24,16 +26,18 @@
 #define KEY4_LEN sizeof(((union flow_key *)0)->v4)
 static_assert(KEY4_LEN == 16, "XXH3's short form: two multiplications");
 
-/* With `hash = source` the same bytes, but only the source address is not zero:
- * a client meets the same backend on every service of a pool. */
-static inline uint64_t flow_hash(const struct view *v, const struct view_pool *pool,
-				 const union flow_key *k)
+static inline uint64_t flow_hash(const union flow_key *k, uint64_t seed)
 {
-	union flow_key source = { .v4.src_be = k->v4.src_be };
+	return XXH3_64bits_withSeed(k, KEY4_LEN, seed);
+}
 
-	if (unlikely(pool->hash == WEIR_HASH_SOURCE))
-		k = &source;
-	return XXH3_64bits_withSeed(k, KEY4_LEN, v->flow_seed);
+/* The same bytes, but only the source address is not zero: a client meets the same
+ * backend on every service of a pool. */
+static uint64_t source_hash(const union flow_key *k, uint64_t seed)
+{
+	const union flow_key source = { .v4.src_be = k->v4.src_be };
+
+	return flow_hash(&source, seed);
 }
 
 /* A peer may write the entry between two loads of it: load it once. */
@@ -78,7 +82,7 @@ static void select_unsettled(const struct view *v, struct pins *t, struct burst 
 		/* Loaded anew: where a peer has changed it, every value is still safe. */
 		take_backend(v, p,
 			     moving_select(t, v, p, (uint32_t)(slot[i] - pool->slot), s,
-					   p->flags & PKT_TCP, is_opener(pool, p)));
+					   b->key[i].v4.protocol == IPPROTO_TCP, is_opener(pool, p)));
 	}
 }
 
@@ -86,22 +90,26 @@ void select_burst(const struct view *v, struct pins *t, struct burst *b)
 {
 	const weir_slot *slot[WEIR_BURST];
 	uint32_t aside = 0;
+	const uint64_t seed = v->flow_seed;
+	const uint32_t n = b->n;
 
 	/* A table of 65,537 slots is 128 KiB, more than a first-level cache: ask
 	 * for every line first. */
-	for (uint32_t i = 0; i < b->n; i++) {
+	for (uint32_t i = 0; i < n; i++) {
 		struct pkt *p = &b->pkt[i];
 		const struct view_pool *pool;
 
 		if (unlikely(p->drop != WEIR_DROP_NONE))
 			continue;
 		pool = &v->pool[p->pool];
-		p->flow_hash = flow_hash(v, pool, &b->key[i]);
+		p->flow_hash = likely(pool->hash == WEIR_HASH_5TUPLE)
+				       ? flow_hash(&b->key[i], seed)
+				       : source_hash(&b->key[i], seed);
 		slot[i] = &pool->slot[weir_slot_of(p->flow_hash, pool->table_len)];
 		rte_prefetch0(slot[i]);
 	}
 
-	for (uint32_t i = 0; i < b->n; i++) {
+	for (uint32_t i = 0; i < n; i++) {
 		struct pkt *p = &b->pkt[i];
 		weir_slot s;
 

@@ -444,27 +444,36 @@ lab_failures() {
 
 # -- witness ---------------------------------------------------------------------
 
-# Record what passes Weir's switch port, both directions, headers only: what Weir
-# itself says about its traffic is then not the only word. One extra process.
+# A response: from a VIP, bare or inside IP-in-IP (inner source at byte 32).
+LAB_RESPONSES="src host $VIP_L2 or src host $VIP_IPIP or
+    (ip proto 4 and (ip[32:4] == 0xcb00710a or ip[32:4] == 0xcb007114))"
+# A request: to a VIP.
+LAB_REQUESTS="dst host $VIP_L2 or dst host $VIP_IPIP"
+
+# Record what passes Weir's switch port to or from a VIP, in both directions,
+# headers only: what Weir itself says about its traffic is then not the only word.
 lab_witness_start() {
-    lab_start witness router tcpdump -i weir -s 96 -U -n -w "$LAB_DIR/witness.pcap" ip
+    lab_start witness router tcpdump -i weir -s 96 -U -n --immediate-mode \
+        -w "$LAB_DIR/witness.pcap" "$LAB_REQUESTS or $LAB_RESPONSES or ip proto 4"
     wait_until 10 grep -q 'listening on' "$LAB_DIR/witness.log" ||
         lab_fail "tcpdump does not start" witness
 }
 
+# Waits for the last packets of closing connections: nothing new for 100 ms.
 lab_witness_stop() {
+    wait_until 5 lab_witness_quiet || true
     lab_stop witness INT
+}
+
+lab_witness_quiet() {
+    local size
+
+    size=$(stat -c %s "$LAB_DIR/witness.pcap")
+    sleep 0.1
+    [ "$(stat -c %s "$LAB_DIR/witness.pcap")" = "$size" ]
 }
 
 # Packets of the recording that match a filter.
 lab_witness_count() {
     tcpdump -n -r "$LAB_DIR/witness.pcap" "$1" 2>/dev/null | wc -l
 }
-
-# A response: from a VIP, bare or inside IP-in-IP (inner source at byte 32).
-# shellcheck disable=SC2034
-LAB_RESPONSES="src host $VIP_L2 or src host $VIP_IPIP or
-    (ip proto 4 and (ip[32:4] == 0xcb00710a or ip[32:4] == 0xcb007114))"
-# A request: to a VIP.
-# shellcheck disable=SC2034
-LAB_REQUESTS="dst host $VIP_L2 or dst host $VIP_IPIP"

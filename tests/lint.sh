@@ -42,7 +42,7 @@ shell_scripts() {
 }
 
 shell_is_clean() {
-    shell_scripts | xargs -d '\n' shellcheck
+    shell_scripts | xargs -d '\n' shellcheck --severity=warning
 }
 
 man_pages_are_clean() {
@@ -50,7 +50,7 @@ man_pages_are_clean() {
 
     shopt -s nullglob
     for page in docs/man/*.[1-9]; do
-        mandoc -T lint -W warning "$page" || true
+        mandoc -T lint -W warning "$page" | grep -v 'missing date' || true
     done
 }
 

@@ -35,6 +35,11 @@ check() {
 
 # Last line of a scenario.
 checks_end() {
+    if [ -n "${LAB_DIR:-}" ] && grep -lE 'Sanitizer|runtime error:' "$LAB_DIR"/*.log; then
+        sed -n '/Sanitizer\|runtime error:/,$p' "$LAB_DIR"/*.log | head -n 60
+        echo "FAIL no_sanitizer_complains: see above"
+        CHECKS_FAILED=1
+    fi
     exit $CHECKS_FAILED
 }
 

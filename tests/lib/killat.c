@@ -35,7 +35,8 @@ ssize_t write(int fd, const void *buf, size_t n)
 	return REAL(ssize_t(*)(int, const void *, size_t), "write")(fd, buf, n);
 }
 
-ssize_t sendto(int fd, const void *buf, size_t n, int flags, const struct sockaddr *to, socklen_t len)
+ssize_t sendto(int fd, const void *buf, size_t n, int flags, const struct sockaddr *to,
+	       socklen_t len)
 {
 	step();
 	return REAL(ssize_t(*)(int, const void *, size_t, int, const struct sockaddr *, socklen_t),
@@ -76,8 +77,8 @@ long syscall(long number, ...)
 	for (unsigned i = 0; i < 6; i++)
 		arg[i] = va_arg(ap, long);
 	va_end(ap);
-	if (number == SYS_bpf && (arg[0] == BPF_PROG_LOAD || arg[0] == BPF_MAP_UPDATE_ELEM ||
-				  arg[0] == BPF_MAP_CREATE))
+	if (number == SYS_bpf &&
+	    (arg[0] == BPF_PROG_LOAD || arg[0] == BPF_MAP_UPDATE_ELEM || arg[0] == BPF_MAP_CREATE))
 		step();
 	return REAL(long (*)(long, ...), "syscall")(number, arg[0], arg[1], arg[2], arg[3], arg[4],
 						    arg[5]);

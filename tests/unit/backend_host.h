@@ -68,17 +68,31 @@ static inline void host_make(struct made_host *m)
 	list_of(&m->s.vips, "203.0.113.11");
 	list_of(&m->s.from, "10.0.0.0/24");
 
-	m->link[LO] = (struct host_link){ .index = 1, .name = "lo", .type = 772,
-					  .flags = IFF_UP | IFF_LOOPBACK, .mtu = 65536 };
-	m->link[ETH0] = (struct host_link){ .index = 2, .name = "eth0", .type = 1, .flags = IFF_UP,
-					    .mtu = 1600, .sysctls = silent, .decap_id = 7 };
-	m->link[ETH1] = (struct host_link){ .index = 3, .name = "eth1", .type = 1, .flags = IFF_UP,
-					    .mtu = 1500 };
-	m->link[TUNL0] = (struct host_link){ .index = 4, .name = "tunl0", .kind = "ipip",
-					     .type = 768, .flags = IFF_NOARP, .mtu = 1480,
+	m->link[LO] = (struct host_link){
+		.index = 1, .name = "lo", .type = 772, .flags = IFF_UP | IFF_LOOPBACK, .mtu = 65536
+	};
+	m->link[ETH0] = (struct host_link){ .index = 2,
+					    .name = "eth0",
+					    .type = 1,
+					    .flags = IFF_UP,
+					    .mtu = 1600,
+					    .sysctls = silent,
+					    .decap_id = 7 };
+	m->link[ETH1] = (struct host_link){
+		.index = 3, .name = "eth1", .type = 1, .flags = IFF_UP, .mtu = 1500
+	};
+	m->link[TUNL0] = (struct host_link){ .index = 4,
+					     .name = "tunl0",
+					     .kind = "ipip",
+					     .type = 768,
+					     .flags = IFF_NOARP,
+					     .mtu = 1480,
 					     .any_remote = true };
-	m->link[DUMMY0] = (struct host_link){ .index = 5, .name = "dummy0", .kind = "dummy",
-					      .flags = IFF_UP | IFF_NOARP, .mtu = 1500 };
+	m->link[DUMMY0] = (struct host_link){ .index = 5,
+					      .name = "dummy0",
+					      .kind = "dummy",
+					      .flags = IFF_UP | IFF_NOARP,
+					      .mtu = 1500 };
 	m->h.link = m->link;
 	m->h.link_count = ETH0 + 1;
 	m->h.all = silent;

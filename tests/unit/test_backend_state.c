@@ -104,9 +104,9 @@ static void a_file_that_is_not_there_is_no_damage(void **state)
 
 static void damage_is_refused(void **state)
 {
-#define FILE_OF(sysctls, vips)                                                         \
-	"{\"version\":1,\"interface\":\"eth0\",\"ifindex\":2,\"qdisc\":false,\"sysctls\":[" \
-	sysctls "],\"vips\":[" vips "]}"
+#define FILE_OF(sysctls, vips)                                                             \
+	"{\"version\":1,\"interface\":\"eth0\",\"ifindex\":2,\"qdisc\":false,\"sysctls\":" \
+	"[" sysctls "],\"vips\":[" vips "]}"
 #define SYSCTL(name) "{\"name\":\"" name "\",\"was\":0,\"set\":1}"
 	static const char *const damaged[] = {
 		"",

@@ -16,6 +16,7 @@
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -193,6 +194,33 @@ static void silent_server_is_down_when_the_time_is_over(void **state)
 	close(fd);
 }
 
+/* Something else that keeps the loop busy for 60 ms. */
+static void stall(uv_timer_t *t)
+{
+	struct timespec longer = { .tv_nsec = 60 * 1000000 };
+
+	nanosleep(&longer, NULL);
+	uv_update_time(t->loop);
+}
+
+/* The answer came in time; that we looked too late is not the server's fault. */
+static void stall_of_this_process_is_no_time_out(void **state)
+{
+	uv_timer_t busy;
+	int fd = serve(8);
+
+	(void)state;
+	pool.conf.check.timeout_ms = 50;
+	uv_timer_init(&loop, &busy);
+	checks_sync(checks);
+	uv_timer_start(&busy, stall, 0, 0); /* runs behind the timer that begins the probe */
+	until_verdicts(1);
+	assert_int_equal(backend[0].health, HEALTH_UP);
+	uv_close((uv_handle_t *)&busy, NULL);
+	uv_run(&loop, UV_RUN_NOWAIT);
+	close(fd);
+}
+
 static void server_that_stops_is_down_after_fall_and_up_after_rise(void **state)
 {
 	int fd = serve(64);
@@ -336,6 +364,7 @@ int main(void)
 		T(server_that_listens_is_up_after_one_probe),
 		T(server_that_refuses_is_down_after_one_probe),
 		T(silent_server_is_down_when_the_time_is_over),
+		T(stall_of_this_process_is_no_time_out),
 		T(server_that_stops_is_down_after_fall_and_up_after_rise),
 		T(probes_leave_no_connection_behind),
 		T(probes_wait_for_descriptors),

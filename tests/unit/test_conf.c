@@ -312,19 +312,16 @@ static void every_bad_line_is_named_and_the_others_are_read(void **state)
 
 static void lines_up_to_199_bytes_are_whole_and_longer_ones_are_named(void **state)
 {
-	char text[1024] = "[a]\nx = ", value[200];
+	char text[1024], value[200];
 	struct conf_errors e = { 0 };
 
 	(void)state;
 	memset(value, 'v', sizeof(value));
-	strncat(text, value, 195); /* 199 with "x = " */
-	strcat(text, "\n");
+	sprintf(text, "[a]\nx = %.195s\n", value); /* 199 with "x = " */
 	assert_int_equal(read_string(text, &e), 0);
 	assert_int_equal(strlen(heard), strlen("1 [a|] =\n2 [a|] x=\n") + 195);
 
-	strcpy(text, "[a]\nx = ");
-	strncat(text, value, 196);
-	strcat(text, "\ny = 1\n");
+	sprintf(text, "[a]\nx = %.196s\ny = 1\n", value);
 	assert_int_equal(read_string(text, &e), -EINVAL);
 	assert_string_equal(heard, "1 [a|] =\n3 [a|] y=1\n");
 	assert_messages(&e, MESSAGES("weir.conf:2: line of 200 bytes: at most 199 are read (it "

@@ -206,8 +206,9 @@ static void mtu_against_the_mss_that_clients_are_told(void **state)
 {
 	(void)state;
 	m.link[ETH0].mtu = 1500;
-	assert_wrong("run \"ip link set eth0 mtu 1520\", and the same on the way from Weir, or \"ip "
-		     "route change default via 10.0.0.1 dev eth0 advmss 1440\"");
+	assert_wrong(
+		"run \"ip link set eth0 mtu 1520\", and the same on the way from Weir, or \"ip "
+		"route change default via 10.0.0.1 dev eth0 advmss 1440\"");
 	m.link[ETH0].mtu = 1519;
 	assert_wrong("MSS 1460");
 	m.link[ETH0].mtu = 1520;

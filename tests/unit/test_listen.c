@@ -45,19 +45,17 @@ static void a_bound_udp_socket_counts(void **state)
 static void a_dual_stack_socket_counts_as_every_address(void **state)
 {
 	(void)state;
-	assert_string_equal(
-		listens("   0: 00000000000000000000000000000000:0050 "
-			"00000000000000000000000000000000:0000 0A 00000000:00000000\n"),
-		"0.0.0.0");
+	assert_string_equal(listens("   0: 00000000000000000000000000000000:0050 "
+				    "00000000000000000000000000000000:0000 0A 00000000:00000000\n"),
+			    "0.0.0.0");
 }
 
 static void a_mapped_address_counts_as_the_ipv4_one(void **state)
 {
 	(void)state;
-	assert_string_equal(
-		listens("   0: 0000000000000000FFFF00000A7100CB:0050 "
-			"00000000000000000000000000000000:0000 0A 00000000:00000000\n"),
-		"203.0.113.10");
+	assert_string_equal(listens("   0: 0000000000000000FFFF00000A7100CB:0050 "
+				    "00000000000000000000000000000000:0000 0A 00000000:00000000\n"),
+			    "203.0.113.10");
 }
 
 static void an_ipv6_address_does_not_count(void **state)

@@ -46,12 +46,12 @@ static void carry_out(void)
 {
 	for (unsigned i = 0; i < plan.sysctl_count; i++) {
 		const char *key = strchr(plan.sysctl[i].name, '/') + 1;
-		struct host_sysctls *at = strncmp(plan.sysctl[i].name, "all/", 4) == 0 ?
-						  &m.h.all :
-						  &m.link[ETH0].sysctls;
-		int *value = strcmp(key, "arp_ignore") == 0   ? &at->arp_ignore :
-			     strcmp(key, "arp_announce") == 0 ? &at->arp_announce :
-								&at->rp_filter;
+		struct host_sysctls *at = strncmp(plan.sysctl[i].name, "all/", 4) == 0
+						  ? &m.h.all
+						  : &m.link[ETH0].sysctls;
+		int *value = strcmp(key, "arp_ignore") == 0	? &at->arp_ignore
+			     : strcmp(key, "arp_announce") == 0 ? &at->arp_announce
+								: &at->rp_filter;
 
 		assert_int_equal(*value, plan.sysctl[i].from);
 		*value = plan.sysctl[i].to;
@@ -64,8 +64,8 @@ static void carry_out(void)
 	for (unsigned i = 0; i < plan.vip_add.count; i++) {
 		char text[WEIR_ADDR_STRLEN];
 
-		addr_make(&m, m.h.addr_count, LO, weir_addr_text(&plan.vip_add.item[i].addr, text), 32,
-			  HOST_VIP_LABEL);
+		addr_make(&m, m.h.addr_count, LO, weir_addr_text(&plan.vip_add.item[i].addr, text),
+			  32, HOST_VIP_LABEL);
 	}
 	state_free(&noted);
 	noted = plan.after;
@@ -168,8 +168,8 @@ static void down_after_an_up_that_did_nothing_does_nothing(void **state)
 static void what_is_right_already_is_neither_touched_nor_noted(void **state)
 {
 	(void)state;
-	m.h.all = m.link[ETH0].sysctls = (struct host_sysctls){ .arp_ignore = 2, .arp_announce = 2,
-								.rp_filter = 2 };
+	m.h.all = m.link[ETH0].sysctls =
+		(struct host_sysctls){ .arp_ignore = 2, .arp_announce = 2, .rp_filter = 2 };
 	m.h.ingress = true;
 	addr_make(&m, 2, LO, "203.0.113.10", 32, "lo"); /* an operator's */
 	up();

@@ -76,7 +76,8 @@ static void a_whole_file_is_read(void **state)
 				   "vip = 203.0.113.11\n"
 				   "from = 10.0.0.0/24\n"
 				   "from = 192.0.2.1\n",
-				   &s, &errors), 0);
+				   &s, &errors),
+			 0);
 	assert_int_equal(errors.count, 0);
 	assert_string_equal(s.interface, "eth0.100");
 	assert_int_equal(s.mode, SETTINGS_L2);
@@ -95,7 +96,8 @@ static void every_error_of_a_file_is_told_at_once(void **state)
 		":4: [backend] unknown key \"intreface\" (did you mean \"interface\"?)",
 		":5: [backend] mode: \"gue\" is not right: ipip or l2",
 		":6: [backend] mode: given already in line 5",
-		":7: [backend] vip: \"203.0.113.10/32\" is not right: a unicast IPv4 address such as "
+		":7: [backend] vip: \"203.0.113.10/32\" is not right: a unicast IPv4 address such "
+		"as "
 		"203.0.113.10, without a length",
 		":9: [backend] vip: 203.0.113.10 is given twice",
 		":10: [backend] from: \"10.0.0.1/24\" has address bits behind its length: a prefix "
@@ -176,9 +178,16 @@ static void an_interface_that_is_none_is_refused(void **state)
 
 static void an_address_that_no_client_can_use_is_no_vip(void **state)
 {
-	static const char *const bad[] = { "",	      "203.0.113",	 "203.0.113.010", "::1",
-					   "0.0.0.0", "127.0.0.1",	 "224.0.0.1",
-					   "240.0.0.1", "255.255.255.255", "203.0.113.10:80" };
+	static const char *const bad[] = { "",
+					   "203.0.113",
+					   "203.0.113.010",
+					   "::1",
+					   "0.0.0.0",
+					   "127.0.0.1",
+					   "224.0.0.1",
+					   "240.0.0.1",
+					   "255.255.255.255",
+					   "203.0.113.10:80" };
 	struct settings s = { 0 };
 
 	(void)state;
