@@ -98,10 +98,13 @@ static int withhold_tail(struct rte_mempool *mp)
  * itself objects need not keep to one page each, and so lie without gaps. On
  * ordinary pages half of the memory would be gaps.
  */
-static struct rte_mempool *pool_create(const char *name, uint32_t count, uint32_t room, int socket)
+static struct rte_mempool *pool_create(const char *name, uint32_t count, uint32_t room, int socket,
+				       bool af_xdp)
 {
 	struct rte_pktmbuf_pool_private private = { .mbuf_data_room_size = (uint16_t)room };
-	unsigned flags = eal_has_pci() ? 0 : RTE_MEMPOOL_F_NO_IOVA_CONTIG;
+	/* AF_XDP: an object with its padding must fit a page, so no padding. */
+	unsigned flags = (eal_has_pci() ? 0 : RTE_MEMPOOL_F_NO_IOVA_CONTIG) |
+			 (af_xdp ? RTE_MEMPOOL_F_NO_SPREAD : 0);
 	struct rte_mempool *mp;
 	int err;
 
@@ -128,10 +131,10 @@ static int create(struct buffers *b, int socket, uint32_t count, uint32_t room, 
 {
 	char name[RTE_MEMPOOL_NAMESIZE];
 	struct rte_mempool *mp;
-	int withheld = 0;
+	int over, withheld = 0;
 
 	snprintf(name, sizeof(name), "buffers%d", socket);
-	mp = pool_create(name, count, room, socket);
+	mp = pool_create(name, count, room, socket, af_xdp);
 	if (mp == NULL) {
 		log_error("memory_mb = %u: no room for %u packet buffers of %u bytes (%u MB): %s",
 			  conf->memory_mb, count, room,
@@ -142,22 +145,24 @@ static int create(struct buffers *b, int socket, uint32_t count, uint32_t room, 
 	b->pool[socket] = mp;
 	b->pool_count++;
 
-	if (af_xdp && rte_mempool_calc_obj_size(mp->elt_size, mp->flags, NULL) >
-			      (uint32_t)sysconf(_SC_PAGESIZE)) {
-		log_error("mtu: with af_xdp: ports a packet buffer must fit a page of %ld bytes, "
-			  "and the largest MTU of the ports makes it %u",
-			  sysconf(_SC_PAGESIZE), room + 192);
+	over = (int)rte_mempool_calc_obj_size(mp->elt_size, mp->flags, NULL) -
+	       (int)sysconf(_SC_PAGESIZE);
+	if (af_xdp && over > 0) {
+		log_error("mtu: with af_xdp: ports a frame and what belongs to it must fit a "
+			  "page of memory, and the largest MTU is up to %d bytes too large",
+			  over);
 		return -EINVAL;
 	}
 	if (af_xdp)
 		withheld = withhold_tail(mp);
 	if (withheld < 0 || (uint32_t)withheld > count / 16) {
 		log_error("memory_mb = %u: the packet buffers do not lie together, as af_xdp: "
-			  "ports need them; more memory helps", conf->memory_mb);
+			  "ports need them; more memory helps",
+			  conf->memory_mb);
 		return -ENOMEM;
 	}
-	log_debug("%u packet buffers of %u bytes on NUMA node %d, %d of them not in use",
-		  count, room, socket, withheld);
+	log_debug("%u packet buffers of %u bytes on NUMA node %d, %d of them not in use", count,
+		  room, socket, withheld);
 	return 0;
 }
 

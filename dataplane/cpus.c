@@ -45,8 +45,8 @@ int cpus_check(const struct dpconf *conf, cpu_set_t *rest)
 			long count = sysconf(_SC_NPROCESSORS_CONF);
 
 			log_error("cpus: %s CPU %u; this process may use %s",
-				  cpu >= count ? "this machine has no" : "not allowed to use",
-				  cpu, cpus_text(&may, text, sizeof(text)));
+				  cpu >= count ? "this machine has no" : "not allowed to use", cpu,
+				  cpus_text(&may, text, sizeof(text)));
 			return -EINVAL;
 		}
 		CPU_CLR(cpu, &left);

@@ -85,7 +85,8 @@ static int check_queues(const struct dp_port_conf *conf, const char *iface, unsi
 	if (q->paired < needed) {
 		log_error("[port %s] device = %s: cpus and rx_queues ask for %u queues, as each "
 			  "worker needs one to send by; the most that the interface can have: %u. "
-			  "Name fewer cpus", conf->name, conf->device, needed, q->most);
+			  "Name fewer cpus",
+			  conf->name, conf->device, needed, q->most);
 		return -EINVAL;
 	}
 	return 0;

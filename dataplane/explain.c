@@ -153,9 +153,8 @@ int explain(struct explainer *e, const struct worker *w, const struct weir_expla
 		if (table_view_copy(w, &e->view) != WEIR_REJECT_NONE)
 			view_none(&e->view);
 		err = explain_by_view(e, w, q, out);
-		if (err < 0 || e->view.generation == atomic_load_explicit(
-							     &w->area->seen_generation,
-							     memory_order_acquire))
+		if (err < 0 || e->view.generation == atomic_load_explicit(&w->area->seen_generation,
+									  memory_order_acquire))
 			break;
 	}
 	return err;

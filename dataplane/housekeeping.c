@@ -13,8 +13,8 @@
 #include <unistd.h>
 
 enum {
-	TICK_MS = 20,	/* steering follows the workers at least this often */
-	SLOW_MS = 500,	/* links, and the state of the shared memory */
+	TICK_MS = 20,  /* steering follows the workers at least this often */
+	SLOW_MS = 500, /* links, and the state of the shared memory */
 };
 
 static uint64_t monotonic_ms(void)
@@ -32,7 +32,8 @@ static void mend_segment(void)
 
 	if (n > 0)
 		log_error("the control plane had taken %d pages out of the shared memory; they "
-			  "are back, empty: it should publish again", n);
+			  "are back, empty: it should publish again",
+			  n);
 	else if (n < 0 && !told)
 		log_error("the control plane has taken pages out of the shared memory, and no "
 			  "huge pages are free to replace them");

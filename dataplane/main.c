@@ -85,7 +85,8 @@ static int make_memories(void)
 		return err;
 	}
 	if (!dp.state.locked || !dp.control.locked)
-		log_warning("the shared memory is not locked (RLIMIT_MEMLOCK): it can be paged out");
+		log_warning("the shared memory is not locked (RLIMIT_MEMLOCK): it may be paged out "
+			    "at times of need");
 	if (huge && !dp.control.huge)
 		log_info("arena_mb = %u: not enough huge pages are free, tables are on ordinary "
 			 "pages", dp.conf.arena_mb);

@@ -30,8 +30,8 @@ static int find_device(struct port *port, unsigned index)
 	}
 	err = rte_eth_dev_info_get(port->ethdev, &port->info);
 	if (err < 0) {
-		log_error("[port %s] device = %s: DPDK does not describe it: %s",
-			  port->conf->name, port->conf->device, strerror(-err));
+		log_error("[port %s] device = %s: DPDK does not describe it: %s", port->conf->name,
+			  port->conf->device, strerror(-err));
 		return err;
 	}
 	port->socket = rte_eth_dev_socket_id(port->ethdev);
@@ -59,8 +59,8 @@ static int choose_queues(struct port *port, unsigned workers)
 		rx = port->iface != NULL || queues_are_files(port) ? most : RTE_MIN(workers, most);
 	if (port->info.max_tx_queues < workers) {
 		log_error("[port %s] device = %s: it has %u transmit queues, and %u workers (cpus) "
-			  "need one each", port->conf->name, port->conf->device,
-			  port->info.max_tx_queues, workers);
+			  "need one each",
+			  port->conf->name, port->conf->device, port->info.max_tx_queues, workers);
 		return -EINVAL;
 	}
 	port->rx_queues = (uint16_t)rx;
@@ -208,8 +208,8 @@ int ports_start(struct ports *p, const struct buffers *b)
 		}
 		port->link_up = link_now(port);
 		log_info("port %s: %s, %u receive and %u transmit queues, MTU %u, link %s",
-			 port->conf->name, port->info.driver_name, port->rx_queues,
-			 port->tx_queues, port->mtu, port->link_up ? "up" : "down");
+			 port->conf->name, port->info.driver_name, port->rx_queues, port->tx_queues,
+			 port->mtu, port->link_up ? "up" : "down");
 	}
 	return 0;
 }

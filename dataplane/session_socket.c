@@ -105,8 +105,7 @@ static int listen_at(const char *path, const struct privileges *p)
 	return err;
 }
 
-int session_socket_claim(struct session_socket *out, const char *path,
-			 const struct privileges *p)
+int session_socket_claim(struct session_socket *out, const char *path, const struct privileges *p)
 {
 	struct session_socket s = { .path = path };
 	int err = make_directory(path);

@@ -20,8 +20,7 @@ struct session_socket {
  * Returns 0, or a negative errno with a sentence logged that names the setting.
  * `path` must outlive *out.
  */
-int session_socket_claim(struct session_socket *out, const char *path,
-			 const struct privileges *p);
+int session_socket_claim(struct session_socket *out, const char *path, const struct privileges *p);
 
 /* The socket goes from the directory, where the process may do that still. */
 void session_socket_release(struct session_socket *s);

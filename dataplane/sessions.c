@@ -14,9 +14,9 @@
 #include <unistd.h>
 
 enum {
-	HELLO_MS = 2000,   /* for a client to say it */
-	JOIN_MS = 1000,	   /* for the workers to take up a session; 5 ms will do */
-	DEAF_MS = 1000,	   /* when no descriptor is left for a connection */
+	HELLO_MS = 2000,    /* for a client to say it */
+	JOIN_MS = 1000,	    /* for the workers to take up a session; 5 ms will do */
+	DEAF_MS = 1000,	    /* when no descriptor is left for a connection */
 	MESSAGES_TURN = 16, /* from one client, before others have their turn */
 };
 
@@ -299,7 +299,8 @@ static bool check_times(struct sessions *s, uint64_t now_ms)
 
 			if (!joined && now_ms >= c->deadline_ms)
 				log_warning("worker %u (CPU %u) does not answer; session %u begins "
-					    "without it", late, s->workers->cpu[late], s->number);
+					    "without it",
+					    late, s->workers->cpu[late], s->number);
 			if (joined || now_ms >= c->deadline_ms)
 				welcome(s, c);
 			else

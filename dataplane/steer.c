@@ -7,6 +7,7 @@
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 
+#include <cap-ng.h>
 #include <errno.h>
 #include <libgen.h>
 #include <limits.h>
@@ -92,6 +93,15 @@ static int program_on(unsigned ifindex, struct bpf_prog_info *info)
 	return fd;
 }
 
+/* CAP_SYS_ADMIN finds programs and maps by their ids, and includes CAP_BPF. */
+static bool may_steer(void)
+{
+	capng_get_caps_process();
+	return capng_have_capability(CAPNG_EFFECTIVE, CAP_NET_ADMIN) &&
+	       capng_have_capability(CAPNG_EFFECTIVE, CAP_NET_RAW) &&
+	       capng_have_capability(CAPNG_EFFECTIVE, CAP_SYS_ADMIN);
+}
+
 int steer_claim(const struct dp_port_conf *conf)
 {
 	const char *iface = device_iface(conf->device);
@@ -107,6 +117,12 @@ int steer_claim(const struct dp_port_conf *conf)
 			  conf->device);
 		return -ENODEV;
 	}
+	if (!may_steer()) {
+		log_error("[port %s] device = %s: needs root (CAP_NET_ADMIN, CAP_NET_RAW and "
+			  "CAP_SYS_ADMIN) to start",
+			  conf->name, conf->device);
+		return -EPERM;
+	}
 	err = lock(conf, iface);
 	if (err == -EBUSY)
 		return err;
@@ -115,8 +131,7 @@ int steer_claim(const struct dp_port_conf *conf)
 		return 0;
 	if (fd < 0) {
 		log_error("[port %s] device = %s: cannot look at the interface's XDP program: %s",
-			  conf->name, conf->device,
-			  fd == -EPERM ? "not permitted (needs root)" : strerror(-fd));
+			  conf->name, conf->device, strerror(-fd));
 		return fd;
 	}
 	close(fd);
@@ -129,7 +144,8 @@ int steer_claim(const struct dp_port_conf *conf)
 	err = bpf_xdp_detach((int)ifindex, 0, NULL);
 	if (err < 0) {
 		log_error("[port %s] device = %s: cannot take off the XDP program that an earlier "
-			  "run left behind: %s", conf->name, conf->device, strerror(-err));
+			  "run left behind: %s",
+			  conf->name, conf->device, strerror(-err));
 		return err;
 	}
 	log_info("[port %s] took off the steering program that an earlier run left on %s",
@@ -181,7 +197,8 @@ int steer_open(struct steer *s, const struct dpconf *conf)
 
 		if (err < 0) {
 			log_error("[port %s] device = %s: cannot open the steering program's maps: "
-				  "%s", conf->port[i].name, conf->port[i].device, strerror(-err));
+				  "%s",
+				  conf->port[i].name, conf->port[i].device, strerror(-err));
 			steer_close(s);
 			return err;
 		}

@@ -3,7 +3,7 @@
  * One worker: a thread on a CPU of its own that polls its queues and runs the
  * packet path (pipeline.h) to completion.
  *
- * Who starts it (main.c) allocates a zeroed, cache-aligned struct worker on the
+ * Who starts it (workers.c) allocates a zeroed, cache-aligned struct worker on the
  * worker's own NUMA node, fills in the first group of fields, calls
  * worker_init() and then runs worker_run() on the CPU. From then on the worker
  * shares with the housekeeping thread only the second group, which that thread

@@ -108,11 +108,14 @@ static int share_out(struct workers *w, const struct ports *ports)
 
 			if (to->queue_count == WORKER_MAX_QUEUES) {
 				log_error("cpus: %u workers cannot poll all receive queues: more "
-					  "CPUs, or smaller rx_queues", w->count);
+					  "CPUs, or smaller rx_queues",
+					  w->count);
 				return -E2BIG;
 			}
 			to->queue[to->queue_count++] = (struct worker_queue){
-				.ethdev = port->ethdev, .queue = q, .port = (uint8_t)p,
+				.ethdev = port->ethdev,
+				.queue = q,
+				.port = (uint8_t)p,
 			};
 		}
 	}
@@ -184,8 +187,8 @@ void workers_join(struct workers *w, uint32_t session)
 bool workers_joined(const struct workers *w, uint32_t session, unsigned *late)
 {
 	for (unsigned i = 0; i < w->count; i++) {
-		if (atomic_load_explicit(&w->worker[i]->area->session_seen,
-					 memory_order_acquire) == session)
+		if (atomic_load_explicit(&w->worker[i]->area->session_seen, memory_order_acquire) ==
+		    session)
 			continue;
 		if (late != NULL)
 			*late = i;

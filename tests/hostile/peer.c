@@ -131,8 +131,8 @@ void peer_attach(struct peer *p, const char *path)
 	if (map == MAP_FAILED)
 		fail("cannot map weir-state: %s", strerror(errno));
 	p->state = map;
-	map = mmap(NULL, p->welcome.control_size, PROT_READ | PROT_WRITE, MAP_SHARED,
-		   p->control_fd, 0);
+	map = mmap(NULL, p->welcome.control_size, PROT_READ | PROT_WRITE, MAP_SHARED, p->control_fd,
+		   0);
 	if (map == MAP_FAILED)
 		fail("cannot map weir-control: %s", strerror(errno));
 	p->control = map;
@@ -188,8 +188,8 @@ bool peer_command(struct peer *p, uint32_t type, uint32_t arg, uint64_t generati
 	for (uint32_t i = 0; i < p->welcome.worker_count; i++) {
 		long until = now_ms() + PATIENCE_MS;
 
-		while (weir_ring_push(&p->control->worker[i].cmd,
-				      &p->state->worker[i].cmd_head, &m) != 0) {
+		while (weir_ring_push(&p->control->worker[i].cmd, &p->state->worker[i].cmd_head,
+				      &m) != 0) {
 			if (now_ms() > until)
 				return false;
 			sleep_us(200);

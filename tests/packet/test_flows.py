@@ -118,6 +118,29 @@ def test_weight_0_takes_no_flow_and_a_thousand_backends_do():
     check(len(set(chosen(result.frames[0]))) > 900, "most of 1,000 backends have a flow")
 
 
+def test_only_flows_of_a_disabled_backend_go_elsewhere():
+    frames = [tcp(sport, src=src) for src, sport in flows(2000)]
+    before = Lab(pool("l2", BACKENDS) + SERVICES, [frames]).run()
+    conf = pool("l2", BACKENDS, each=lambda i: "state=disabled" if i == 4 else "")
+    after = Lab(conf + SERVICES, [frames]).run()
+    equal("drops", after.drops, {})
+    moved = collections.Counter()
+    for old, new in zip(chosen(before.frames[0]), chosen(after.frames[0])):
+        if old == 4:
+            moved[new] += 1
+        else:
+            equal("backend of a flow that b4 never had", new, old)
+    equal("b4's flows on b4", moved[4], 0)
+    equal("backends that took some of them", len(moved), BACKENDS - 1)
+
+
+def test_without_a_backend_that_serves_packets_are_counted():
+    frames = [tcp(sport, src=src) for src, sport in flows(50)]
+    result = Lab(pool("l2", 3, each=lambda i: "state=disabled") + SERVICES, [frames]).run()
+    equal("drops", result.drops, {"no-backend": 50})
+    equal("frames that left", len(result.frames[0]), 0)
+
+
 def test_the_exact_port_wins_over_every_port():
     conf = (pool("l2", 1) + pool("l2", 1).replace("[pool web]", "[pool rest]")
             .replace("b0 = 10.0.1.1 mac=02:00:00:01:00:00", "b1 = 10.0.1.2 mac=02:00:00:01:00:01")

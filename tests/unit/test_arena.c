@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include <arena.h> /* controlplane's, not the one beside this file */
+#include "../../controlplane/arena.h" /* not the one beside this file */
 
 #include <setjmp.h>
 #include <stdarg.h>
