@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "dpconf.h"
 
+#include "pin.h"
+
 #include <errno.h>
 #include <net/if.h>
 #include <stddef.h>
@@ -27,6 +29,8 @@ const struct conf_opt dpconf_opts[] = {
 	  .help = "memory for packet buffers (DPDK's -m)" },
 	{ "dataplane", "arena_mb", CONF_U32, DP(arena_mb), 0, "32", 1, 4095, .unit = "MB",
 	  .help = "shared memory for lookup tables and snapshots" },
+	{ "dataplane", "pins", CONF_U32, DP(pins), 0, "65536", WEIR_PINS_MIN, WEIR_PINS_MAX,
+	  .unit = "pins", .help = "flows that a worker can keep on a backend while slots move" },
 	{ "dataplane", "mbufs", CONF_U32, DP(mbufs), 0, "0", 0, 4194304, .unit = "packets",
 	  .help = "packet buffers of all ports and queues; 0: computed from queues and rings" },
 	{ "dataplane", "session_socket", CONF_STRING, DP(session_socket), 0,

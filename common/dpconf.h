@@ -37,6 +37,7 @@ struct dpconf {
 	uint32_t huge_pages; /* enum dp_huge */
 	uint32_t start;	     /* enum dp_start */
 	uint32_t memory_mb;  /* EAL memory (mbufs): -m */
+	uint32_t pins;		 /* capacity of each worker's pin table */
 	uint32_t arena_mb;   /* tables and snapshots */
 	uint32_t mbufs;	     /* packet buffers, all ports and queues together; 0: computed */
 	char session_socket[108];

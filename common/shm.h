@@ -28,6 +28,7 @@
 
 #include "bounds.h"
 #include "counters.h"
+#include "pin.h"
 #include "snapshot.h"
 
 #include <assert.h>
@@ -37,7 +38,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define WEIR_LAYOUT_VERSION 1
+#define WEIR_LAYOUT_VERSION 2
 #define WEIR_RING_SLOTS	    256 /* power of two */
 
 enum weir_msg_type {
@@ -134,6 +135,16 @@ struct weir_count {
 };
 static_assert(sizeof(struct weir_count) == 16, "four a cache line");
 
+/* What became of pins (docs/consistency.md). */
+struct weir_pin_counts {
+	_Atomic uint64_t used; /* now */
+	_Atomic uint64_t made, expired, refused, found_elsewhere;
+	_Atomic uint64_t evicted_base, evicted_unconfirmed;
+	/* deciseconds of CLOCK_BOOTTIME when a pin to base was last refused or gave way */
+	_Atomic uint64_t pressure_ds;
+};
+static_assert(sizeof(struct weir_pin_counts) == WEIR_CACHE_LINE, "one line");
+
 /* One per worker, written by that worker alone, read by anyone. */
 struct weir_worker_area {
 	alignas(WEIR_CACHE_LINE) _Atomic uint64_t seen_generation; /* 0: no snapshot yet */
@@ -146,6 +157,7 @@ struct weir_worker_area {
 	alignas(WEIR_CACHE_LINE) struct weir_count drop[WEIR_DROP_ROOM]; /* by enum weir_drop */
 	alignas(WEIR_CACHE_LINE) struct weir_count service[WEIR_MAX_SERVICES];
 	alignas(WEIR_CACHE_LINE) struct weir_count backend[WEIR_MAX_BACKENDS];
+	alignas(WEIR_CACHE_LINE) struct weir_pin_counts pins;
 	alignas(WEIR_CACHE_LINE) struct weir_ring reply; /* worker > control */
 };
 static_assert(sizeof(struct weir_worker_area) % WEIR_CACHE_LINE == 0,
@@ -157,13 +169,27 @@ struct weir_state {
 	uint32_t worker_count;
 	uint64_t control_size; /* bytes of the other memory, arena included */
 	uint64_t start_ms;     /* CLOCK_BOOTTIME when the data plane started */
+	uint32_t pins;	       /* capacity of each worker's pin table */
 	alignas(WEIR_CACHE_LINE) struct weir_worker_area worker[]; /* worker_count */
+	/* behind them, for each worker: weir_pin_bucket[weir_pin_buckets(pins)] */
 };
 #define WEIR_STATE_MAGIC 0x6574617472696577ull
 
-static inline size_t weir_state_size(unsigned workers)
+/* Bytes of the memory for so many workers with tables for so many pins each. */
+static inline size_t weir_state_size(unsigned workers, uint32_t pins)
 {
-	return sizeof(struct weir_state) + workers * sizeof(struct weir_worker_area);
+	return sizeof(struct weir_state) + workers * sizeof(struct weir_worker_area) +
+	       workers * (size_t)weir_pin_buckets(pins) * sizeof(struct weir_pin_bucket);
+}
+
+/* Pin table of a worker; `workers` and `pins` as the caller has checked them. */
+static inline const struct weir_pin_bucket *weir_state_pins(const struct weir_state *s,
+							    unsigned worker, unsigned workers,
+							    uint32_t pins)
+{
+	const struct weir_pin_bucket *first = (const struct weir_pin_bucket *)&s->worker[workers];
+
+	return first + (size_t)worker * weir_pin_buckets(pins);
 }
 
 /* -- written by the control plane ------------------------------------------- */

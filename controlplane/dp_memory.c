@@ -43,6 +43,9 @@ static const char *what_is_wrong(const struct weir_welcome *w, const struct weir
 		return "its layout is of another version";
 	if (s->worker_count != w->worker_count)
 		return "it is not for as many workers as announced";
+	if (s->pins < WEIR_PINS_MIN || s->pins > WEIR_PINS_MAX ||
+	    w->state_size < weir_state_size(w->worker_count, s->pins))
+		return "its pin tables do not fit it";
 	return NULL;
 }
 
@@ -54,7 +57,7 @@ int dp_memory_map(const struct weir_welcome *w, int state_fd, int control_fd,
 	int err;
 
 	if (w->worker_count == 0 || w->worker_count > WEIR_MAX_WORKERS ||
-	    w->state_size < weir_state_size(w->worker_count) ||
+	    w->state_size < weir_state_size(w->worker_count, WEIR_PINS_MIN) ||
 	    w->control_size < sizeof(struct weir_control) + LEAST_ARENA) {
 		snprintf(why, why_len, "its sizes are out of range");
 		return -EINVAL;
@@ -81,6 +84,7 @@ int dp_memory_map(const struct weir_welcome *w, int state_fd, int control_fd,
 	view->arena_size = weir_arena_size(w->control_size);
 	view->session = w->session;
 	view->worker_count = w->worker_count;
+	view->pins = view->state->pins;
 	view->welcome = *w;
 	*out = m;
 	return 0;

@@ -21,6 +21,7 @@ struct dp_view {
 	uint64_t arena_size;
 	uint32_t session;
 	uint32_t worker_count;
+	uint32_t pins; /* capacity of each worker's pin table; weir_state_pins() */
 	struct weir_welcome welcome; /* with the ports, as of the last second */
 };
 

@@ -79,7 +79,8 @@ static int build(struct rte_mbuf *m, const struct weir_explain *q)
 	return 0;
 }
 
-static void run_stages(const struct view *v, const struct egress *egress, struct burst *b,
+static void run_stages(const struct view *v, struct pins *pins, const struct egress *egress,
+		       struct burst *b,
 		       struct weir_explained *out)
 {
 	const struct pkt *p = &b->pkt[0];
@@ -96,7 +97,7 @@ static void run_stages(const struct view *v, const struct egress *egress, struct
 	out->service = p->service;
 	out->pool = p->pool;
 
-	select_burst(v, b);
+	select_burst(v, pins, b);
 	pool = &v->pool[p->pool];
 	out->hash = p->flow_hash;
 	out->slot = weir_slot_of(p->flow_hash, pool->table_len);
@@ -124,14 +125,17 @@ static int explain_by_view(struct explainer *e, const struct worker *w,
 			   const struct weir_explain *q, struct weir_explained *out)
 {
 	struct burst b = { .n = 1 };
+	struct pins pins;
 	int err;
+
+	pins_look(&pins, &w->pins);
 
 	b.pkt[0].mbuf = rte_pktmbuf_alloc(e->pool);
 	if (b.pkt[0].mbuf == NULL)
 		return -ENOMEM;
 	err = build(b.pkt[0].mbuf, q);
 	if (err == 0) {
-		run_stages(&e->view, w->egress, &b, out);
+		run_stages(&e->view, &pins, w->egress, &b, out);
 		out->drop = b.pkt[0].drop;
 		out->generation = e->view.generation;
 	}

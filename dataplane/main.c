@@ -70,7 +70,7 @@ static int make_memories(void)
 	size_t control = sizeof(struct weir_control) + ((size_t)dp.conf.arena_mb << 20);
 	int err;
 
-	err = segment_create("weir-state", weir_state_size(dp.conf.cpu_count), SEGMENT_OURS, huge,
+	err = segment_create("weir-state", weir_state_size(dp.conf.cpu_count, dp.conf.pins), SEGMENT_OURS, huge,
 			     &dp.state);
 	if (err < 0) {
 		log_error("no memory for counters: %s", strerror(-err));

@@ -23,7 +23,11 @@
 
 #include <arpa/inet.h>
 #include <netinet/in.h>
+#include <stdbool.h>
 #include <string.h>
+
+/* First byte, version, and the length of a connection ID. */
+#define QUIC_LONG_MIN 6
 
 #define FRAG_BITS RTE_BE16(RTE_IPV4_HDR_MF_FLAG | RTE_IPV4_HDR_OFFSET_MASK)
 
@@ -51,7 +55,26 @@ static inline enum weir_drop parse_tcp(struct pkt *p, const struct rte_tcp_hdr *
 	return WEIR_DROP_NONE;
 }
 
-static inline enum weir_drop parse_udp(const struct rte_udp_hdr *udp, uint32_t len, uint32_t room)
+/*
+ * A client's first QUIC packet: long header, and the type bits that mean Initial in
+ * its version (RFC 9000, section 17.2.2; RFC 9369, section 3.2). `data`: UDP payload.
+ */
+static inline bool is_quic_initial(const uint8_t *data, uint32_t len)
+{
+	uint32_t version;
+
+	if (likely(len < QUIC_LONG_MIN || (data[0] & 0xc0) != 0xc0))
+		return false;
+	memcpy(&version, data + 1, sizeof(version));
+	if (version == RTE_BE32(0x00000001))
+		return (data[0] & 0x30) == 0x00;
+	if (version == RTE_BE32(0x6b3343cf))
+		return (data[0] & 0x30) == 0x10;
+	return false;
+}
+
+static inline enum weir_drop parse_udp(struct pkt *p, const struct rte_udp_hdr *udp, uint32_t len,
+				       uint32_t room)
 {
 	uint32_t dgram_len;
 
@@ -61,6 +84,8 @@ static inline enum weir_drop parse_udp(const struct rte_udp_hdr *udp, uint32_t l
 	dgram_len = ntohs(udp->dgram_len);
 	if (unlikely(dgram_len < sizeof(*udp) || dgram_len > len))
 		return WEIR_DROP_BAD_HEADER;
+	if (is_quic_initial((const uint8_t *)(udp + 1), room - (uint32_t)sizeof(*udp)))
+		p->flags |= PKT_QUIC_INITIAL;
 	return WEIR_DROP_NONE;
 }
 
@@ -105,7 +130,7 @@ static inline enum weir_drop parse_ipv4(struct pkt *p, union flow_key *k,
 	if (likely(ip->next_proto_id == IPPROTO_TCP)) {
 		drop = parse_tcp(p, (const struct rte_tcp_hdr *)l4, len, held);
 	} else if (ip->next_proto_id == IPPROTO_UDP) {
-		drop = parse_udp((const struct rte_udp_hdr *)l4, len, held);
+		drop = parse_udp(p, (const struct rte_udp_hdr *)l4, len, held);
 	} else {
 		p->flags |= PKT_OTHER_L4;
 		k->v4.sport_be = k->v4.dport_be = 0;

@@ -26,6 +26,7 @@
 
 #define WEIR_BURST 32
 
+struct pins;
 struct rte_mbuf;
 struct view;
 struct worker;
@@ -49,10 +50,11 @@ struct pkt {
 static_assert(sizeof(struct pkt) == 32, "two packets a cache line");
 
 #define PKT_IPV6     (1u << 0)
-#define PKT_OPENER   (1u << 1) /* TCP SYN without ACK; a QUIC Initial is found by select */
+#define PKT_OPENER   (1u << 1) /* TCP SYN without ACK */
 #define PKT_CLOSING  (1u << 2) /* TCP FIN or RST */
 #define PKT_FRAGMENT (1u << 3) /* part of a datagram: ports are missing or will be in others */
 #define PKT_OTHER_L4 (1u << 4) /* neither TCP nor UDP: no ports */
+#define PKT_QUIC_INITIAL (1u << 5) /* UDP that would be one: an opener on `quic` services */
 
 /*
  * What the flow hash covers, in canonical order. Filled by parse: for a plain
@@ -93,7 +95,7 @@ static_assert(sizeof(struct egress) == 8, "one load");
 void rx_burst(struct worker *w, const struct worker_queue *q, struct burst *b); /* rx.c */
 void parse_burst(struct burst *b);						/* parse.c */
 void classify_burst(const struct view *v, struct burst *b);			/* classify.c */
-void select_burst(const struct view *v, struct burst *b);			/* select.c */
+void select_burst(const struct view *v, struct pins *t, struct burst *b);	/* select.c */
 void encap_burst(const struct view *v, const struct egress *ports, struct burst *b); /* encap.c */
 void tx_burst(struct worker *w, struct burst *b);				/* tx.c */
 

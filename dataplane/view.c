@@ -64,6 +64,8 @@ static enum weir_reject take_pool(struct view_pool *out, const struct weir_pool 
 		.table_len = p.table_len,
 		.mode = p.mode,
 		.hash = p.hash,
+		.tcp_window_ms = p.tcp_window_ms,
+		.udp_window_ms = p.udp_window_ms,
 	};
 	return WEIR_REJECT_NONE;
 }

@@ -16,6 +16,7 @@ struct view_pool {
 	uint32_t table_len;
 	uint8_t mode; /* enum weir_mode */
 	uint8_t hash; /* enum weir_hash */
+	uint32_t tcp_window_ms, udp_window_ms; /* pins are kept idle for no less */
 };
 
 struct view {

@@ -56,7 +56,7 @@ static inline uint32_t poll_queues(struct worker *w, struct burst *b)
 		taken += b->n;
 		parse_burst(b);
 		classify_burst(v, b);
-		select_burst(v, b);
+		select_burst(v, &w->pins, b);
 		encap_burst(v, w->egress, b);
 		tx_burst(w, b);
 	}
@@ -86,6 +86,7 @@ void worker_run(struct worker *w)
 		count_add_u64(&w->area->loops, w->loops);
 		w->loops = 0;
 		table_view_poll(w);
+		pins_tick(&w->pins, w->view);
 		if (taken == 0 && w->adaptive)
 			idle(w);
 	}

@@ -21,15 +21,37 @@ static uint64_t boottime_ms(void)
 }
 
 /* The magic comes last: who finds it finds the rest too. */
-static void lay_out(struct workers *w, const struct segment *state, const struct segment *control)
+static void lay_out(struct workers *w, const struct dpconf *conf, const struct segment *state,
+		    const struct segment *control)
 {
 	w->state = state->base;
 	w->state->layout_version = WEIR_LAYOUT_VERSION;
 	w->state->worker_count = w->count;
 	w->state->control_size = control->size;
 	w->state->start_ms = boottime_ms();
+	w->state->pins = conf->pins;
 	atomic_thread_fence(memory_order_release);
 	w->state->magic = WEIR_STATE_MAGIC;
+}
+
+/* Our memory, our mapping: the writable way to a worker's pins. */
+static struct weir_pin_bucket *pins_of(struct weir_state *state, unsigned worker)
+{
+	return (struct weir_pin_bucket *)weir_state_pins(state, worker, state->worker_count,
+							 state->pins);
+}
+
+static void give_pins(struct worker *w, unsigned i, struct weir_state *state)
+{
+	w->pins = (struct pins){
+		.bucket = pins_of(state, i),
+		.mask = weir_pin_buckets(state->pins) - 1,
+		.capacity = state->pins,
+		.area = w->area,
+	};
+	for (unsigned o = 0; o < state->worker_count; o++)
+		if (o != i)
+			w->pins.other[w->pins.other_count++] = pins_of(state, o);
 }
 
 static struct worker *create(unsigned i, struct weir_state *state, const struct segment *control,
@@ -54,6 +76,7 @@ static struct worker *create(unsigned i, struct weir_state *state, const struct 
 		w->egress[p].mtu = port->mtu;
 		w->tx[p] = (struct worker_tx){ .ethdev = port->ethdev, .queue = (uint16_t)i };
 	}
+	give_pins(w, i, state);
 	worker_init(w);
 	return w;
 }
@@ -104,7 +127,7 @@ int workers_create(struct workers *w, const struct dpconf *conf, const struct po
 {
 	*w = (struct workers){ .count = conf->cpu_count };
 	memcpy(w->cpu, conf->cpus, sizeof(w->cpu));
-	lay_out(w, state, control);
+	lay_out(w, conf, state, control);
 	for (unsigned i = 0; i < w->count; i++) {
 		w->worker[i] = create(i, w->state, control, conf, ports);
 		if (w->worker[i] == NULL) {

@@ -31,12 +31,14 @@ static inline void fake_dp_open(struct fake_dp *f, unsigned workers, uint32_t bl
 {
 	size_t control_size = sizeof(struct weir_control) + (size_t)blocks * WEIR_BLOCK;
 
-	*f = (struct fake_dp){ .state = fake_memory(weir_state_size(workers)),
+	*f = (struct fake_dp){ .state = fake_memory(weir_state_size(workers, WEIR_PINS_MIN)),
 			       .control = fake_memory(control_size) };
 	f->view = (struct dp_view){ .state = f->state,
 				    .control = f->control,
 				    .arena_size = weir_arena_size(control_size),
-				    .worker_count = workers };
+				    .worker_count = workers,
+				    .pins = WEIR_PINS_MIN };
+	f->state->pins = WEIR_PINS_MIN;
 	for (unsigned i = 0; i < workers; i++) {
 		struct worker *w = fake_memory(sizeof(*w));
 

@@ -203,18 +203,19 @@ static int setup(void **state)
 	attached = lost = refused = 0;
 	last_why[0] = '\0';
 
-	state_fd = memory(weir_state_size(WORKERS), SEALS);
+	state_fd = memory(weir_state_size(WORKERS, WEIR_PINS_MIN), SEALS);
 	control_fd = memory(sizeof(struct weir_control) + BLOCKS * WEIR_BLOCK, SEALS);
-	shared_state = mmap(NULL, weir_state_size(WORKERS), PROT_READ | PROT_WRITE, MAP_SHARED,
+	shared_state = mmap(NULL, weir_state_size(WORKERS, WEIR_PINS_MIN), PROT_READ | PROT_WRITE, MAP_SHARED,
 			    state_fd, 0);
 	assert_ptr_not_equal(shared_state, MAP_FAILED);
 	shared_state->magic = WEIR_STATE_MAGIC;
 	shared_state->layout_version = WEIR_LAYOUT_VERSION;
 	shared_state->worker_count = WORKERS;
+	shared_state->pins = WEIR_PINS_MIN;
 	welcome = (struct weir_welcome){
 		.head = head(WEIR_WELCOME, 0),
 		.session = 42,
-		.state_size = weir_state_size(WORKERS),
+		.state_size = weir_state_size(WORKERS, WEIR_PINS_MIN),
 		.control_size = sizeof(struct weir_control) + BLOCKS * WEIR_BLOCK,
 		.worker_count = WORKERS,
 		.version = "test",
@@ -235,7 +236,7 @@ static int teardown(void **state)
 	if (client >= 0)
 		close(client);
 	client = -1;
-	munmap(shared_state, weir_state_size(WORKERS));
+	munmap(shared_state, weir_state_size(WORKERS, WEIR_PINS_MIN));
 	close(listener);
 	close(state_fd);
 	close(control_fd);

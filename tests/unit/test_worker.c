@@ -38,6 +38,7 @@ static uint16_t ethdev[2];
 static struct weir_worker_area *area;
 static struct weir_control_worker *control;
 static uint8_t *arena;
+static struct weir_pin_bucket *pins;
 static struct worker *w;
 static pthread_t thread;
 
@@ -68,6 +69,7 @@ static int setup(void **state)
 	area = zeroed(sizeof(*area));
 	control = zeroed(sizeof(*control));
 	arena = zeroed(ARENA_SIZE);
+	pins = zeroed(weir_pin_buckets(WEIR_PINS_MIN) * sizeof(*pins));
 	w = zeroed(sizeof(*w));
 	*w = (struct worker){
 		.area = area,
@@ -79,6 +81,8 @@ static int setup(void **state)
 		.egress = { { .mac = { 2, 0, 0, 0, 1, 0 }, .mtu = 1500 },
 			    { .mac = { 2, 0, 0, 0, 1, 1 }, .mtu = 1500 } },
 		.tx = { { .ethdev = ethdev[0] }, { .ethdev = ethdev[1] } },
+		.pins = { .bucket = pins, .mask = weir_pin_buckets(WEIR_PINS_MIN) - 1,
+			  .capacity = WEIR_PINS_MIN, .area = area },
 	};
 	worker_init(w);
 
@@ -117,6 +121,7 @@ static int teardown(void **state)
 	free(area);
 	free(control);
 	free(arena);
+	free(pins);
 	free(w);
 	return 0;
 }

@@ -1,0 +1,108 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * Pins: "this flow stays on that backend". Made only for flows in slots that are
+ * not settled (docs/consistency.md).
+ *
+ *   writer: one worker, its own table (dataplane/pins.c)
+ *   reader: the other workers, for a flow that changed queue; the control plane,
+ *           which counts the pins that still hold a slot or a backend
+ *
+ * A table is an array of buckets; a hash has two buckets where it can stand. The
+ * slot of a pin follows from its hash and the table length of its pool, so a pin
+ * is complete as (flow hash, backend) and means the same on another Weir.
+ *
+ * Readers see a pin whole: the writer stores hash = 0, then meta, then the new
+ * hash; a reader loads hash, meta and hash again, and takes it if both agree.
+ */
+#ifndef WEIR_PIN_H
+#define WEIR_PIN_H
+
+#include "bounds.h"
+
+#include <assert.h>
+#include <stdalign.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#define WEIR_PIN_WAYS 8
+#define WEIR_PINS_DEFAULT 65536
+#define WEIR_PINS_MIN 1024
+#define WEIR_PINS_MAX (1u << 20) /* the second bucket's bits end below the slot's */
+
+/* 16 bytes a pin; a look-up that finds nothing reads one line of each bucket. */
+struct weir_pin_bucket {
+	alignas(WEIR_CACHE_LINE) _Atomic uint64_t hash[WEIR_PIN_WAYS]; /* 0: free */
+	_Atomic uint64_t meta[WEIR_PIN_WAYS];			       /* weir_pin_meta() */
+};
+static_assert(sizeof(struct weir_pin_bucket) == 2 * WEIR_CACHE_LINE, "two lines");
+
+/* meta: bits 0-13 backend index, 14-16 flags, 18-27 pool index, 32-63 time of the
+ * last packet, deciseconds of CLOCK_BOOTTIME. */
+#define WEIR_PIN_CONFIRMED (1u << 14) /* a packet that is no opener has used it */
+#define WEIR_PIN_TCP	   (1u << 15)
+#define WEIR_PIN_CLOSING   (1u << 16) /* FIN or RST was seen */
+
+static_assert(WEIR_MAX_BACKENDS <= 1 << 14 && WEIR_MAX_POOLS <= 1 << 10, "bits of weir_pin");
+
+static inline uint64_t weir_pin_meta(unsigned backend, unsigned flags, unsigned pool,
+				     uint32_t last_ds)
+{
+	return (uint64_t)last_ds << 32 | (uint64_t)pool << 18 | flags | backend;
+}
+
+static inline unsigned weir_pin_backend(uint64_t meta)
+{
+	return meta & (WEIR_MAX_BACKENDS - 1);
+}
+
+static inline unsigned weir_pin_pool(uint64_t meta)
+{
+	return meta >> 18 & (WEIR_MAX_POOLS - 1);
+}
+
+static inline uint32_t weir_pin_last_ds(uint64_t meta)
+{
+	return (uint32_t)(meta >> 32);
+}
+
+/* Buckets of a table for `pins` pins: twice the room, a power of two. */
+static inline uint32_t weir_pin_buckets(uint32_t pins)
+{
+	uint32_t n = 2 * WEIR_PINS_MIN / WEIR_PIN_WAYS;
+
+	while (n * WEIR_PIN_WAYS < 2 * pins)
+		n *= 2;
+	return n;
+}
+
+/* The high bits of a hash choose its slot, and pins gather in few slots: the
+ * buckets come from the low bits. mask: buckets - 1. */
+static inline uint32_t weir_pin_bucket1(uint64_t hash, uint32_t mask)
+{
+	return (uint32_t)hash & mask;
+}
+
+static inline uint32_t weir_pin_bucket2(uint64_t hash, uint32_t mask)
+{
+	return (uint32_t)(hash >> 24) & mask;
+}
+
+/* 0 marks a free place: the one flow that hashes to it shares the next value. */
+static inline uint64_t weir_pin_key(uint64_t flow_hash)
+{
+	return flow_hash + (flow_hash == 0);
+}
+
+/* Read place `i` of a bucket that another thread writes. False: free, or changing. */
+static inline bool weir_pin_read(const struct weir_pin_bucket *b, unsigned i, uint64_t *hash,
+				 uint64_t *meta)
+{
+	*hash = atomic_load_explicit(&b->hash[i], memory_order_acquire);
+	if (*hash == 0)
+		return false;
+	*meta = atomic_load_explicit(&b->meta[i], memory_order_acquire);
+	return atomic_load_explicit(&b->hash[i], memory_order_relaxed) == *hash;
+}
+
+#endif /* WEIR_PIN_H */

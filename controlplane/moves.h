@@ -1,0 +1,76 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * The slots of one pool while their owners change: who owns each (cur), who owned
+ * it before the change that still goes on (base), and for how long yet
+ * (docs/consistency.md). Pure: no clock, no socket, no shared memory; the caller
+ * brings the time and what it knows of the backends.
+ *
+ *   settled  base = cur, no pins
+ *   moving   base still serves flows that began before; ends for TCP and UDP apart
+ *   pinned   base = cur again, but workers may hold pins to others
+ */
+#ifndef WEIR_MOVES_H
+#define WEIR_MOVES_H
+
+#include "snapshot.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#define MOVES_NOBODY UINT16_MAX /* no backend serves: openers are dropped */
+
+/* Flags of a slot; 0: settled. TCP, UDP: the window of that protocol is open. */
+enum { MOVES_TCP = 1, MOVES_UDP = 2, MOVES_PINNED = 4 };
+
+struct moves {
+	uint32_t len;
+	uint16_t *cur, *base; /* [len] backend indices or MOVES_NOBODY; equal unless moving */
+	uint64_t *since_ms;   /* [len] CLOCK_BOOTTIME when the move began */
+	uint8_t *state;	      /* [len] MOVES_* */
+	uint32_t moving, pinned; /* slots in these states */
+};
+
+/* What a step needs to know; arrays are indexed by backend index. */
+struct moves_env {
+	uint64_t now_ms;	     /* CLOCK_BOOTTIME */
+	const bool *forwards;	     /* enabled or draining, and not down */
+	const uint64_t *deadline_ms; /* of a drain, CLOCK_BOOTTIME; 0: none */
+	uint32_t tcp_window_ms, udp_window_ms;
+	/* The last time that a worker had no room for a pin to base, or took one's
+	 * room: a window is open for its whole length after that. 0: never. */
+	uint64_t pressure_ms;
+};
+
+/* All settled, owned by nobody. Returns 0 or -ENOMEM. */
+int moves_create(struct moves *m, uint32_t len);
+void moves_free(struct moves *m);
+
+/* New owners, [len], from owners.c. Returns true if an entry of the table changes. */
+bool moves_assign(struct moves *m, const struct moves_env *env, const uint16_t *owner);
+
+/* End the windows that are over and the moves whose base is gone. True: changed. */
+bool moves_expire(struct moves *m, const struct moves_env *env);
+
+/*
+ * Settle pinned slots. held: bit per slot (bit s % 8 of byte s / 8): some worker has
+ * a pin for it, read after every worker had taken the table that has them pinned.
+ * True: changed.
+ */
+bool moves_settle(struct moves *m, const uint8_t *held);
+
+/* When the next window ends, CLOCK_BOOTTIME ms; UINT64_MAX: no slot is moving. */
+uint64_t moves_next_ms(const struct moves *m, const struct moves_env *env);
+
+/* Slots that still have this backend as base, with an open window. */
+uint32_t moves_held_by(const struct moves *m, uint16_t backend);
+
+/* The table for the workers; `move` is filled when m->moving != 0, and may be NULL
+ * when it is 0. */
+void moves_write(const struct moves *m, weir_slot *slot, struct weir_move *move);
+
+/* The way back, for a control plane that found this table in force. move: NULL when
+ * the pool's table has none. */
+void moves_read(struct moves *m, const weir_slot *slot, const struct weir_move *move,
+		uint64_t now_ms);
+
+#endif /* WEIR_MOVES_H */

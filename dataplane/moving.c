@@ -1,0 +1,117 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "moving.h"
+
+#include "count.h"
+
+#include <rte_branch_prediction.h>
+
+/* What is known of the packet's slot, with every field loaded once. */
+struct slot_view {
+	unsigned cur, base; /* cur: MOVING_NOBODY if no backend takes new flows */
+	bool moving;	/* for this packet's protocol */
+	bool grace;	/* began less than MOVING_GRACE_MS ago */
+};
+
+static struct slot_view look(const struct pins *t, const struct view_pool *pool, uint32_t slot,
+			     weir_slot s, bool tcp)
+{
+	struct slot_view w = { .cur = weir_slot_backend(s), .base = weir_slot_backend(s) };
+	struct weir_move m;
+
+	if (weir_slot_state(s) != WEIR_SLOT_MOVING || pool->move == NULL)
+		return w;
+	m = pool->move[slot];
+	if (w.cur == (m.base & WEIR_SLOT_BACKEND_MASK))
+		w.cur = MOVING_NOBODY;
+	w.moving = tcp ? m.tcp : m.udp;
+	if (!w.moving)
+		return w;
+	w.base = m.base & WEIR_SLOT_BACKEND_MASK;
+	/* A worker's clock is some ms behind: a grace of 3.0 to 3.1 s is kept. */
+	w.grace = (int32_t)(t->now_ds * 100u - m.since_ms) < MOVING_GRACE_MS;
+	return w;
+}
+
+static bool forwards(const struct view *v, unsigned backend)
+{
+	return backend < v->backend_count && v->backend[backend].flags & WEIR_BACKEND_FORWARD;
+}
+
+static uint64_t refreshed(const struct pins *t, uint64_t meta, const struct pkt *p, bool opener)
+{
+	meta = (meta & UINT32_MAX) | (uint64_t)t->now_ds << 32;
+	if (!opener)
+		meta |= WEIR_PIN_CONFIRMED;
+	if (p->flags & PKT_CLOSING)
+		meta |= WEIR_PIN_CLOSING;
+	return meta;
+}
+
+/* The pin to go by, our own or another worker's: its meta, refreshed; 0: none. */
+static uint64_t pin_of(struct pins *t, const struct view *v, const struct pkt *p,
+		       const struct slot_view *w, bool opener)
+{
+	struct pin_ref r = pins_find(t, p->flow_hash);
+	uint64_t meta;
+
+	if (r.bucket != NULL)
+		meta = atomic_load_explicit(&r.bucket->meta[r.way], memory_order_relaxed);
+	else
+		meta = pins_find_elsewhere(t, p->flow_hash);
+	if (meta == 0)
+		return 0;
+
+	/* Nothing keeps a flow on a backend that is gone; and with nobody to go
+	 * back to, a pin to the owner says nothing. */
+	if (!forwards(v, weir_pin_backend(meta)) ||
+	    (!w->moving && weir_pin_backend(meta) == w->cur)) {
+		if (r.bucket != NULL && !t->read_only)
+			pins_drop(t, r);
+		return 0;
+	}
+	if (t->read_only)
+		return meta;
+
+	/* The same port used again: a new flow of which nothing is known yet. */
+	if (opener && meta & WEIR_PIN_CLOSING)
+		meta &= ~(uint64_t)(WEIR_PIN_CLOSING | WEIR_PIN_CONFIRMED);
+	meta = refreshed(t, meta, p, opener);
+	if (r.bucket != NULL) {
+		atomic_store_explicit(&r.bucket->meta[r.way], meta, memory_order_relaxed);
+	} else {
+		count_add_u64(&t->area->pins.found_elsewhere, 1);
+		(void)pins_put(t, v, p->flow_hash, meta); /* no room: found there again */
+	}
+	return meta;
+}
+
+unsigned moving_select(struct pins *t, const struct view *v, const struct pkt *p, uint32_t slot,
+		       weir_slot s, bool tcp, bool opener)
+{
+	const struct slot_view w = look(t, &v->pool[p->pool], slot, s, tcp);
+	uint64_t meta = pin_of(t, v, p, &w, opener);
+	unsigned flags = tcp ? WEIR_PIN_TCP : 0;
+
+	if (meta != 0)
+		return weir_pin_backend(meta);
+	if (!w.moving)
+		return w.cur;
+	if (t->read_only)
+		return opener && !w.grace ? w.cur : w.base;
+
+	if (opener) {
+		/* In the grace: base, and no pin before the flow is more than an
+		 * opener. */
+		if (w.grace)
+			return w.base;
+		if (unlikely(w.cur == MOVING_NOBODY))
+			return w.cur;
+		return pins_put(t, v, p->flow_hash,
+				weir_pin_meta(w.cur, flags, p->pool, t->now_ds)) ?
+			       w.cur :
+			       w.base;
+	}
+	flags |= WEIR_PIN_CONFIRMED | (p->flags & PKT_CLOSING ? WEIR_PIN_CLOSING : 0);
+	(void)pins_put(t, v, p->flow_hash, weir_pin_meta(w.base, flags, p->pool, t->now_ds));
+	return w.base;
+}

@@ -1,0 +1,236 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "pins.h"
+
+#include "count.h"
+
+#include <rte_branch_prediction.h>
+
+#include <time.h>
+
+/* Buckets of one step of the sweep. */
+#define SWEEP_STEP 8
+
+/* A pin's standing, in the order in which pins give way. */
+enum standing { PIN_DEAD, PIN_TO_BASE, PIN_UNCONFIRMED, PIN_STAYS };
+
+static struct pin_ref find_in(struct weir_pin_bucket *b, uint64_t key)
+{
+	for (uint32_t i = 0; i < WEIR_PIN_WAYS; i++)
+		if (atomic_load_explicit(&b->hash[i], memory_order_relaxed) == key)
+			return (struct pin_ref){ b, i };
+	return (struct pin_ref){ 0 };
+}
+
+struct pin_ref pins_find(const struct pins *t, uint64_t flow_hash)
+{
+	uint64_t key = weir_pin_key(flow_hash);
+	struct pin_ref r = find_in(&t->bucket[weir_pin_bucket1(key, t->mask)], key);
+
+	if (likely(r.bucket != NULL))
+		return r;
+	return find_in(&t->bucket[weir_pin_bucket2(key, t->mask)], key);
+}
+
+static uint64_t read_from(const struct weir_pin_bucket *b, uint64_t key)
+{
+	uint64_t hash, meta;
+
+	for (unsigned i = 0; i < WEIR_PIN_WAYS; i++)
+		if (weir_pin_read(b, i, &hash, &meta) && hash == key)
+			return meta;
+	return 0;
+}
+
+uint64_t pins_find_elsewhere(const struct pins *t, uint64_t flow_hash)
+{
+	uint64_t key = weir_pin_key(flow_hash), meta = 0;
+
+	for (uint32_t i = 0; i < t->other_count && meta == 0; i++) {
+		meta = read_from(&t->other[i][weir_pin_bucket1(key, t->mask)], key);
+		if (meta == 0)
+			meta = read_from(&t->other[i][weir_pin_bucket2(key, t->mask)], key);
+	}
+	return meta;
+}
+
+static uint32_t idle_limit_ds(const struct view_pool *pool, uint64_t meta)
+{
+	uint32_t limit, window;
+
+	if (meta & WEIR_PIN_CLOSING)
+		return PIN_IDLE_CLOSING_DS;
+	limit = meta & WEIR_PIN_TCP ? PIN_IDLE_TCP_DS : PIN_IDLE_UDP_DS;
+	window = (meta & WEIR_PIN_TCP ? pool->tcp_window_ms : pool->udp_window_ms) / 100;
+	return limit > window ? limit : window;
+}
+
+/* Does the slot's window still stand open for the pin's protocol? */
+static bool window_open(const struct weir_move *m, uint64_t meta)
+{
+	return meta & WEIR_PIN_TCP ? m->tcp : m->udp;
+}
+
+static enum standing standing(const struct pins *t, const struct view *v, uint64_t hash,
+			      uint64_t meta)
+{
+	const struct view_pool *pool = &v->pool[weir_pin_pool(meta)];
+	unsigned backend = weir_pin_backend(meta);
+	uint32_t slot = weir_slot_of(hash, pool->table_len);
+	uint32_t idle_ds = t->now_ds - weir_pin_last_ds(meta);
+	weir_slot s = __atomic_load_n(&pool->slot[slot], __ATOMIC_RELAXED);
+
+	if (backend >= v->backend_count ||
+	    !(v->backend[backend].flags & WEIR_BACKEND_FORWARD) ||
+	    idle_ds > idle_limit_ds(pool, meta))
+		return PIN_DEAD;
+
+	if (weir_slot_state(s) == WEIR_SLOT_MOVING && pool->move != NULL) {
+		const struct weir_move *m = &pool->move[slot];
+
+		if (window_open(m, meta)) {
+			if (backend == m->base)
+				return PIN_TO_BASE;
+		} else if (m->base != weir_slot_backend(s) && backend == weir_slot_backend(s)) {
+			return PIN_DEAD; /* over for this protocol, and the owner needs no pin */
+		}
+	} else if (weir_slot_state(s) != WEIR_SLOT_PINNED || backend == weir_slot_backend(s)) {
+		return PIN_DEAD;
+	}
+	if (!(meta & WEIR_PIN_CONFIRMED) && idle_ds > PIN_CONFIRM_DS)
+		return PIN_UNCONFIRMED;
+	return PIN_STAYS;
+}
+
+static void store(struct pin_ref r, uint64_t key, uint64_t meta)
+{
+	/* weir_pin_read() on another thread must not take the old hash for the new
+	 * meta: see pin.h. */
+	atomic_store_explicit(&r.bucket->hash[r.way], 0, memory_order_relaxed);
+	atomic_thread_fence(memory_order_release);
+	atomic_store_explicit(&r.bucket->meta[r.way], meta, memory_order_relaxed);
+	atomic_store_explicit(&r.bucket->hash[r.way], key, memory_order_release);
+}
+
+void pins_drop(struct pins *t, struct pin_ref r)
+{
+	atomic_store_explicit(&r.bucket->hash[r.way], 0, memory_order_release);
+	t->used--;
+}
+
+/* The place in a bucket that gives way first; *best and *idle say how willingly. */
+static void weigh(const struct pins *t, const struct view *v, struct weir_pin_bucket *b,
+		  struct pin_ref *r, enum standing *best, uint32_t *idle)
+{
+	for (uint32_t i = 0; i < WEIR_PIN_WAYS; i++) {
+		uint64_t hash = atomic_load_explicit(&b->hash[i], memory_order_relaxed);
+		uint64_t meta = atomic_load_explicit(&b->meta[i], memory_order_relaxed);
+		uint32_t idle_ds = t->now_ds - weir_pin_last_ds(meta);
+		enum standing s;
+
+		if (hash == 0)
+			continue;
+		s = standing(t, v, hash, meta);
+		if (s < *best || (s == *best && s != PIN_STAYS && idle_ds > *idle)) {
+			*r = (struct pin_ref){ b, i };
+			*best = s;
+			*idle = idle_ds;
+		}
+	}
+}
+
+static void pressure(struct pins *t)
+{
+	atomic_store_explicit(&t->area->pins.pressure_ds, t->now_ds, memory_order_relaxed);
+}
+
+bool pins_put(struct pins *t, const struct view *v, uint64_t flow_hash, uint64_t meta)
+{
+	uint64_t key = weir_pin_key(flow_hash);
+	struct weir_pin_bucket *b1 = &t->bucket[weir_pin_bucket1(key, t->mask)];
+	struct weir_pin_bucket *b2 = &t->bucket[weir_pin_bucket2(key, t->mask)];
+	enum standing best = PIN_STAYS;
+	struct pin_ref r = { 0 };
+	uint32_t idle = 0;
+
+	if (likely(t->used < t->capacity)) {
+		r = find_in(b1, 0);
+		if (unlikely(r.bucket == NULL))
+			r = find_in(b2, 0);
+	}
+	if (likely(r.bucket != NULL)) {
+		t->used++;
+	} else {
+		weigh(t, v, b1, &r, &best, &idle);
+		weigh(t, v, b2, &r, &best, &idle);
+		if (best == PIN_STAYS) {
+			count_add_u64(&t->area->pins.refused, 1);
+			pressure(t);
+			return false;
+		}
+		if (best == PIN_TO_BASE) {
+			count_add_u64(&t->area->pins.evicted_base, 1);
+			pressure(t);
+		} else if (best == PIN_UNCONFIRMED) {
+			count_add_u64(&t->area->pins.evicted_unconfirmed, 1);
+		} else {
+			count_add_u64(&t->area->pins.expired, 1);
+		}
+	}
+	store(r, key, meta);
+	count_add_u64(&t->area->pins.made, 1);
+	return true;
+}
+
+void pins_sweep(struct pins *t, const struct view *v, uint32_t buckets)
+{
+	while (buckets-- != 0) {
+		struct weir_pin_bucket *b = &t->bucket[t->hand++ & t->mask];
+
+		for (uint32_t i = 0; i < WEIR_PIN_WAYS; i++) {
+			uint64_t hash = atomic_load_explicit(&b->hash[i], memory_order_relaxed);
+			uint64_t meta = atomic_load_explicit(&b->meta[i], memory_order_relaxed);
+
+			if (hash == 0 || standing(t, v, hash, meta) != PIN_DEAD)
+				continue;
+			pins_drop(t, (struct pin_ref){ b, i });
+			count_add_u64(&t->area->pins.expired, 1);
+		}
+	}
+}
+
+static uint32_t boottime_ds(void)
+{
+	struct timespec now; /* no system call: the vDSO has this clock */
+
+	clock_gettime(CLOCK_BOOTTIME, &now);
+	return (uint32_t)((uint64_t)now.tv_sec * 10 + (uint64_t)now.tv_nsec / 100000000);
+}
+
+void pins_tick(struct pins *t, const struct view *v)
+{
+	uint32_t now_ds = boottime_ds(), step;
+
+	if (now_ds != t->now_ds) {
+		t->now_ds = now_ds;
+		t->due = (t->mask + 1) / 10 + 1;
+		atomic_store_explicit(&t->area->pins.used, t->used, memory_order_relaxed);
+	}
+	if (t->used == 0)
+		return;
+	step = t->due < SWEEP_STEP ? t->due : SWEEP_STEP;
+	t->due -= step;
+	pins_sweep(t, v, step);
+}
+
+void pins_look(struct pins *t, const struct pins *of)
+{
+	*t = (struct pins){
+		.bucket = of->bucket,
+		.mask = of->mask,
+		.now_ds = boottime_ds(),
+		.read_only = true,
+		.other_count = of->other_count,
+	};
+	for (uint32_t i = 0; i < of->other_count; i++)
+		t->other[i] = of->other[i];
+}

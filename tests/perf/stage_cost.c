@@ -1,0 +1,152 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * The packet path over a fixed burst, again and again, for a tool that counts
+ * instructions (tests/perf/stages.sh): the real stages by the real worker's view,
+ * input from a ring device, output to a device that forgets.
+ *
+ *   stage_cost l2|ipip ROUNDS
+ *
+ * Every stage sees 32 packets a round, all of them of different flows of one
+ * service, forwarded; prints the number of packets that were sent.
+ */
+#include "worker.h"
+
+#include <rte_eal.h>
+#include <rte_eth_ring.h>
+#include <rte_ethdev.h>
+#include <rte_mbuf.h>
+#include <rte_ring.h>
+
+#include <netinet/in.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define SLOTS	 65537
+#define BACKENDS 1000
+#define VIP	 0xcb00710au
+
+static struct weir_worker_area area;
+static struct weir_control_worker control;
+static weir_slot slot[SLOTS];
+static struct weir_backend backend[BACKENDS];
+static struct weir_lookup lookup[1 << WEIR_LOOKUP_MIN_BITS];
+static struct weir_pin_bucket pins[WEIR_PINS_MIN * 2 / WEIR_PIN_WAYS];
+static struct worker w;
+static struct view view;
+
+static void die(const char *what)
+{
+	fprintf(stderr, "stage_cost: %s\n", what);
+	exit(1);
+}
+
+/* An ACK of flow number `flow`, 60 bytes. */
+static void fill(uint8_t *f, uint32_t flow)
+{
+	static const uint8_t packet[60] = {
+		2, 0, 0, 0, 0, 1, 2, 0, 0, 0, 0, 2, 8, 0,		 /* Ethernet */
+		0x45, 0, 0, 40, 0, 0, 0x40, 0, 64, IPPROTO_TCP, 0, 0,	 /* IPv4 */
+		198, 51, 100, 0, 203, 0, 113, 10,			 /* addresses */
+		0x9c, 0x40, 0, 80, 0, 0, 0, 1, 0, 0, 0, 1, 0x50, 0x10, 0xff, 0xff,
+	};
+
+	memcpy(f, packet, sizeof(packet));
+	f[29] = (uint8_t)flow;
+	f[35] = (uint8_t)(flow >> 8);
+}
+
+static void make_view(unsigned encap)
+{
+	uint64_t k0 = weir_lookup_k0(4, IPPROTO_TCP, htons(80), htonl(VIP));
+
+	for (uint32_t i = 0; i < SLOTS; i++)
+		slot[i] = weir_slot_make(WEIR_SLOT_SETTLED, i * 7919u % BACKENDS);
+	for (unsigned i = 0; i < BACKENDS; i++) {
+		backend[i] = (struct weir_backend){
+			.dmac = { 2, 0, 0, 0, (uint8_t)(i >> 8), (uint8_t)i },
+			.port = 1,
+			.flags = WEIR_BACKEND_FORWARD | WEIR_BACKEND_RESOLVED,
+			.encap = (uint8_t)encap,
+			.mtu = 1500,
+		};
+		memcpy(backend[i].outer, "\x45\0\0\0\0\0\x40\0\x40\x04\0\0\x0a\0\0\x01\x0a\0\0\x02", 20);
+	}
+	lookup[weir_lookup_home(k0, 0, 0, WEIR_LOOKUP_MIN_BITS)] = (struct weir_lookup){ .k0 = k0 };
+	view_none(&view);
+	view.generation = 1;
+	view.flow_seed = 42;
+	view.lookup = lookup;
+	view.lookup_bits = WEIR_LOOKUP_MIN_BITS;
+	view.backend = backend;
+	view.backend_count = BACKENDS;
+	view.pool_count = 1;
+	view.pool[0].slot = slot;
+	view.pool[0].table_len = SLOTS;
+}
+
+static struct rte_ring *make_ports(uint16_t ethdev[2])
+{
+	struct rte_ring *in = rte_ring_create("in", 64, SOCKET_ID_ANY, RING_F_SP_ENQ | RING_F_SC_DEQ);
+	int out;
+
+	if (in == NULL || (out = rte_eth_from_rings("in", &in, 1, &in, 1, 0)) < 0)
+		die("no ring device");
+	ethdev[0] = (uint16_t)out;
+	if (rte_eth_dev_get_port_by_name("net_null0", &ethdev[1]) < 0)
+		die("no null device");
+	return in;
+}
+
+int main(int argc, char **argv)
+{
+	const char *eal[] = { "stage_cost", "--no-huge", "--no-shconf", "--no-pci", "--no-telemetry",
+			      "-m", "64", "-l", "0", "--vdev=net_null0", "--log-level", "error" };
+	struct rte_eth_conf conf = { 0 };
+	struct worker_queue queue = { 0 };
+	struct rte_mempool *pool;
+	struct rte_ring *in;
+	struct burst b;
+	uint16_t ethdev[2];
+
+	if (argc != 3 || (strcmp(argv[1], "l2") != 0 && strcmp(argv[1], "ipip") != 0))
+		die("usage: stage_cost l2|ipip ROUNDS");
+	if (rte_eal_init(sizeof(eal) / sizeof(eal[0]), (char **)eal) < 0)
+		die("DPDK does not start");
+	pool = rte_pktmbuf_pool_create("buffers", 1023, 250, 0, RTE_MBUF_DEFAULT_BUF_SIZE, SOCKET_ID_ANY);
+	in = make_ports(ethdev);
+	for (unsigned i = 0; i < 2; i++)
+		if (rte_eth_dev_configure(ethdev[i], 1, 1, &conf) < 0 ||
+		    rte_eth_rx_queue_setup(ethdev[i], 0, 64, SOCKET_ID_ANY, NULL, pool) < 0 ||
+		    rte_eth_tx_queue_setup(ethdev[i], 0, 64, SOCKET_ID_ANY, NULL) < 0 ||
+		    rte_eth_dev_start(ethdev[i]) < 0)
+			die("a device does not start");
+
+	make_view(strcmp(argv[1], "ipip") == 0 ? WEIR_ENCAP_IPIP4 : WEIR_ENCAP_L2);
+	w = (struct worker){ .area = &area, .control = &control };
+	worker_init(&w);
+	w.pins = (struct pins){ .bucket = pins, .mask = sizeof(pins) / sizeof(pins[0]) - 1,
+				.capacity = WEIR_PINS_MIN, .area = &area };
+	w.egress[1].mtu = 1500;
+	w.tx[1].ethdev = ethdev[1];
+	queue.ethdev = ethdev[0];
+
+	for (long round = 0, rounds = atol(argv[2]); round < rounds; round++) {
+		struct rte_mbuf *m[WEIR_BURST];
+
+		if (rte_pktmbuf_alloc_bulk(pool, m, WEIR_BURST) != 0)
+			die("no packet buffers");
+		for (uint32_t i = 0; i < WEIR_BURST; i++)
+			fill((uint8_t *)rte_pktmbuf_append(m[i], 60), (uint32_t)round * WEIR_BURST + i);
+		rte_ring_enqueue_bulk(in, (void **)m, WEIR_BURST, NULL);
+
+		rx_burst(&w, &queue, &b);
+		parse_burst(&b);
+		classify_burst(&view, &b);
+		select_burst(&view, &w.pins, &b);
+		encap_burst(&view, w.egress, &b);
+		tx_burst(&w, &b);
+	}
+	printf("%lu\n", (unsigned long)atomic_load(&area.tx[1].packets));
+	return atomic_load(&area.tx[1].packets) == (uint64_t)atol(argv[2]) * WEIR_BURST ? 0 : 1;
+}

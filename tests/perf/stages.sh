@@ -1,0 +1,70 @@
+#!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
+#
+# Instructions per packet of each stage, counted by valgrind's callgrind over a fixed
+# burst: the same on every run of one binary, whatever else the machine does. A stage
+# that takes over 10 % more than tests/perf/stages.txt says fails.
+#
+#   tests/perf/stages.sh            compare
+#   tests/perf/stages.sh --accept   write what is measured into stages.txt: for a change
+#                                   that is worth it, in the commit that makes it
+#
+# rx and tx include the driver's part (net_ring, net_null); WEIR_BUILD: a release build.
+set -euo pipefail
+
+here=$(cd "$(dirname "$0")" && pwd)
+known=$here/stages.txt
+program=${WEIR_BUILD:-$here/../../build}/tests/perf/stage_cost
+rounds=2000
+tmp=$(mktemp -d)
+trap 'rm -rf "$tmp"' EXIT
+
+# "CASE STAGE INSTRUCTIONS", a line a stage
+measure() {
+    local case=$1 packets
+
+    packets=$(valgrind --tool=callgrind --callgrind-out-file="$tmp/$case" "$program" "$case" $rounds 2>"$tmp/log") || {
+        cat "$tmp/log" >&2
+        return 1
+    }
+    callgrind_annotate --inclusive=yes --threshold=100 "$tmp/$case" |
+        awk -v case="$case" -v packets="$packets" '
+            match($0, /dataplane\/[a-z]+\.c:[a-z]+_burst /) {
+                stage = substr($0, RSTART, RLENGTH); sub(/.*:/, "", stage); sub(/_burst /, "", stage)
+                count = $1; gsub(/,/, "", count)
+                if (!(stage in seen)) printf "%s %s %.1f\n", case, stage, count / packets
+                seen[stage] = 1
+            }' | sort
+}
+
+for case in l2 ipip; do
+    measure $case
+done >"$tmp/measured"
+
+if [ "${1-}" = --accept ]; then
+    {
+        echo "# instructions per packet: case, stage, count. Written by tests/perf/stages.sh --accept"
+        cat "$tmp/measured"
+    } >"$known"
+    echo "written: $known"
+    exit
+fi
+
+failed=0
+while read -r case stage count; do
+    was=$(awk -v c="$case" -v s="$stage" '$1 == c && $2 == s { print $3 }' "$known")
+    if [ -n "$was" ] && awk -v a="$count" -v b="$was" 'BEGIN { exit !(a <= b * 1.1) }'; then
+        echo "ok $case-$stage"
+    else
+        echo "FAIL $case-$stage: $count instructions a packet, ${was:-none} in tests/perf/stages.txt; if that is worth it: tests/perf/stages.sh --accept"
+        failed=1
+    fi
+done <"$tmp/measured"
+# a stage that is not measured any more would pass for ever
+for stage in rx parse classify select encap tx; do
+    grep -q "^l2 $stage " "$tmp/measured" && grep -q "^ipip $stage " "$tmp/measured" || {
+        echo "FAIL $stage: not found in what callgrind counted"
+        failed=1
+    }
+done
+exit $failed
