@@ -12,7 +12,12 @@
 
 enum { DRAIN_MAX_S = 30 * 24 * 3600 };
 
-#define NAME_PARAM(member, out) { member, RPC_STRING, true, 1, WEIR_NAME_LEN - 1, out }
+/* The name of a pool or backend, as a row of a parameter table. */
+#define NAME_PARAM(member, into)                                                  \
+	{                                                                         \
+		.name = member, .type = RPC_STRING, .required = true, .least = 1, \
+		.most = WEIR_NAME_LEN - 1, .out = into                            \
+	}
 
 /* The backend that runs now, or NULL with *err filled. */
 static struct backend *find(const struct controlplane *cp, const char *pool, const char *name,
@@ -140,9 +145,8 @@ json_t *cmd_backend_remove(struct controlplane *cp, const json_t *params, struct
 	if (b == NULL)
 		return NULL;
 	if (b->conf.admin != ADMIN_DISABLED && !force)
-		return rpc_fail(err, RPC_CONFLICT,
-				"%s/%s is %s: %sdisable it first, or use force", pool, name,
-				admin_text(b->conf.admin),
+		return rpc_fail(err, RPC_CONFLICT, "%s/%s is %s: %sdisable it first, or use force",
+				pool, name, admin_text(b->conf.admin),
 				b->conf.admin == ADMIN_ENABLED ? "drain or " : "");
 	next = change_begin(cp, err);
 	if (next == NULL)
@@ -239,7 +243,8 @@ json_t *cmd_backend_drain(struct controlplane *cp, const json_t *params, struct 
 		return NULL;
 	if (b->conf.admin == ADMIN_DRAINING)
 		return rpc_fail(err, RPC_CONFLICT, "%s/%s is draining already%s", pool, name,
-				b->conf.drain_deadline_ms != 0 ? "; the first deadline stands" : "");
+				b->conf.drain_deadline_ms != 0 ? "; the first deadline stands"
+							       : "");
 	if (b->conf.admin == ADMIN_DISABLED)
 		return rpc_fail(err, RPC_CONFLICT,
 				"%s/%s is disabled: it takes no packets and has nothing to drain",

@@ -56,8 +56,7 @@ json_t *cmd_reload(struct controlplane *cp, const json_t *params, struct rpc_err
 
 	if (!rpc_params(params, NULL, 0, err) || !change_reload(cp, &changed, &warnings, err))
 		return NULL;
-	result = json_pack("{s:i, s:o}", "changed", (int)changed, "warnings",
-			   sentences(&warnings));
+	result = json_pack("{s:i, s:o}", "changed", (int)changed, "warnings", sentences(&warnings));
 	conf_errors_free(&warnings);
 	return result;
 }

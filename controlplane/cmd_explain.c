@@ -4,6 +4,7 @@
  * and sends nothing; here indices become names, and the slot's owner gets a reason.
  */
 #include "cmd.h"
+#include "json_put.h"
 
 #include <errno.h>
 #include <netinet/in.h>
@@ -76,8 +77,8 @@ static bool parse(const json_t *params, struct weir_explain *q, struct rpc_error
 		return false;
 	}
 	if (!parse_endpoint(destination, &dst, &q->dport)) {
-		rpc_fail(err, RPC_BAD_PARAMS,
-			 "destination: ADDRESS:PORT or [ADDRESS]:PORT, not %s", destination);
+		rpc_fail(err, RPC_BAD_PARAMS, "destination: ADDRESS:PORT or [ADDRESS]:PORT, not %s",
+			 destination);
 		return false;
 	}
 	if (src.family != dst.family) {
@@ -151,9 +152,8 @@ static void why_backend(const struct pool *p, const struct backend *b, uint32_t 
 		snprintf(why, len, "slot %u of pool %s belongs to %s, which %s; %s stands in", slot,
 			 p->conf.name, owner->conf.name, state, b->conf.name);
 	else
-		snprintf(why, len, "slot %u of pool %s is with %s; a table that gives it to %s is "
-				   "on its way",
-			 slot, p->conf.name, b->conf.name, owner->conf.name);
+		snprintf(why, len, "slot %u of pool %s is with %s, and on its way to %s", slot,
+			 p->conf.name, b->conf.name, owner->conf.name);
 }
 
 /* Largest outer IP packet that may go to it: the pool's or the way's. */
@@ -207,14 +207,16 @@ static json_t *frame_json(const struct controlplane *cp, const struct weir_expla
 {
 	const struct dp_view *dp = dp_session_view(cp->dp);
 	size_t len = a->header_len <= sizeof(a->header) ? a->header_len : sizeof(a->header);
+	bool has_name = dp != NULL && a->port < WEIR_MAX_PORTS;
+	json_t *v;
 
 	if (a->drop != WEIR_DROP_NONE)
 		return json_null();
-	return json_pack("{s:i, s:s?, s:o}", "length", (int)a->frame_len, "port",
-			 dp != NULL && a->port < WEIR_MAX_PORTS ?
-				 dp->welcome.ports.port[a->port].name :
-				 NULL,
-			 "header", hex(a->header, len));
+	v = json_object();
+	json_put_number(v, "length", a->frame_len);
+	json_put_text(v, "port", has_name ? dp->welcome.ports.port[a->port].name : NULL);
+	json_object_set_new(v, "header", hex(a->header, len));
+	return v;
 }
 
 static json_t *answer_json(const struct controlplane *cp, const struct weir_explained *a)
@@ -237,15 +239,18 @@ static json_t *answer_json(const struct controlplane *cp, const struct weir_expl
 		snprintf(why, sizeof(why), "a service that has changed since");
 	snprintf(hash, sizeof(hash), "%016llx", (unsigned long long)a->hash);
 
-	v = json_pack("{s:I, s:s?, s:s?, s:s?, s:s?, s:s, s:s, s:o}", "generation",
-		      (json_int_t)a->generation, "service", s != NULL ? s->conf.name : NULL, "pool",
-		      p != NULL ? p->conf.name : NULL, "backend", b != NULL ? b->conf.name : NULL,
-		      "address", b != NULL ? weir_addr_text(&b->conf.addr, addr) : NULL, "drop",
-		      weir_drop_name(a->drop), "why", why, "frame", frame_json(cp, a));
-	json_object_set_new(v, "hash", a->reached >= 1 ? json_string(hash) : json_null());
+	v = json_object();
+	json_put_text(v, "service", s != NULL ? s->conf.name : NULL);
+	json_put_text(v, "pool", p != NULL ? p->conf.name : NULL);
 	json_object_set_new(v, "slot", has_slot ? json_integer(a->slot) : json_null());
-	json_object_set_new(v, "slot_state",
-			    has_slot ? json_string(slot_state_text(a->slot_state)) : json_null());
+	json_put_text(v, "slot_state", has_slot ? slot_state_text(a->slot_state) : NULL);
+	json_put_text(v, "backend", b != NULL ? b->conf.name : NULL);
+	json_put_text(v, "address", b != NULL ? weir_addr_text(&b->conf.addr, addr) : NULL);
+	json_put_text(v, "drop", weir_drop_name(a->drop));
+	json_put_text(v, "why", why);
+	json_put_number(v, "generation", a->generation);
+	json_put_text(v, "hash", a->reached >= 1 ? hash : NULL);
+	json_object_set_new(v, "frame", frame_json(cp, a));
 	return v;
 }
 

@@ -3,6 +3,7 @@
  * What runs and what was counted. Nothing here changes anything.
  */
 #include "cmd.h"
+#include "json_put.h"
 
 #include <netinet/in.h>
 #include <stdatomic.h>
@@ -25,10 +26,18 @@ static json_t *time_json(uint64_t realtime_ms)
 	return json_string(text);
 }
 
+static void put_sum(json_t *o, struct weir_sum s)
+{
+	json_put_number(o, "packets", s.packets);
+	json_put_number(o, "bytes", s.bytes);
+}
+
 static json_t *sum_json(struct weir_sum s)
 {
-	return json_pack("{s:I, s:I}", "packets", (json_int_t)s.packets, "bytes",
-			 (json_int_t)s.bytes);
+	json_t *v = json_object();
+
+	put_sum(v, s);
+	return v;
 }
 
 /* A counter of the index since its present holder has it. */
@@ -53,41 +62,48 @@ static json_t *workers_json(const struct publish_status *st, const struct dp_vie
 	json_t *list = json_array();
 
 	for (uint32_t i = 0; dp != NULL && i < st->worker_count && i < WEIR_MAX_WORKERS; i++) {
-		char name[16];
-		json_t *w;
+		json_t *w = json_object();
 
-		snprintf(name, sizeof(name), "worker-%u", i);
-		w = json_pack("{s:s, s:i, s:I, s:b}", "name", name, "cpu",
-			      dp->welcome.worker_cpu[i], "generation",
-			      (json_int_t)st->worker[i].seen_generation, "late", st->worker[i].late);
+		json_object_set_new(w, "name", json_sprintf("worker-%u", i));
+		json_put_number(w, "cpu", dp->welcome.worker_cpu[i]);
+		json_put_number(w, "generation", st->worker[i].seen_generation);
+		json_put_bool(w, "late", st->worker[i].late);
 		if (st->worker[i].rejected[0] != '\0')
-			json_object_set_new(w, "rejected", json_string(st->worker[i].rejected));
+			json_put_text(w, "rejected", st->worker[i].rejected);
 		json_array_append_new(list, w);
 	}
 	return list;
 }
 
+static json_t *port_json(const struct dp_view *dp, uint32_t i)
+{
+	const struct weir_port_info *p = &dp->welcome.ports.port[i];
+	struct weir_sum rx = { 0 }, tx = { 0 };
+	json_t *v = json_object();
+	char mac[18];
+
+	for (uint32_t w = 0; w < dp->worker_count && w < WEIR_MAX_WORKERS; w++) {
+		add(&rx, &dp->state->worker[w].rx[i]);
+		add(&tx, &dp->state->worker[w].tx[i]);
+	}
+	json_put_text(v, "name", p->name);
+	json_put_text(v, "device", p->device);
+	json_put_text(v, "driver", p->driver);
+	json_put_text(v, "mac", weir_mac_text(p->mac, mac));
+	json_put_number(v, "mtu", p->mtu);
+	json_put_bool(v, "link", p->link_up != 0);
+	json_put_number(v, "speed_mbps", p->speed_mbps);
+	json_object_set_new(v, "rx", sum_json(rx));
+	json_object_set_new(v, "tx", sum_json(tx));
+	return v;
+}
+
 static json_t *ports_json(const struct dp_view *dp)
 {
-	const struct weir_ports_are *ports = dp != NULL ? &dp->welcome.ports : NULL;
 	json_t *list = json_array();
 
-	for (uint32_t i = 0; ports != NULL && i < ports->count && i < WEIR_MAX_PORTS; i++) {
-		const struct weir_port_info *p = &ports->port[i];
-		struct weir_sum rx = { 0 }, tx = { 0 };
-		char mac[18];
-
-		for (uint32_t w = 0; w < dp->worker_count && w < WEIR_MAX_WORKERS; w++) {
-			add(&rx, &dp->state->worker[w].rx[i]);
-			add(&tx, &dp->state->worker[w].tx[i]);
-		}
-		json_array_append_new(
-			list, json_pack("{s:s, s:s, s:s, s:s, s:i, s:b, s:i, s:o, s:o}", "name",
-					p->name, "device", p->device, "driver", p->driver, "mac",
-					weir_mac_text(p->mac, mac), "mtu", p->mtu, "link",
-					p->link_up != 0, "speed_mbps", (int)p->speed_mbps, "rx",
-					sum_json(rx), "tx", sum_json(tx)));
-	}
+	for (uint32_t i = 0; dp != NULL && i < dp->welcome.ports.count && i < WEIR_MAX_PORTS; i++)
+		json_array_append_new(list, port_json(dp, i));
 	return list;
 }
 
@@ -107,14 +123,27 @@ static json_t *drops_json(const struct controlplane *cp)
 static json_t *counters_json(const struct controlplane *cp, const struct dp_view *dp)
 {
 	struct weir_sum rx = { 0 }, tx = { 0 };
+	json_t *v = json_object();
 
 	for (uint32_t w = 0; dp != NULL && w < dp->worker_count && w < WEIR_MAX_WORKERS; w++)
 		for (unsigned i = 0; i < WEIR_MAX_PORTS; i++) {
 			add(&rx, &dp->state->worker[w].rx[i]);
 			add(&tx, &dp->state->worker[w].tx[i]);
 		}
-	return json_pack("{s:o, s:o, s:o}", "rx", sum_json(rx), "tx", sum_json(tx), "drops",
-			 drops_json(cp));
+	json_object_set_new(v, "rx", sum_json(rx));
+	json_object_set_new(v, "tx", sum_json(tx));
+	json_object_set_new(v, "drops", drops_json(cp));
+	return v;
+}
+
+static json_t *arena_json(const struct publish_status *st)
+{
+	json_t *v = json_object();
+
+	json_put_number(v, "blocks", st->arena_blocks);
+	json_put_number(v, "used", st->arena_used);
+	json_put_bool(v, "full", st->arena_full);
+	return v;
 }
 
 /*
@@ -126,21 +155,42 @@ json_t *cmd_status(struct controlplane *cp, const json_t *params, struct rpc_err
 {
 	const struct dp_view *dp = dp_session_view(cp->dp);
 	struct publish_status st;
+	json_t *v;
 
 	if (!rpc_params(params, NULL, 0, err))
 		return NULL;
 	publish_status(cp->publisher, &st);
-	return json_pack("{s:s, s:s, s:b, s:b, s:I, s:o, s:i, s:i, s:o, s:{s:i, s:i, s:b}, s:o, s:o}",
-			 "version", WEIR_VERSION, "config", cp->path, "attached", st.attached,
-			 "held", st.held, "generation", (json_int_t)st.generation, "published",
-			 time_json(st.published_ms), "publish_latency_us", (int)st.last_latency_us,
-			 "checks_pending", (int)checks_pending(cp->checks), "workers",
-			 workers_json(&st, dp), "arena", "blocks", (int)st.arena_blocks, "used",
-			 (int)st.arena_used, "full", st.arena_full, "counters",
-			 counters_json(cp, dp), "ports", ports_json(dp));
+	v = json_object();
+	json_put_text(v, "version", WEIR_VERSION);
+	json_put_text(v, "config", cp->path);
+	json_put_bool(v, "attached", st.attached);
+	json_put_bool(v, "held", st.held);
+	json_put_number(v, "generation", st.generation);
+	json_object_set_new(v, "published", time_json(st.published_ms));
+	json_put_number(v, "publish_latency_us", st.last_latency_us);
+	json_put_number(v, "checks_pending", checks_pending(cp->checks));
+	json_object_set_new(v, "workers", workers_json(&st, dp));
+	json_object_set_new(v, "arena", arena_json(&st));
+	json_object_set_new(v, "counters", counters_json(cp, dp));
+	json_object_set_new(v, "ports", ports_json(dp));
+	return v;
 }
 
 /* -- services, pools -------------------------------------------------------- */
+
+static json_t *service_json(const struct controlplane *cp, const struct service *s)
+{
+	json_t *v = json_object();
+	char vip[WEIR_ADDR_STRLEN];
+
+	json_put_text(v, "name", s->conf.name);
+	json_put_text(v, "vip", weir_addr_text(&s->conf.vip, vip));
+	json_put_text(v, "protocol", s->conf.protocol == IPPROTO_TCP ? "tcp" : "udp");
+	json_put_number(v, "port", s->conf.port);
+	json_put_text(v, "pool", s->conf.pool);
+	put_sum(v, since(dp_service_count(cp->dp, s->index), s->packets_before, s->bytes_before));
+	return v;
+}
 
 /* services {} */
 json_t *cmd_services(struct controlplane *cp, const json_t *params, struct rpc_error *err)
@@ -150,19 +200,8 @@ json_t *cmd_services(struct controlplane *cp, const json_t *params, struct rpc_e
 	if (!rpc_params(params, NULL, 0, err))
 		return NULL;
 	list = json_array();
-	for (uint32_t i = 0; i < cp->model.service_count; i++) {
-		const struct service *s = cp->model.service[i];
-		struct weir_sum n = since(dp_service_count(cp->dp, s->index), s->packets_before,
-					  s->bytes_before);
-		char vip[WEIR_ADDR_STRLEN];
-
-		json_array_append_new(
-			list, json_pack("{s:s, s:s, s:s, s:i, s:s, s:I, s:I}", "name", s->conf.name,
-					"vip", weir_addr_text(&s->conf.vip, vip), "protocol",
-					s->conf.protocol == IPPROTO_TCP ? "tcp" : "udp", "port",
-					(int)s->conf.port, "pool", s->conf.pool, "packets",
-					(json_int_t)n.packets, "bytes", (json_int_t)n.bytes));
-	}
+	for (uint32_t i = 0; i < cp->model.service_count; i++)
+		json_array_append_new(list, service_json(cp, cp->model.service[i]));
 	return json_pack("{s:o}", "services", list);
 }
 
@@ -175,26 +214,31 @@ static unsigned serving(const struct pool *p)
 	return count;
 }
 
-/* pools {} */
-json_t *cmd_pools(struct controlplane *cp, const json_t *params, struct rpc_error *err)
+static json_t *pool_json(const struct pool *p)
 {
 	static const char *const mode[] = { "l2", "ipip", "gue" };
 	static const char *const hash[] = { "5-tuple", "source" };
+	json_t *v = json_object();
+
+	json_put_text(v, "name", p->conf.name);
+	json_put_text(v, "mode", mode[p->conf.mode % 3]);
+	json_put_text(v, "hash", hash[p->conf.hash % 2]);
+	json_put_number(v, "table_size", p->conf.table_size);
+	json_put_number(v, "backends", p->backend_count);
+	json_put_number(v, "serving", serving(p));
+	return v;
+}
+
+/* pools {} */
+json_t *cmd_pools(struct controlplane *cp, const json_t *params, struct rpc_error *err)
+{
 	json_t *list;
 
 	if (!rpc_params(params, NULL, 0, err))
 		return NULL;
 	list = json_array();
-	for (uint32_t i = 0; i < cp->model.pool_count; i++) {
-		const struct pool *p = cp->model.pool[i];
-
-		json_array_append_new(
-			list, json_pack("{s:s, s:s, s:s, s:i, s:i, s:i}", "name", p->conf.name,
-					"mode", mode[p->conf.mode % 3], "hash",
-					hash[p->conf.hash % 2], "table_size",
-					(int)p->conf.table_size, "backends", (int)p->backend_count,
-					"serving", (int)serving(p)));
-	}
+	for (uint32_t i = 0; i < cp->model.pool_count; i++)
+		json_array_append_new(list, pool_json(cp->model.pool[i]));
 	return json_pack("{s:o}", "pools", list);
 }
 
@@ -219,48 +263,54 @@ static void count_slots(const struct controlplane *cp, const struct pool *p, uin
 static json_t *hop_json(const struct controlplane *cp, const struct next_hop *hop)
 {
 	const struct dp_view *dp = dp_session_view(cp->dp);
+	bool has_name = hop->resolved && dp != NULL && hop->port < WEIR_MAX_PORTS;
+	json_t *v = json_object();
 	char mac[18];
 
-	if (!hop->resolved)
-		return json_pack("{s:b, s:n, s:n, s:s}", "resolved", false, "port", "mac", "why",
-				 hop->why);
-	return json_pack("{s:b, s:s?, s:s, s:i, s:i, s:s}", "resolved", true, "port",
-			 dp != NULL && hop->port < WEIR_MAX_PORTS ?
-				 dp->welcome.ports.port[hop->port].name :
-				 NULL,
-			 "mac", weir_mac_text(hop->mac, mac), "vlan", hop->vlan, "mtu", hop->mtu,
-			 "why", hop->why);
+	json_put_bool(v, "resolved", hop->resolved);
+	json_put_text(v, "port", has_name ? dp->welcome.ports.port[hop->port].name : NULL);
+	json_put_text(v, "mac", hop->resolved ? weir_mac_text(hop->mac, mac) : NULL);
+	json_put_number(v, "vlan", hop->vlan);
+	json_put_number(v, "mtu", hop->mtu);
+	json_put_text(v, "why", hop->why);
+	return v;
 }
 
+/* Seconds until a drain ends, rounded up; null: no drain, or one without a deadline. */
 static json_t *deadline_json(const struct backend *b)
 {
-	uint64_t now = drain_clock_ms();
+	uint64_t now = drain_clock_ms(), at = b->conf.drain_deadline_ms;
 
-	if (b->conf.admin != ADMIN_DRAINING || b->conf.drain_deadline_ms == 0)
+	if (b->conf.admin != ADMIN_DRAINING || at == 0)
 		return json_null();
-	return json_integer(b->conf.drain_deadline_ms > now ?
-				    (json_int_t)((b->conf.drain_deadline_ms - now + 999) / 1000) :
-				    0);
+	return json_integer(at > now ? (json_int_t)((at - now + 999) / 1000) : 0);
 }
 
 static json_t *backend_json(const struct controlplane *cp, const struct backend *b,
 			    const uint32_t *slots)
 {
+	bool has_index = b->index >= 0;
 	struct weir_sum n = { 0 };
+	json_t *v = json_object();
 	char addr[WEIR_ADDR_STRLEN];
 
-	if (b->index >= 0)
+	if (has_index)
 		n = since(dp_backend_count(cp->dp, (unsigned)b->index), b->packets_before,
 			  b->bytes_before);
-	return json_pack(
-		"{s:s, s:s, s:s, s:i, s:s, s:s, s:s, s:o, s:b, s:i, s:I, s:I, s:o, s:o}", "pool",
-		b->pool->conf.name, "name", b->conf.name, "address",
-		weir_addr_text(&b->conf.addr, addr), "weight", (int)b->conf.weight, "state",
-		admin_text(b->conf.admin), "health", health_text(b->health), "reason", b->reason,
-		"since", time_json(b->since_ms), "serving", backend_serves(b), "slots",
-		b->index >= 0 ? (int)slots[b->index] : 0, "packets", (json_int_t)n.packets, "bytes",
-		(json_int_t)n.bytes, "drain_left_s", deadline_json(b), "next_hop",
-		hop_json(cp, &b->hop));
+	json_put_text(v, "pool", b->pool->conf.name);
+	json_put_text(v, "name", b->conf.name);
+	json_put_text(v, "address", weir_addr_text(&b->conf.addr, addr));
+	json_put_number(v, "weight", b->conf.weight);
+	json_put_text(v, "state", admin_text(b->conf.admin));
+	json_put_text(v, "health", health_text(b->health));
+	json_put_text(v, "reason", b->reason);
+	json_object_set_new(v, "since", time_json(b->since_ms));
+	json_put_bool(v, "serving", backend_serves(b));
+	json_put_number(v, "slots", has_index ? slots[b->index] : 0);
+	put_sum(v, n);
+	json_object_set_new(v, "drain_left_s", deadline_json(b));
+	json_object_set_new(v, "next_hop", hop_json(cp, &b->hop));
+	return v;
 }
 
 json_t *cmd_backend_json(const struct controlplane *cp, const struct backend *b)
@@ -325,13 +375,12 @@ json_t *cmd_drops(struct controlplane *cp, const json_t *params, struct rpc_erro
 		return NULL;
 	list = json_array();
 	for (unsigned r = WEIR_DROP_NONE + 1; r < WEIR_DROP_REASONS; r++) {
-		struct weir_sum s = dp_drop_count(cp->dp, r);
+		json_t *v = json_object();
 
-		json_array_append_new(list, json_pack("{s:s, s:I, s:I, s:s}", "name",
-						      weir_drop_name(r), "packets",
-						      (json_int_t)s.packets, "bytes",
-						      (json_int_t)s.bytes, "text",
-						      weir_drop_text(r)));
+		json_put_text(v, "name", weir_drop_name(r));
+		put_sum(v, dp_drop_count(cp->dp, r));
+		json_put_text(v, "text", weir_drop_text(r));
+		json_array_append_new(list, v);
 	}
 	return json_pack("{s:o}", "drops", list);
 }

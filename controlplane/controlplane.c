@@ -88,7 +88,7 @@ static void lost(void *user, const char *why)
 {
 	struct controlplane *cp = user;
 
-	(void)why; /* dp_session.c has logged it */
+	(void)why;		   /* dp_session.c has logged it */
 	if (cp->publisher != NULL) /* else we are ending */
 		publisher_detach(cp->publisher);
 	neigh_ports(cp->neigh, NULL);

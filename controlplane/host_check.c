@@ -27,13 +27,16 @@ static void check_vip(struct rtnl *r, const struct service_conf *s, const char *
 	if (err == 0 && route.local)
 		conf_error(warnings, path, s->line,
 			   "VIP %s is an address of this host, which would answer for it and fail "
-			   "every probe to it: remove it from the interface", vip);
+			   "every probe to it: remove it from the interface",
+			   vip);
 	else if (err == -EINVAL || err == -EHOSTUNREACH || err == -EACCES)
 		conf_error(warnings, path, s->line,
 			   "the route to VIP %s is %s, so probes to it cannot leave this host: "
-			   "give it a unicast route, or none of its own", vip,
-			   err == -EINVAL ? "a blackhole" : err == -EACCES ? "prohibit" :
-							    "unreachable");
+			   "give it a unicast route, or none of its own",
+			   vip,
+			   err == -EINVAL   ? "a blackhole"
+			   : err == -EACCES ? "prohibit"
+					    : "unreachable");
 }
 
 /* The setting of one interface; "all" holds too, and the larger one counts
@@ -69,8 +72,8 @@ static void check_rp_filter(const struct dp_port_conf *p, const char *path,
 		return;
 	conf_error(warnings, path, p->line,
 		   "%s has strict reverse path filtering, which drops what backends send to this "
-		   "host from a VIP: sysctl net.ipv4.conf.%s.rp_filter=2", interface,
-		   all > own ? "all" : interface);
+		   "host from a VIP: sysctl net.ipv4.conf.%s.rp_filter=2",
+		   interface, all > own ? "all" : interface);
 }
 
 void host_check(const struct conf *c, const char *path, struct conf_errors *warnings)

@@ -38,8 +38,8 @@ int privileges_drop(const char *user, char *why, size_t why_len)
 		err = capng_apply(setpcap ? CAPNG_SELECT_BOTH : CAPNG_SELECT_CAPS);
 	if (err < 0) {
 		snprintf(why, why_len, "cannot %s%s (libcap-ng: %d)",
-			 pw != NULL ? "become user " : "drop capabilities",
-			 pw != NULL ? user : "", err);
+			 pw != NULL ? "become user " : "drop capabilities", pw != NULL ? user : "",
+			 err);
 		return -EPERM;
 	}
 	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0) {

@@ -36,8 +36,10 @@ static int no_daemon(const char *path, int err)
 	switch (err) {
 	case -ENOENT:
 	case -ECONNREFUSED:
-		fprintf(stderr, "weirctl: no weir-controlplane serves %s: is it running? "
-				"(systemctl status weir-controlplane; another socket: -s)\n", path);
+		fprintf(stderr,
+			"weirctl: no weir-controlplane serves %s: is it running? "
+			"(systemctl status weir-controlplane; another socket: -s)\n",
+			path);
 		break;
 	case -EACCES:
 	case -EPERM:

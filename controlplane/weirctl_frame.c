@@ -24,8 +24,7 @@ static int inner_type(unsigned protocol)
 	return protocol == IPPROTO_IPIP ? TYPE_IPV4 : protocol == IPPROTO_IPV6 ? TYPE_IPV6 : -1;
 }
 
-static void print_l4(FILE *out, unsigned protocol, const uint8_t *p, size_t len,
-		     const char *indent)
+static void print_l4(FILE *out, unsigned protocol, const uint8_t *p, size_t len, const char *indent)
 {
 	if ((protocol != IPPROTO_TCP && protocol != IPPROTO_UDP) || len < 4)
 		return;

@@ -115,7 +115,8 @@ static int by_first_column(const void *a, const void *b)
 static void table_sort(struct table *t)
 {
 	if (t->cells > 0)
-		qsort(t->cell, t->cells / t->columns, t->columns * sizeof(*t->cell), by_first_column);
+		qsort(t->cell, t->cells / t->columns, t->columns * sizeof(*t->cell),
+		      by_first_column);
 }
 
 static void print_row(FILE *out, const struct table *t, const int *width, char *const *row)
@@ -127,7 +128,8 @@ static void print_row(FILE *out, const struct table *t, const int *width, char *
 		if (last && !right)
 			fprintf(out, "%s\n", text);
 		else
-			fprintf(out, "%*s%s", right ? width[c] : -width[c], text, last ? "\n" : "  ");
+			fprintf(out, "%*s%s", right ? width[c] : -width[c], text,
+				last ? "\n" : "  ");
 	}
 }
 
@@ -156,14 +158,15 @@ static void table_end(struct table *t, FILE *out, const char *empty)
 
 void weirctl_print_services(FILE *out, const json_t *result)
 {
-	static const char *const head[] = { "SERVICE",	"VIP",	    "PROTOCOL", ">PORT",
-					    "POOL",	">PACKETS", ">BYTES",	NULL };
+	static const char *const head[] = { "SERVICE", "VIP",	   "PROTOCOL", ">PORT",
+					    "POOL",    ">PACKETS", ">BYTES",   NULL };
 	struct table t;
 	size_t i;
 	json_t *s;
 
 	table_begin(&t, head);
-	json_array_foreach(json_object_get(result, "services"), i, s) {
+	json_array_foreach(json_object_get(result, "services"), i, s)
+	{
 		cell(&t, "%s", str(s, "name"));
 		cell(&t, "%s", str(s, "vip"));
 		cell(&t, "%s", str(s, "protocol"));
@@ -188,7 +191,8 @@ void weirctl_print_pools(FILE *out, const json_t *result)
 	json_t *p;
 
 	table_begin(&t, head);
-	json_array_foreach(json_object_get(result, "pools"), i, p) {
+	json_array_foreach(json_object_get(result, "pools"), i, p)
+	{
 		cell(&t, "%s", str(p, "name"));
 		cell(&t, "%s", str(p, "mode"));
 		cell(&t, "%s", str(p, "hash"));
@@ -223,16 +227,17 @@ static void cell_hop(struct table *t, const json_t *hop)
 
 void weirctl_print_backends(FILE *out, const json_t *result)
 {
-	static const char *const head[] = { "BACKEND", "ADDRESS",  ">WEIGHT", "STATE",
-					    "HEALTH",  ">SLOTS",   ">PACKETS", ">BYTES",
-					    "NEXT HOP", "NOTE", NULL };
+	static const char *const head[] = { "BACKEND",	"ADDRESS", ">WEIGHT",  "STATE",
+					    "HEALTH",	">SLOTS",  ">PACKETS", ">BYTES",
+					    "NEXT HOP", "NOTE",	   NULL };
 	struct table t;
 	char note[256];
 	size_t i;
 	json_t *b;
 
 	table_begin(&t, head);
-	json_array_foreach(json_object_get(result, "backends"), i, b) {
+	json_array_foreach(json_object_get(result, "backends"), i, b)
+	{
 		cell(&t, "%s/%s", str(b, "pool"), str(b, "name"));
 		cell(&t, "%s", str(b, "address"));
 		cell(&t, "%lld", (long long)num(b, "weight"));
@@ -256,8 +261,8 @@ void weirctl_print_backend(FILE *out, const json_t *b)
 	char note[256];
 
 	note_of(b, note, sizeof(note));
-	fprintf(out, "%s/%s: %s, weight %lld, %s, %lld slots%s%s\n", str(b, "pool"),
-		str(b, "name"), str(b, "state"), (long long)num(b, "weight"), str(b, "health"),
+	fprintf(out, "%s/%s: %s, weight %lld, %s, %lld slots%s%s\n", str(b, "pool"), str(b, "name"),
+		str(b, "state"), (long long)num(b, "weight"), str(b, "health"),
 		(long long)num(b, "slots"), note[0] != '\0' ? "; " : "", note);
 }
 
@@ -274,7 +279,8 @@ void weirctl_print_drops(FILE *out, const json_t *result)
 	json_t *d;
 
 	table_begin(&t, head);
-	json_array_foreach(json_object_get(result, "drops"), i, d) {
+	json_array_foreach(json_object_get(result, "drops"), i, d)
+	{
 		cell(&t, "%s", str(d, "name"));
 		cell_count(&t, num(d, "packets"));
 		cell_bytes(&t, num(d, "bytes"));
@@ -285,15 +291,16 @@ void weirctl_print_drops(FILE *out, const json_t *result)
 
 static void print_ports(FILE *out, const json_t *ports)
 {
-	static const char *const head[] = { "PORT", "DEVICE",	   "LINK",    ">MTU",	     "MAC",
-					    ">RX PACKETS", ">RX BYTES", ">TX PACKETS", ">TX BYTES",
-					    NULL };
+	static const char *const head[] = { "PORT",	 "DEVICE",	"LINK",	     ">MTU",
+					    "MAC",	 ">RX PACKETS", ">RX BYTES", ">TX PACKETS",
+					    ">TX BYTES", NULL };
 	struct table t;
 	size_t i;
 	json_t *p;
 
 	table_begin(&t, head);
-	json_array_foreach(ports, i, p) {
+	json_array_foreach(ports, i, p)
+	{
 		const json_t *rx = json_object_get(p, "rx"), *tx = json_object_get(p, "tx");
 
 		cell(&t, "%s", str(p, "name"));
@@ -311,9 +318,8 @@ static void print_ports(FILE *out, const json_t *ports)
 
 static void print_worker(FILE *out, const json_t *w)
 {
-	fprintf(out, "%-12scpu %lld, generation %lld%s\n", str(w, "name"),
-		(long long)num(w, "cpu"), (long long)num(w, "generation"),
-		yes(w, "late") ? ", LATE: does not answer" : "");
+	fprintf(out, "%-12scpu %lld, generation %lld%s\n", str(w, "name"), (long long)num(w, "cpu"),
+		(long long)num(w, "generation"), yes(w, "late") ? ", LATE: does not answer" : "");
 	if (json_object_get(w, "rejected") != NULL)
 		fprintf(out, "%-12srefused the last snapshot: %s\n", "", str(w, "rejected"));
 }
@@ -325,7 +331,8 @@ static void print_dropped(FILE *out, const json_t *drops)
 	json_t *d;
 
 	fprintf(out, "%-12s", "dropped");
-	json_object_foreach((json_t *)(uintptr_t)drops, name, d) {
+	json_object_foreach((json_t *)(uintptr_t)drops, name, d)
+	{
 		fprintf(out, "%s%s %s (%s)", separator, name,
 			weirctl_count_text(num(d, "packets"), packets),
 			weirctl_bytes_text(num(d, "bytes"), bytes));
@@ -346,7 +353,8 @@ void weirctl_print_status(FILE *out, const json_t *result)
 		return;
 	}
 	fprintf(out, "%-12sattached%s\n", "data plane",
-		yes(result, "held") ? ", kept as it is until the first health checks have ended" : "");
+		yes(result, "held") ? ", kept as it is until the first health checks have ended"
+				    : "");
 	fprintf(out, "%-12s%lld, published %s, taken by every worker in %.1f ms\n", "generation",
 		(long long)num(result, "generation"), str(result, "published"),
 		(double)num(result, "publish_latency_us") / 1000);
@@ -356,8 +364,7 @@ void weirctl_print_status(FILE *out, const json_t *result)
 	fprintf(out, "%-12s%lld of %lld blocks%s\n", "arena", (long long)num(arena, "used"),
 		(long long)num(arena, "blocks"),
 		yes(arena, "full") ? ", FULL: publishing is paused" : "");
-	json_array_foreach(json_object_get(result, "workers"), i, w)
-		print_worker(out, w);
+	json_array_foreach(json_object_get(result, "workers"), i, w) print_worker(out, w);
 	print_dropped(out, json_object_get(json_object_get(result, "counters"), "drops"));
 	fprintf(out, "\n");
 	print_ports(out, json_object_get(result, "ports"));
@@ -406,7 +413,8 @@ void weirctl_print_diff(FILE *out, const json_t *result)
 	json_t *d;
 
 	table_begin(&t, head);
-	json_array_foreach(json_object_get(result, "differences"), i, d) {
+	json_array_foreach(json_object_get(result, "differences"), i, d)
+	{
 		cell(&t, "%s", str(d, "what"));
 		cell(&t, "%s", str(d, "key"));
 		cell(&t, "%s", str(d, "file"));

@@ -26,25 +26,25 @@ static struct controlplane *cp;
 static int fd;
 
 static const char conf_format[] = "[port wan]\n"
-				"device = net_null0\n"
-				"[dataplane]\n"
-				"cpus = 1\n"
-				"session_socket = %s/session.sock\n"
-				"[controlplane]\n"
-				"socket = %s/control.sock\n"
-				"state_file = %s/state.json\n"
-				"[pool web]\n"
-				"mode = l2\n"
-				"table_size = 1009\n"
-				"check = none\n"
-				"backend a = 10.0.1.11 weight=%d mac=02:00:00:00:00:0a port=wan\n"
-				"backend b = 10.0.1.12 weight=10 mac=02:00:00:00:00:0b port=wan\n"
-				"%s\n"
-				"[service www]\n"
-				"vip = 203.0.113.10\n"
-				"protocol = tcp\n"
-				"port = 80\n"
-				"pool = web\n";
+				  "device = net_null0\n"
+				  "[dataplane]\n"
+				  "cpus = 1\n"
+				  "session_socket = %s/session.sock\n"
+				  "[controlplane]\n"
+				  "socket = %s/control.sock\n"
+				  "state_file = %s/state.json\n"
+				  "[pool web]\n"
+				  "mode = l2\n"
+				  "table_size = 1009\n"
+				  "check = none\n"
+				  "backend a = 10.0.1.11 weight=%d mac=02:00:00:00:00:0a port=wan\n"
+				  "backend b = 10.0.1.12 weight=10 mac=02:00:00:00:00:0b port=wan\n"
+				  "%s\n"
+				  "[service www]\n"
+				  "vip = 203.0.113.10\n"
+				  "protocol = tcp\n"
+				  "port = 80\n"
+				  "pool = web\n";
 
 static void write_conf(int weight_a, const char *more)
 {
@@ -113,9 +113,9 @@ static json_t *ask(const char *method, const char *params)
 	size_t len;
 	json_t *answer;
 
-	len = (size_t)snprintf(line, sizeof(line),
-			       "{\"jsonrpc\": \"2.0\", \"id\": 1, \"method\": \"%s\"%s%s}\n", method,
-			       params != NULL ? ", \"params\": " : "", params != NULL ? params : "");
+	len = (size_t)snprintf(
+		line, sizeof(line), "{\"jsonrpc\": \"2.0\", \"id\": 1, \"method\": \"%s\"%s%s}\n",
+		method, params != NULL ? ", \"params\": " : "", params != NULL ? params : "");
 	assert_int_equal(send(fd, line, len, 0), len);
 	len = 0;
 	while (len == 0 || line[len - 1] != '\n') {
@@ -181,7 +181,8 @@ static const char *backend(const char *name, const char *member)
 	size_t i;
 
 	strcpy(text, "none");
-	json_array_foreach(json_object_get(r, "backends"), i, b) {
+	json_array_foreach(json_object_get(r, "backends"), i, b)
+	{
 		const json_t *v = json_object_get(b, member);
 
 		if (strcmp(json_string_value(json_object_get(b, "name")), name) != 0)
@@ -252,8 +253,7 @@ static void bad_requests_are_refused_and_change_nothing(void **state)
 		{ "backends", "{\"pool\": \"wob\"}", RPC_NOT_FOUND, "no pool wob" },
 		{ "status", "{\"pool\": \"web\"}", RPC_BAD_PARAMS,
 		  "this method takes no parameters, not \"pool\"" },
-		{ "explain",
-		  "{\"protocol\": \"icm\", \"source\": \"a\", \"destination\": \"b\"}",
+		{ "explain", "{\"protocol\": \"icm\", \"source\": \"a\", \"destination\": \"b\"}",
 		  RPC_BAD_PARAMS, "protocol: tcp or udp, not icm" },
 		{ "explain",
 		  "{\"protocol\": \"tcp\", \"source\": \"10.1.1.1\", \"destination\": \"b\"}",

@@ -36,8 +36,8 @@ static void dispatch(void *user, struct rpc_call *call, const char *method, cons
 	(void)user;
 	dispatched++;
 	if (strcmp(method, "echo") == 0) {
-		rpc_answer(call, params != NULL ? json_incref((json_t *)(uintptr_t)params) :
-						  json_null());
+		rpc_answer(call,
+			   params != NULL ? json_incref((json_t *)(uintptr_t)params) : json_null());
 	} else if (strcmp(method, "later") == 0) {
 		assert_true(held_count < 64);
 		held[held_count++] = call;
@@ -159,7 +159,8 @@ static void request_is_answered_with_its_id(void **state)
 
 static void requests_in_pieces_and_in_one_piece(void **state)
 {
-	const char *two = REQ("\"id\": 1, \"method\": \"echo\"") REQ("\"id\": 2, \"method\": \"echo\"");
+	const char *two =
+		REQ("\"id\": 1, \"method\": \"echo\"") REQ("\"id\": 2, \"method\": \"echo\"");
 
 	(void)state;
 	for (const char *c = two; *c != '\0'; c++)

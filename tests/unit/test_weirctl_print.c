@@ -84,7 +84,8 @@ static void backends_line_up_and_are_sorted_by_name(void **state)
 		"BACKEND  ADDRESS    WEIGHT  STATE           HEALTH  SLOTS  PACKETS    BYTES  "
 		"NEXT HOP               NOTE\n"
 		"web/b2   10.0.1.2        5  enabled         down    65537        0      0 B  "
-		"-                      port 80: connection refused; next hop: this host has no route "
+		"-                      port 80: connection refused; next hop: this host has no "
+		"route "
 		"to it\n"
 		"web/b10  10.0.1.10     100  draining, 28 s  up          0    1.2 M  2.0 KiB  "
 		"wan 02:00:00:00:00:0a  \n");
@@ -95,9 +96,11 @@ static void next_hop_that_is_missing_is_explained(void **state)
 	(void)state;
 	assert_string_equal(
 		printed(weirctl_print_backend,
-			"{\"pool\": \"web\", \"name\": \"a\", \"weight\": 1, \"state\": \"enabled\","
+			"{\"pool\": \"web\", \"name\": \"a\", \"weight\": 1, \"state\": "
+			"\"enabled\","
 			" \"health\": \"up\", \"reason\": \"not checked\", \"slots\": 0,"
-			" \"next_hop\": {\"resolved\": false, \"why\": \"its route is a blackhole\"}}"),
+			" \"next_hop\": {\"resolved\": false, \"why\": \"its route is a "
+			"blackhole\"}}"),
 		"web/a: enabled, weight 1, up, 0 slots; next hop: its route is a blackhole\n");
 }
 
@@ -114,14 +117,15 @@ static void empty_lists_say_so(void **state)
 static void differences_show_both_sides(void **state)
 {
 	(void)state;
-	assert_string_equal(printed(weirctl_print_diff,
-				    "{\"differences\": [{\"what\": \"backend web/a\", \"key\": \"weight\","
-				    " \"file\": \"10\", \"running\": \"0\"},"
-				    " {\"what\": \"backend web/c\", \"key\": null, \"file\": null,"
-				    " \"running\": \"10.0.1.13 weight=1\"}]}"),
-			    "WHAT           KEY     FILE  RUNNING\n"
-			    "backend web/a  weight  10    0\n"
-			    "backend web/c  -       -     10.0.1.13 weight=1\n");
+	assert_string_equal(
+		printed(weirctl_print_diff,
+			"{\"differences\": [{\"what\": \"backend web/a\", \"key\": \"weight\","
+			" \"file\": \"10\", \"running\": \"0\"},"
+			" {\"what\": \"backend web/c\", \"key\": null, \"file\": null,"
+			" \"running\": \"10.0.1.13 weight=1\"}]}"),
+		"WHAT           KEY     FILE  RUNNING\n"
+		"backend web/a  weight  10    0\n"
+		"backend web/c  -       -     10.0.1.13 weight=1\n");
 }
 
 static void status_without_a_data_plane_is_short(void **state)
@@ -150,7 +154,8 @@ static void explained_frame_is_taken_apart(void **state)
 	assert_string_equal(
 		printed(weirctl_print_explain,
 			"{\"service\": \"www\", \"pool\": \"web\", \"slot\": 17,"
-			" \"slot_state\": \"settled\", \"backend\": \"b\", \"address\": \"10.0.1.12\","
+			" \"slot_state\": \"settled\", \"backend\": \"b\", \"address\": "
+			"\"10.0.1.12\","
 			" \"drop\": \"none\", \"why\": \"slot 17 of pool web belongs to b\","
 			" \"generation\": 3, \"frame\": {\"length\": 74, \"port\": \"wan\","
 			" \"header\": \"02000000000b0200000000010800"
@@ -174,9 +179,9 @@ static void explained_frame_is_taken_apart(void **state)
 static void frame_cut_anywhere_prints_less(void **state)
 {
 	static const uint8_t frame[] = {
-		0x02, 0, 0, 0, 0, 0x0b, 0x02, 0, 0, 0, 0, 0x01, 0x81, 0x00, 0x00, 0x0c, 0x08, 0x00,
-		0x45, 0, 0, 0x28, 0, 0, 0x40, 0, 0x40, 0x06, 0, 0, 10, 0, 1, 1, 10, 0, 1, 12,
-		0x9c, 0x40, 0x00, 0x50,
+		0x02, 0,    0,	  0,	0,    0x0b, 0x02, 0,	0, 0,  0,    0x01, 0x81, 0x00,
+		0x00, 0x0c, 0x08, 0x00, 0x45, 0,    0,	  0x28, 0, 0,  0x40, 0,	   0x40, 0x06,
+		0,    0,    10,	  0,	1,    1,    10,	  0,	1, 12, 0x9c, 0x40, 0x00, 0x50,
 	};
 	size_t before = 0;
 
@@ -205,15 +210,16 @@ static void frame_cut_anywhere_prints_less(void **state)
 static void drop_is_explained_without_a_backend(void **state)
 {
 	(void)state;
-	assert_string_equal(printed(weirctl_print_explain,
-				    "{\"service\": null, \"pool\": null, \"slot\": null,"
-				    " \"backend\": null, \"drop\": \"stray\", \"why\": \"for a VIP, but\","
-				    " \"generation\": 3, \"frame\": null}"),
-			    "service     -\n"
-			    "pool        -\n"
-			    "dropped     stray\n"
-			    "why         for a VIP, but\n"
-			    "generation  3\n");
+	assert_string_equal(
+		printed(weirctl_print_explain,
+			"{\"service\": null, \"pool\": null, \"slot\": null,"
+			" \"backend\": null, \"drop\": \"stray\", \"why\": \"for a VIP, but\","
+			" \"generation\": 3, \"frame\": null}"),
+		"service     -\n"
+		"pool        -\n"
+		"dropped     stray\n"
+		"why         for a VIP, but\n"
+		"generation  3\n");
 }
 
 int main(void)
