@@ -4,6 +4,9 @@
 #include "rtnl.h"
 
 #include <errno.h>
+#include <grp.h>
+#include <pwd.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -76,6 +79,44 @@ static void check_rp_filter(const struct dp_port_conf *p, const char *path,
 		   interface, all > own ? "all" : interface);
 }
 
+/* Is `user` in the group whose number is `gid`, by its own group or another? */
+static bool is_member(const char *user, gid_t own, gid_t gid)
+{
+	gid_t groups[64];
+	int count = sizeof(groups) / sizeof(groups[0]);
+
+	if (getgrouplist(user, own, groups, &count) < 0)
+		return true; /* in so many groups that we cannot tell */
+	for (int i = 0; i < count; i++)
+		if (groups[i] == gid)
+			return true;
+	return false;
+}
+
+/* The session socket is the data plane's user's and its group's. Even root needs that, once
+ * it has dropped its capabilities. */
+static void check_users(const struct conf *c, const char *path, struct conf_errors *warnings)
+{
+	const char *dp = c->dp.user[0] != '\0' ? c->dp.user : "root";
+	const char *own = c->control.user[0] != '\0' ? c->control.user : "root";
+	const struct passwd *pw;
+	gid_t gid;
+
+	if (strcmp(dp, own) == 0)
+		return;
+	pw = getpwnam(dp);
+	gid = pw != NULL ? pw->pw_gid : 0;
+	if (pw == NULL || (pw = getpwnam(own)) == NULL)
+		conf_error(warnings, path, 0, "user: no user \"%s\" on this host",
+			   getpwnam(dp) == NULL ? dp : own);
+	else if (!is_member(own, pw->pw_gid, gid))
+		conf_error(warnings, path, 0,
+			   "weir-controlplane as user %s may not open the session socket of "
+			   "weir-dataplane as user %s: set the same user in [dataplane] and "
+			   "[controlplane], or put %s into the group of %s",
+			   own, dp, own, dp);
+}
+
 void host_check(const struct conf *c, const char *path, struct conf_errors *warnings)
 {
 	struct rtnl *r;
@@ -92,4 +133,5 @@ void host_check(const struct conf *c, const char *path, struct conf_errors *warn
 	rtnl_close(r);
 	for (uint32_t i = 0; i < c->dp.port_count; i++)
 		check_rp_filter(&c->dp.port[i], path, warnings);
+	check_users(c, path, warnings);
 }

@@ -2,7 +2,7 @@
 /*
  * What on this host would keep Weir, its probes above all, from working with a
  * configuration: a VIP that is an address of the host, a blackhole route to a VIP,
- * strict reverse path filtering.
+ * strict reverse path filtering, users that cannot meet at the session socket.
  */
 #ifndef WEIR_HOST_CHECK_H
 #define WEIR_HOST_CHECK_H

@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <unistd.h>
 
 int privileges_drop(const char *user, char *why, size_t why_len)
 {
@@ -31,7 +32,7 @@ int privileges_drop(const char *user, char *why, size_t why_len)
 	capng_clear(CAPNG_SELECT_BOTH);
 	if (admin)
 		capng_update(CAPNG_ADD, CAPNG_EFFECTIVE | CAPNG_PERMITTED, CAP_NET_ADMIN);
-	if (pw != NULL)
+	if (pw != NULL && pw->pw_uid != geteuid()) /* else systemd has made us that user */
 		err = capng_change_id((int)pw->pw_uid, (int)pw->pw_gid,
 				      CAPNG_INIT_SUPP_GRP | (setpcap ? CAPNG_CLEAR_BOUNDING : 0));
 	else

@@ -289,6 +289,19 @@ static int run(const struct command *c, char **word, unsigned count, const struc
 	return WEIRCTL_OK;
 }
 
+/* Of a group of commands ("backend"), what there is in it. */
+static int no_command(char **word, unsigned count)
+{
+	size_t len = strlen(word[0]);
+
+	fprintf(stderr, "weirctl: no command \"%s%s%s\"; `weirctl help` lists them\n", word[0],
+		count > 1 ? " " : "", count > 1 ? word[1] : "");
+	for (unsigned i = 0; i < COMMANDS; i++)
+		if (strncmp(commands[i].name, word[0], len) == 0 && commands[i].name[len] == ' ')
+			fprintf(stderr, "  weirctl %s %s\n", commands[i].name, commands[i].words);
+	return WEIRCTL_USAGE;
+}
+
 static int dispatch(char **word, unsigned count, const struct options *o)
 {
 	const struct command *c;
@@ -299,12 +312,8 @@ static int dispatch(char **word, unsigned count, const struct options *o)
 		return WEIRCTL_USAGE;
 	}
 	c = find(word, count, &used);
-	if (c == NULL) {
-		fprintf(stderr, "weirctl: no command \"%s%s%s\"; `weirctl help` lists them\n",
-			word[0], used == 2 && count > 1 ? " " : "",
-			used == 2 && count > 1 ? word[1] : "");
-		return WEIRCTL_USAGE;
-	}
+	if (c == NULL)
+		return no_command(word, used == 2 ? count : 1);
 	word += used;
 	count -= used;
 	if (count < c->least || count > c->most) {
