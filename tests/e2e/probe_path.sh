@@ -44,7 +44,7 @@ remove() {
         ip netns del "$NS-$ns" || true
     done
     rm -rf "$DIR"
-    exit $status
+    exit "$status"
 }
 trap remove EXIT
 trap 'exit 129' HUP
@@ -155,6 +155,12 @@ check proxied_probe_reaches_b1 says "wrong-protocol: the server's answer is not 
 check another_interface says "ok: connected, answered as expected" \
     in_ns w "$LAB_TOOL" attach=eth0 attach=eth1 mode=l2 dmac="$B2_DIRECT" \
     smac="$(mac_of w eth1)" dev=eth1 kind=tcp $v4 port=8081 expect=b2
+# The same with strict reverse path filtering: the source is not b2's way back by eth1.
+in_ns b2 sysctl -qw net.ipv4.conf.eth1.rp_filter=1
+check backend_s_rp_filter says "no-connection: no answer to the connection attempt in 300 ms" \
+    in_ns w "$LAB_TOOL" attach=eth0 attach=eth1 mode=l2 dmac="$B2_DIRECT" \
+    smac="$(mac_of w eth1)" dev=eth1 kind=tcp $v4 port=8081 expect=b2
+in_ns b2 sysctl -qw net.ipv4.conf.eth1.rp_filter=0
 in_ns w "$LAB_TOOL" detach=eth1
 
 # A tag is put on: b1 sees it, and the answer never comes, for b1 has no such VLAN.
