@@ -42,7 +42,7 @@ shell_scripts() {
 }
 
 shell_is_clean() {
-    shell_scripts | xargs -d '\n' shellcheck --severity=warning
+    shell_scripts | xargs -d '\n' -n 4 -P 2 shellcheck --severity=warning
 }
 
 man_pages_are_clean() {
