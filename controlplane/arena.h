@@ -23,7 +23,7 @@ struct arena_run {
 
 struct arena {
 	uint32_t blocks;
-	uint32_t used; /* blocks in runs, block 0 apart */
+	uint32_t used;	       /* blocks in runs, block 0 apart */
 	struct arena_run *run; /* by `first` */
 	uint32_t run_count, run_room;
 };

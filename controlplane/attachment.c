@@ -139,8 +139,8 @@ static const char *adopt_worker(struct attachment *a, uint32_t i, uint64_t retir
 {
 	const struct weir_worker_area *area = a->link[i].area;
 	uint64_t offset = atomic_load_explicit(&area->seen_offset, memory_order_relaxed);
-	const char *why = adopt_check(out, a->dp->control->arena, a->dp->arena_size, offset,
-				      a->link[i].seen);
+	const char *why =
+		adopt_check(out, a->dp->control->arena, a->dp->arena_size, offset, a->link[i].seen);
 
 	if (why == NULL && adopt_reserve(out, a->arena, a->indices, retired) < 0)
 		why = "its parts overlap";

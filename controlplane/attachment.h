@@ -21,13 +21,13 @@
 #include <stdbool.h>
 
 struct attachment {
-	const struct dp_view *dp; /* the caller's; NULL: not open */
+	const struct dp_view *dp;		   /* the caller's; NULL: not open */
 	struct worker_link link[WEIR_MAX_WORKERS]; /* dp->worker_count */
 	struct arena *arena;
 	struct indices *indices;
 	struct tables *tables;
-	uint64_t generation; /* published last, by us or before us; 0: none */
-	uint32_t block;	     /* where its snapshot begins; 0: none */
+	uint64_t generation;   /* published last, by us or before us; 0: none */
+	uint32_t block;	       /* where its snapshot begins; 0: none */
 	bool short_of_indices; /* backends are left out until old indices have rested */
 };
 

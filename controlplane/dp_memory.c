@@ -49,8 +49,8 @@ static const char *what_is_wrong(const struct weir_welcome *w, const struct weir
 	return NULL;
 }
 
-int dp_memory_map(const struct weir_welcome *w, int state_fd, int control_fd,
-		  struct dp_memory *out, struct dp_view *view, char *why, size_t why_len)
+int dp_memory_map(const struct weir_welcome *w, int state_fd, int control_fd, struct dp_memory *out,
+		  struct dp_view *view, char *why, size_t why_len)
 {
 	struct dp_memory m = { 0 };
 	const char *wrong;
@@ -67,8 +67,7 @@ int dp_memory_map(const struct weir_welcome *w, int state_fd, int control_fd,
 		snprintf(why, why_len, "cannot map its state: %s", strerror(-err));
 		return err;
 	}
-	err = map(control_fd, w->control_size, PROT_READ | PROT_WRITE, &m.control,
-		  &m.control_size);
+	err = map(control_fd, w->control_size, PROT_READ | PROT_WRITE, &m.control, &m.control_size);
 	if (err < 0) {
 		snprintf(why, why_len, "cannot map its tables: %s", strerror(-err));
 		goto err_state;

@@ -20,8 +20,8 @@ struct dp_memory {
  * sentence in why[why_len], and nothing mapped. The descriptors stay the caller's, who may
  * close them afterwards.
  */
-int dp_memory_map(const struct weir_welcome *w, int state_fd, int control_fd,
-		  struct dp_memory *out, struct dp_view *view, char *why, size_t why_len);
+int dp_memory_map(const struct weir_welcome *w, int state_fd, int control_fd, struct dp_memory *out,
+		  struct dp_view *view, char *why, size_t why_len);
 void dp_memory_unmap(struct dp_memory *m);
 
 #endif /* WEIR_DP_MEMORY_H */

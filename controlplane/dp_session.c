@@ -199,8 +199,7 @@ static void on_welcome(struct dp_session *s, const struct arrival *a)
 	s->said[0] = '\0';
 	log_info("attached to the data plane (version %.31s, pid %u): %u workers, %llu MB for "
 		 "tables",
-		 w->version, w->pid, w->worker_count,
-		 (unsigned long long)s->view.arena_size >> 20);
+		 w->version, w->pid, w->worker_count, (unsigned long long)s->view.arena_size >> 20);
 	uv_timer_start(&s->timer, ask_ports, PORTS_MS, 0);
 	s->hooks.attached(s->hooks.user, &s->view);
 }

@@ -21,14 +21,14 @@ struct dp_view {
 	uint64_t arena_size;
 	uint32_t session;
 	uint32_t worker_count;
-	uint32_t pins; /* capacity of each worker's pin table; weir_state_pins() */
+	uint32_t pins;		     /* capacity of each worker's pin table; weir_state_pins() */
 	struct weir_welcome welcome; /* with the ports, as of the last second */
 };
 
 struct dp_session_hooks {
 	void *user;
 	void (*attached)(void *user, const struct dp_view *dp);
-	void (*lost)(void *user, const char *why); /* mappings are gone on return */
+	void (*lost)(void *user, const char *why);    /* mappings are gone on return */
 	void (*refused)(void *user, const char *why); /* it goes on trying */
 };
 

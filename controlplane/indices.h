@@ -17,7 +17,7 @@ struct indices {
 	struct index_use {
 		uint64_t id;	  /* whose it is or was; 0: free */
 		uint64_t retired; /* generation in which it is off; 0: in use */
-	} *use;
+	} * use;
 };
 
 /* 0 or -ENOMEM. */

@@ -22,7 +22,8 @@
 enum { SEED_OFFSET = 1, SEED_SKIP = 2 }; /* two independent hashes of a name */
 
 /* Nodes of one weight: turn[first..end). */
-struct class {
+struct class
+{
 	uint32_t first, end;
 	uint32_t weight;
 	uint32_t quota;	    /* slots that each of them takes */
@@ -51,7 +52,7 @@ static void share_out(struct class *class, uint32_t classes, struct class **orde
 	uint32_t left = len;
 
 	for (uint32_t i = 0; i < classes; i++)
-		sum += (uint64_t)class[i].weight * (class[i].end - class[i].first);
+		sum += (uint64_t) class[i].weight * (class[i].end - class[i].first);
 	for (uint32_t i = 0; i < classes; i++) {
 		class[i].quota = (uint32_t)((uint64_t)len * class[i].weight / sum);
 		class[i].remainder = (uint64_t)len * class[i].weight % sum;
@@ -206,8 +207,8 @@ int maglev_fill(uint16_t *table, uint32_t len, const struct maglev_node *node, u
 
 	n = line_up(entry, node, count);
 	for (uint32_t i = 0; i < n; i++) {
-		uint64_t skip = XXH3_64bits_withSeed(entry[i].name, strlen(entry[i].name),
-						     SEED_SKIP);
+		uint64_t skip =
+			XXH3_64bits_withSeed(entry[i].name, strlen(entry[i].name), SEED_SKIP);
 
 		turn[i] = (struct maglev_turn){
 			.offset = (uint32_t)(entry[i].hash % len),

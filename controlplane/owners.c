@@ -36,10 +36,10 @@ struct fill {
 	uint32_t len;
 	const struct owners_node *node;
 	uint32_t count;
-	bool *serves;	  /* of node[], close together: looked up per slot */
+	bool *serves;	   /* of node[], close together: looked up per slot */
 	uint16_t *serving; /* positions of those that do */
 	uint32_t serving_count;
-	uint32_t *lost;	  /* slots whose owner does not serve */
+	uint32_t *lost; /* slots whose owner does not serve */
 	uint32_t lost_count;
 	uint32_t *quota;  /* slots of each node in the full table */
 	uint32_t *stands; /* slots of the owner at hand that have it for a substitute */
@@ -221,12 +221,10 @@ static void release(struct fill *f)
 	free(f->serves);
 }
 
-int owners_fill(uint16_t *owner, const uint16_t *full, uint32_t len,
-		const struct owners_node *node, uint32_t count)
+int owners_fill(uint16_t *owner, const uint16_t *full, uint32_t len, const struct owners_node *node,
+		uint32_t count)
 {
-	struct fill f = {
-		.owner = owner, .full = full, .len = len, .node = node, .count = count
-	};
+	struct fill f = { .owner = owner, .full = full, .len = len, .node = node, .count = count };
 	int away = -ENOMEM;
 
 	if (allocate(&f) < 0)

@@ -34,7 +34,7 @@ struct owners_node {
  * Cost: one pass, below 1 ms for 65,537 slots with half of the nodes away; up to
  * 10 ms (1,000 nodes) when all but a few are away.
  */
-int owners_fill(uint16_t *owner, const uint16_t *full, uint32_t len,
-		const struct owners_node *node, uint32_t count);
+int owners_fill(uint16_t *owner, const uint16_t *full, uint32_t len, const struct owners_node *node,
+		uint32_t count);
 
 #endif /* WEIR_OWNERS_H */

@@ -19,11 +19,11 @@
 #include <time.h>
 
 enum {
-	GATHER_MS = 20,	 /* changes that follow one within this time go together */
-	TICK_MS = 1,	 /* between two looks for answers */
+	GATHER_MS = 20,	   /* changes that follow one within this time go together */
+	TICK_MS = 1,	   /* between two looks for answers */
 	IDLE_TICK_MS = 50, /* likewise, when only workers that are late could answer */
-	JOIN_MS = 1000,	 /* for workers to take up the session; then we begin without them */
-	RETRY_MS = 1000, /* before publishing again what failed or was refused */
+	JOIN_MS = 1000,	   /* for workers to take up the session; then we begin without them */
+	RETRY_MS = 1000,   /* before publishing again what failed or was refused */
 };
 
 struct publisher {
@@ -32,18 +32,18 @@ struct publisher {
 	uv_timer_t due, tick;
 	unsigned open_timers;
 	struct attachment at; /* at.dp NULL: no data plane */
-	bool joining;	 /* its workers are taking up the session */
-	uint64_t since_ms; /* when that began */
-	bool held;	 /* what is in force stands until publisher_release() */
+	bool joining;	      /* its workers are taking up the session */
+	uint64_t since_ms;    /* when that began */
+	bool held;	      /* what is in force stands until publisher_release() */
 	bool released;
 	bool arena_full, failed; /* publishing has stopped, and that was said */
-	bool no_indices; /* likewise said */
-	bool wanted;	 /* changes that are not published yet */
-	uint64_t wanted_ns; /* the first of them */
-	uint64_t sent_ns;   /* the same of the generation on its way; 0: it has arrived */
-	uint64_t tried_ms;  /* loop time of the last publication or attempt */
+	bool no_indices;	 /* likewise said */
+	bool wanted;		 /* changes that are not published yet */
+	uint64_t wanted_ns;	 /* the first of them */
+	uint64_t sent_ns;	 /* the same of the generation on its way; 0: it has arrived */
+	uint64_t tried_ms;	 /* loop time of the last publication or attempt */
 	uint64_t sent_real_ms;
-	uint64_t retry_ms;  /* loop time of the next attempt after a failure; 0: none failed */
+	uint64_t retry_ms; /* loop time of the next attempt after a failure; 0: none failed */
 	uint32_t latency_us;
 	uint32_t said[WEIR_MAX_WORKERS]; /* enum weir_reject that was logged last */
 	struct publish_waits waits;
@@ -68,14 +68,14 @@ static void why_not(const struct publisher *p, char *buf, size_t len)
 	buf[0] = '\0';
 	if (p->joining || p->held) {
 		snprintf(buf, len, "%s",
-			 p->joining ? "the workers are taking up the session" :
-				      "publishing waits for the first health verdicts");
+			 p->joining ? "the workers are taking up the session"
+				    : "publishing waits for the first health verdicts");
 		return;
 	}
 	if (p->wanted) {
 		snprintf(buf, len, "%s",
-			 p->arena_full ? "the arena is full: see [dataplane] arena_mb" :
-					 "it is not published yet");
+			 p->arena_full ? "the arena is full: see [dataplane] arena_mb"
+				       : "it is not published yet");
 		return;
 	}
 	for (uint32_t i = 0; i < p->at.dp->worker_count && n < len; i++) {
@@ -121,7 +121,8 @@ static void log_failure(struct publisher *p, int err)
 	bool *said = err == -ENOSPC ? &p->arena_full : &p->failed;
 
 	if (!*said && err == -ENOSPC)
-		log_error("the arena is full (%u of %u blocks): publishing pauses until workers "
+		log_error("the arena has no room (%u of %u blocks in use): publishing pauses until "
+			  "workers "
 			  "free older tables; if it does not go on, raise [dataplane] arena_mb",
 			  p->at.arena->used, p->at.arena->blocks);
 	else if (!*said && err == -E2BIG)
@@ -362,8 +363,7 @@ void publish_request(struct publisher *p)
 	arm_due(p);
 }
 
-void publish_request_wait(struct publisher *p, unsigned timeout_ms, publish_done_fn *fn,
-			  void *user)
+void publish_request_wait(struct publisher *p, unsigned timeout_ms, publish_done_fn *fn, void *user)
 {
 	if (publish_waits_add(&p->waits, uv_now(p->loop) + timeout_ms, fn, user) < 0) {
 		publish_request(p);

@@ -53,7 +53,7 @@ struct publish_status {
 	bool attached, held, arena_full;
 	struct {
 		uint64_t seen_generation;
-		bool late; /* does not answer; its generation stands above */
+		bool late;	   /* does not answer; its generation stands above */
 		char rejected[96]; /* why it refused the last one; empty: it did not */
 	} worker[WEIR_MAX_WORKERS];
 	uint32_t worker_count;

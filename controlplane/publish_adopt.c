@@ -76,8 +76,7 @@ const char *adopt_check(struct adopt *out, const uint8_t *arena, uint64_t arena_
 		    !is_table(&s, p->table_off, p->table_len, sizeof(weir_slot), arena_size))
 			return "a table of it is not where tables are";
 		if (p->move_off != 0 &&
-		    !is_table(&s, p->move_off, p->table_len, sizeof(struct weir_move),
-			      arena_size))
+		    !is_table(&s, p->move_off, p->table_len, sizeof(struct weir_move), arena_size))
 			return "a table of it is not where tables are";
 	}
 	*out = s;

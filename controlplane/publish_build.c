@@ -28,9 +28,8 @@ static struct lookup_row *make_rows(const struct model *m)
 			.pool = (uint16_t)s->pool->index,
 			.flags = s->conf.quic ? WEIR_SERVICE_QUIC : 0,
 		};
-		row[2 * i + 1] = (struct lookup_row){
-			.vip = &s->conf.vip, .flags = WEIR_SERVICE_VIP_ONLY
-		};
+		row[2 * i + 1] =
+			(struct lookup_row){ .vip = &s->conf.vip, .flags = WEIR_SERVICE_VIP_ONLY };
 	}
 	return row;
 }

@@ -54,8 +54,7 @@ static void put_back(struct publish_waits *w, struct publish_waiter *n)
 	w->last = &n->next;
 }
 
-void publish_waits_arrived(struct publish_waits *w, uint64_t seen, uint64_t now_ms,
-			   const char *why)
+void publish_waits_arrived(struct publish_waits *w, uint64_t seen, uint64_t now_ms, const char *why)
 {
 	struct publish_waiter *n, *next;
 

@@ -131,9 +131,9 @@ static int fill_slots(weir_slot *slot, const struct pool *p, const struct owners
 	for (uint32_t i = 0; i < len; i++) {
 		uint16_t o = slot[i];
 
-		slot[i] = o == MAGLEV_NONE ?
-				  weir_slot_make(WEIR_SLOT_EMPTY, 0) :
-				  weir_slot_make(WEIR_SLOT_SETTLED, (unsigned)p->backend[o]->index);
+		slot[i] = o == MAGLEV_NONE ? weir_slot_make(WEIR_SLOT_EMPTY, 0)
+					   : weir_slot_make(WEIR_SLOT_SETTLED,
+							    (unsigned)p->backend[o]->index);
 	}
 	return 0;
 }
@@ -165,7 +165,8 @@ static int store(struct tables *t, struct table *e, uint32_t len, const weir_slo
 
 	if (e->block != 0 && e->len == len && memcmp(slots_of(t, e->block), slot, bytes) == 0)
 		return 0;
-	block = arena_alloc(t->arena, (uint32_t)((bytes + WEIR_BLOCK - 1) / WEIR_BLOCK), generation);
+	block = arena_alloc(t->arena, (uint32_t)((bytes + WEIR_BLOCK - 1) / WEIR_BLOCK),
+			    generation);
 	if (block < 0)
 		return block;
 	memcpy(slots_of(t, (uint32_t)block), slot, bytes);

@@ -81,9 +81,9 @@ unsigned worker_link_poll(struct worker_link *l, uint64_t now_ms)
 
 bool worker_link_send(struct worker_link *l, uint64_t generation, uint32_t offset, uint64_t now_ms)
 {
-	const struct weir_msg m = {
-		.type = WEIR_MSG_SNAPSHOT, .arg = offset, .generation = generation
-	};
+	const struct weir_msg m = { .type = WEIR_MSG_SNAPSHOT,
+				    .arg = offset,
+				    .generation = generation };
 
 	if (!l->joined || l->sent != 0 ||
 	    weir_ring_push(&l->control->cmd, &l->area->cmd_head, &m) < 0)

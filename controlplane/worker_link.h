@@ -20,13 +20,13 @@ struct worker_link {
 	struct weir_control_worker *control;
 	const struct weir_worker_area *area; /* read-only */
 	uint32_t session;
-	bool joined;	    /* it has taken up this session's rings */
-	uint64_t seen;	    /* generation in force there; 0: none */
-	uint64_t sent;	    /* on its way; 0: nothing */
-	uint64_t since_ms;  /* when that, or the session, began */
+	bool joined;	   /* it has taken up this session's rings */
+	uint64_t seen;	   /* generation in force there; 0: none */
+	uint64_t sent;	   /* on its way; 0: nothing */
+	uint64_t since_ms; /* when that, or the session, began */
 	bool late;
-	uint64_t refused;   /* the generation that it refused last; 0: none since it took one */
-	uint32_t why;	    /* enum weir_reject */
+	uint64_t refused; /* the generation that it refused last; 0: none since it took one */
+	uint32_t why;	  /* enum weir_reject */
 };
 
 /* What worker_link_poll() found; several may be set. */
@@ -46,7 +46,6 @@ void worker_link_open(struct worker_link *l, struct weir_control_worker *control
 unsigned worker_link_poll(struct worker_link *l, uint64_t now_ms);
 
 /* Tell it to take a snapshot. False: not now, something is on its way already. */
-bool worker_link_send(struct worker_link *l, uint64_t generation, uint32_t offset,
-		      uint64_t now_ms);
+bool worker_link_send(struct worker_link *l, uint64_t generation, uint32_t offset, uint64_t now_ms);
 
 #endif /* WEIR_WORKER_LINK_H */

@@ -205,8 +205,8 @@ static int setup(void **state)
 
 	state_fd = memory(weir_state_size(WORKERS, WEIR_PINS_MIN), SEALS);
 	control_fd = memory(sizeof(struct weir_control) + BLOCKS * WEIR_BLOCK, SEALS);
-	shared_state = mmap(NULL, weir_state_size(WORKERS, WEIR_PINS_MIN), PROT_READ | PROT_WRITE, MAP_SHARED,
-			    state_fd, 0);
+	shared_state = mmap(NULL, weir_state_size(WORKERS, WEIR_PINS_MIN), PROT_READ | PROT_WRITE,
+			    MAP_SHARED, state_fd, 0);
 	assert_ptr_not_equal(shared_state, MAP_FAILED);
 	shared_state->magic = WEIR_STATE_MAGIC;
 	shared_state->layout_version = WEIR_LAYOUT_VERSION;
@@ -265,10 +265,10 @@ static void a_welcome_maps_both_memories(void **state)
 
 	/* What it writes, the data plane's descriptor reads. */
 	v->control->worker[1].session = 42;
-	assert_int_equal(pread(control_fd, &session, 4,
-			       (off_t)((uint8_t *)&v->control->worker[1].session -
-				       (uint8_t *)v->control)),
-			 4);
+	assert_int_equal(
+		pread(control_fd, &session, 4,
+		      (off_t)((uint8_t *)&v->control->worker[1].session - (uint8_t *)v->control)),
+		4);
 	assert_int_equal(session, 42);
 }
 

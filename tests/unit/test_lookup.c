@@ -31,8 +31,7 @@ static const struct weir_lookup *find(const struct lookup_row *r)
 	uint32_t home = weir_lookup_home(key.k0, key.k1, key.k2, table.bits);
 
 	for (unsigned i = 0; i < WEIR_LOOKUP_PROBES; i++) {
-		const struct weir_lookup *e =
-			&table.entry[(home + i) & ((1u << table.bits) - 1)];
+		const struct weir_lookup *e = &table.entry[(home + i) & ((1u << table.bits) - 1)];
 
 		if (e->k0 == key.k0 && e->k1 == key.k1 && e->k2 == key.k2)
 			return e;
@@ -55,8 +54,12 @@ static void a_key_is_as_the_packet_has_it(void **state)
 {
 	struct weir_addr v4 = { 4, { 203, 0, 113, 10 } };
 	struct weir_addr v6 = { 6, { 0x20, 0x01, 0x0d, 0xb8, [15] = 1 } };
-	struct lookup_row r = { .vip = &v4, .protocol = IPPROTO_TCP, .port = 80, .service = 7,
-				.pool = 9, .flags = WEIR_SERVICE_QUIC };
+	struct lookup_row r = { .vip = &v4,
+				.protocol = IPPROTO_TCP,
+				.port = 80,
+				.service = 7,
+				.pool = 9,
+				.flags = WEIR_SERVICE_QUIC };
 	struct weir_lookup e = lookup_entry(&r);
 
 	(void)state;
@@ -87,8 +90,8 @@ static void every_key_of_the_largest_table_is_found(void **state)
 						   .protocol = IPPROTO_UDP,
 						   .port = (uint16_t)(i * 7),
 						   .service = (uint16_t)i };
-		rows[2 * i + 1] = (struct lookup_row){ .vip = &addresses[i],
-						       .flags = WEIR_SERVICE_VIP_ONLY };
+		rows[2 * i + 1] =
+			(struct lookup_row){ .vip = &addresses[i], .flags = WEIR_SERVICE_VIP_ONLY };
 	}
 	assert_int_equal(lookup_build(rows, 2 * WEIR_MAX_SERVICES, &table), 0);
 	assert_int_equal(used(), 2 * WEIR_MAX_SERVICES);
@@ -113,8 +116,8 @@ static void a_key_that_comes_again_counts_once(void **state)
 						   .protocol = IPPROTO_TCP,
 						   .port = (uint16_t)(i + 1),
 						   .service = (uint16_t)i };
-		rows[2 * i + 1] = (struct lookup_row){ .vip = &addresses[0],
-						       .flags = WEIR_SERVICE_VIP_ONLY };
+		rows[2 * i + 1] =
+			(struct lookup_row){ .vip = &addresses[0], .flags = WEIR_SERVICE_VIP_ONLY };
 	}
 	assert_int_equal(lookup_build(rows, 2 * PORTS, &table), 0);
 	assert_int_equal(used(), PORTS + 1);

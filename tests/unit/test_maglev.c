@@ -266,8 +266,8 @@ static void flows_follow_the_weights(void **state)
 	random_weights(COUNT, 100);
 	assert_int_equal(maglev_fill(table, LONGEST, nodes, COUNT), 0);
 	for (uint32_t i = 0; i < FLOWS; i++) {
-		uint32_t key[4] = { random_below(UINT32_MAX), 0x0a7100cb,
-				    random_below(UINT32_MAX), 6 };
+		uint32_t key[4] = { random_below(UINT32_MAX), 0x0a7100cb, random_below(UINT32_MAX),
+				    6 };
 		uint64_t hash = XXH3_64bits_withSeed(key, sizeof(key), 0x1234);
 
 		flows[table[weir_slot_of(hash, LONGEST)]]++;

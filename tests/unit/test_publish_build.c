@@ -261,8 +261,8 @@ static uint16_t sum_of(const uint8_t *header)
 static void an_ipip_header_is_ready_but_for_the_packet(void **state)
 {
 	/* Version 4, IHL 5; ToS, length and identification 0; DF; TTL 64; protocol 4. */
-	static const uint8_t want[20] = { 0x45, 0,   0, 0, 0,  0, 0x40, 0, 64, 4,
-					  0,	0,   10, 255, 0, 1, 10,	  0, 0,	 2 };
+	static const uint8_t want[20] = { 0x45, 0, 0,  0,   0, 0, 0x40, 0, 64, 4,
+					  0,	0, 10, 255, 0, 1, 10,	0, 0,  2 };
 	uint8_t got[20];
 
 	(void)state;
