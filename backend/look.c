@@ -66,55 +66,54 @@ static int links_look(struct mnl_socket *nl, struct host *h)
 }
 
 /* *what is the step that the result is of. */
-static int look_once(struct mnl_socket *nl, const char *interface, struct host *h,
-		     const char **what)
+static int look_once(const char *interface, struct host *h, const char **what)
 {
+	struct mnl_socket *nl;
 	int err;
 
+	*what = "rtnetlink socket";
+	if ((err = netlink_open(&nl)) < 0)
+		return err;
 	*what = "interfaces";
 	if ((err = links_look(nl, h)) < 0)
-		return err;
+		goto out;
 	*what = "sysctls";
 	if ((err = sysctls_look("all", &h->all)) < 0)
-		return err;
+		goto out;
 	*what = "addresses";
 	if ((err = netlink_addrs(nl, h)) < 0)
-		return err;
+		goto out;
 	*what = "routes";
 	if ((err = netlink_routes(nl, h)) < 0)
-		return err;
+		goto out;
 	*what = "tc filters and the decapsulation program";
 	if ((err = filters_look(nl, interface, h)) < 0)
-		return err;
+		goto out;
 	*what = "sockets";
-	return listen_look(&h->listening);
+	err = listen_look(&h->listening);
+out:
+	netlink_close(nl);
+	return err;
 }
 
 int look_host(const char *interface, struct host *out, char *why, size_t why_len)
 {
-	struct mnl_socket *nl;
 	struct host h = { 0 };
 	const char *what;
-	int err = netlink_open(&nl);
+	int err;
 
-	if (err < 0) {
-		snprintf(why, why_len, "no rtnetlink socket: %s", strerror(-err));
-		return err;
-	}
+	/* Each look has a socket of its own: the rest of a broken dump stays behind. */
 	for (unsigned look = 0; look < LOOKS; look++) {
-		err = look_once(nl, interface, &h, &what);
-		if (err == 0)
-			break;
+		err = look_once(interface, &h, &what);
+		if (err == 0) {
+			*out = h;
+			return 0;
+		}
 		host_free(&h);
 		if (err != -EINTR)
 			break;
 	}
-	netlink_close(nl);
-	if (err < 0) {
-		snprintf(why, why_len, "cannot look at this host's %s: %s%s", what, strerror(-err),
-			 err == -EPERM || err == -EACCES ? "; run me as root" : "");
-		return err;
-	}
-	*out = h;
-	return 0;
+	snprintf(why, why_len, "cannot look at this host's %s: %s%s", what, strerror(-err),
+		 err == -EPERM || err == -EACCES ? "; run me as root" : "");
+	return err;
 }

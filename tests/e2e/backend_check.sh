@@ -120,6 +120,18 @@ wb_start server b /usr/bin/python3 "$WEIR_ROOT/tests/lib/tcp.py" serve $VIP 8080
 wait_until 10 grep -q ready "$WB_DIR/server.log" || die "no TCP server"
 check something_listens refused 1 "" grep -F "socket listens" <(wb_usual check)
 
+# A tunnel device of the kernel takes what the program leaves, from everyone.
+if wb_ip b link add everyone type ipip local $BACKEND 2>"$WB_DIR/ipip.log"; then
+    proposed kernel_tunnel_from_everywhere "tunnel everyone is up" wb_ip b link set everyone up
+    wb_ip b link del everyone
+    wb_ip b link add someone type ipip local $BACKEND remote 10.0.0.9
+    wb_ip b link set someone up
+    check kernel_tunnel_to_one_place_is_no_matter says 0 "this host is set up right"
+    wb_ip b link del someone
+else
+    echo "skip kernel_tunnel_from_everywhere: no ipip devices here: $(tail -n 1 "$WB_DIR/ipip.log")"
+fi
+
 # On another interface than the one configured.
 wb_ip b link add eth1 mtu 1600 type veth peer name far1
 wb_ip b link set eth1 up

@@ -4,6 +4,7 @@
 Frames through the decapsulation program, one by one, for e2e/backend_decap.sh.
 
   decap.py NAMESPACE_W NAMESPACE_B PROGRAM STATE_DIR
+  decap.py tun NAMESPACE_B           one packet on tun0, which has no Ethernet header
 
 Sends from eth0 of W to eth0 of B, where weir-backend is up, and states for each
 frame what B's sockets received and what the program counted. Every frame is
@@ -11,8 +12,10 @@ followed by a good one, the marker: when that arrives, the frame before it has m
 its fate, since both took the same queue.
 """
 import ctypes
+import fcntl
 import os
 import socket
+import struct
 import subprocess
 import sys
 
@@ -25,6 +28,7 @@ STRANGER, OTHER_HOST = "192.0.2.1", "10.0.0.77"
 PORT = 4000
 TIMEOUT_S = 5
 CLONE_NEWNET = 0x40000000
+TUNSETIFF, IFF_TUN, IFF_NO_PI = 0x400454CA, 0x0001, 0x1000
 NOT_ECT, ECT_1, ECT_0, CE = 0, 1, 2, 3
 
 
@@ -206,7 +210,23 @@ def fragments(bench, eth):
     bench.case("a_strangers_first_fragment_is_dropped", first, [], "refused-source")
 
 
+def without_ethernet(namespace):
+    enter(namespace)
+    receiver = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    receiver.bind((VIP, PORT))
+    receiver.settimeout(TIMEOUT_S)
+    tun = os.open("/dev/net/tun", os.O_RDWR)
+    fcntl.ioctl(tun, TUNSETIFF, struct.pack("16sH22x", b"tun0", IFF_TUN | IFF_NO_PI))
+    os.write(tun, raw(outer() / udp_to(VIP, b"hello")))
+    data, peer = receiver.recvfrom(100)
+    if (data, peer[0]) != (b"hello", CLIENT):
+        return f"got {data} from {peer}"
+    return 0
+
+
 def main():
+    if sys.argv[1] == "tun":
+        return without_ethernet(sys.argv[2])
     bench = Bench(*sys.argv[1:])
     for group in (rules, headers, ecn, malformed, fragments):
         group(bench, bench.ether)

@@ -219,6 +219,49 @@ static void more_vips_than_the_map_holds_are_refused(void **state)
 	settings_free(&s);
 }
 
+/* Whole text of a file of the source tree. */
+static char *text_of(const char *name)
+{
+	char *text = NULL;
+	size_t len = 0;
+	FILE *f = fopen(name, "re");
+
+	assert_non_null(f);
+	assert_true(getdelim(&text, &len, '\0', f) > 0);
+	fclose(f);
+	return text;
+}
+
+static void example_and_manual_name_every_key(void **state)
+{
+	char *example = text_of(WEIR_SOURCE "/configs/backend.conf");
+	char *manual = text_of(WEIR_SOURCE "/docs/man/weir-backend.8");
+	char key[64];
+
+	(void)state;
+	for (unsigned i = 0; i < settings_opt_count; i++) {
+		snprintf(key, sizeof(key), "\n%s = ", settings_opts[i].key);
+		assert_non_null(strstr(example, key));
+		assert_non_null(strstr(manual, key));
+		snprintf(key, sizeof(key), "\\-\\-%s", settings_opts[i].key);
+		assert_non_null(strstr(manual, key));
+	}
+	free(example);
+	free(manual);
+}
+
+static void the_example_is_a_good_file(void **state)
+{
+	struct conf_errors errors = { 0 };
+	struct settings s = { 0 };
+
+	(void)state;
+	assert_int_equal(settings_read(&s, WEIR_SOURCE "/configs/backend.conf", &errors), 0);
+	assert_int_equal(settings_check(&s, true, "example", &errors), 0);
+	assert_int_equal(errors.count, 0);
+	settings_free(&s);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -231,6 +274,8 @@ int main(void)
 		cmocka_unit_test(an_address_that_no_client_can_use_is_no_vip),
 		cmocka_unit_test(an_unknown_key_is_another_error),
 		cmocka_unit_test(more_vips_than_the_map_holds_are_refused),
+		cmocka_unit_test(example_and_manual_name_every_key),
+		cmocka_unit_test(the_example_is_a_good_file),
 	};
 
 	return cmocka_run_group_tests_name("settings", tests, NULL, NULL);
