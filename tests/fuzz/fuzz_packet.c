@@ -4,11 +4,13 @@
  * the input choose how it is carried; the rest is the frame. What is not dropped must
  * leave with the client's packet as it came, behind headers of the right length.
  *
- * links: dataplane/classify.c dataplane/encap.c dataplane/parse.c dataplane/select.c
- * links: dataplane/view.c
+ * links: dataplane/classify.c dataplane/encap.c dataplane/moving.c dataplane/parse.c
+ * links: dataplane/pins.c dataplane/select.c dataplane/view.c
  * packages: libdpdk libxxhash
  */
+#include "pins.h"
 #include "pipeline.h"
+#include "shm.h"
 #include "view.h"
 
 #include <rte_mbuf.h>
@@ -25,8 +27,13 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 enum { BITS = 4, LEN = 251, BACKENDS = 8, ETH = 14, OUTER = 20 };
 
 static struct view view;
+static struct pins pins; /* not looked at: no slot is moving or pinned */
 static struct weir_lookup lookup[1 << BITS];
 static weir_slot slots[LEN];
+static struct weir_move moves[LEN];
+static struct weir_worker_area area;
+static struct weir_pin_bucket buckets[2 * WEIR_PINS_MIN / WEIR_PIN_WAYS];
+static struct pins pins;
 static struct weir_backend backends[BACKENDS];
 static struct egress ports[WEIR_MAX_PORTS];
 
@@ -55,9 +62,13 @@ static void set_up(void)
 	enter(0, 0, WEIR_SERVICE_VIP_ONLY);
 	enter(IPPROTO_TCP, 80, 0);
 	enter(IPPROTO_UDP, 53, 0);
-	for (unsigned i = 0; i < LEN; i++)
-		slots[i] = weir_slot_make(i % 50 ? WEIR_SLOT_SETTLED : WEIR_SLOT_EMPTY,
-					  i % (BACKENDS + 1));
+	for (unsigned i = 0; i < LEN; i++) {
+		slots[i] =
+			weir_slot_make(i % 7 ? WEIR_SLOT_SETTLED : i / 7 % 4, i % (BACKENDS + 1));
+		moves[i] = (struct weir_move){ .base = i / 3 % (BACKENDS + 1),
+					       .tcp = 1,
+					       .udp = i % 2 };
+	}
 	for (unsigned i = 0; i < BACKENDS; i++)
 		backends[i] = (struct weir_backend){
 			.port = i == 5 ? 7 : 0,
@@ -75,7 +86,12 @@ static void set_up(void)
 	view.lookup_bits = BITS;
 	view.backend = backends;
 	view.backend_count = BACKENDS;
-	view.pool[0] = (struct view_pool){ .slot = slots, .table_len = LEN };
+	view.pool[0] = (struct view_pool){ .slot = slots, .move = moves, .table_len = LEN };
+	pins = (struct pins){ .bucket = buckets,
+			      .mask = sizeof(buckets) / sizeof(buckets[0]) - 1,
+			      .capacity = WEIR_PINS_MIN,
+			      .now_ds = 100,
+			      .area = &area };
 }
 
 /* The buffer ends with the last byte, so that a read beyond it is seen. */
@@ -118,7 +134,7 @@ static void through_all_stages(const uint8_t *frame, size_t len, uint16_t headro
 	b.pkt[0].mbuf = &m;
 	parse_burst(&b);
 	classify_burst(&view, &b);
-	select_burst(&view, &b);
+	select_burst(&view, &pins, &b);
 	encap_burst(&view, ports, &b);
 	require(b.pkt[0].drop < WEIR_DROP_REASONS, "a reason without a name");
 	if (b.pkt[0].drop == WEIR_DROP_NONE)
