@@ -12,9 +12,11 @@
 
 static void forget_books(struct attachment *a)
 {
+	pin_scan_destroy(a->scan);
 	tables_destroy(a->tables);
 	indices_destroy(a->indices);
 	arena_destroy(a->arena);
+	a->scan = NULL;
 	a->tables = NULL;
 	a->indices = NULL;
 	a->arena = NULL;
@@ -33,6 +35,8 @@ static int open_books(struct attachment *a)
 		err = indices_create(WEIR_MAX_BACKENDS, &a->indices);
 	if (err == 0)
 		err = tables_create(a->arena, a->dp->control->arena, &a->tables);
+	if (err == 0)
+		err = pin_scan_create(&a->scan);
 	if (err < 0)
 		forget_books(a);
 	return err;
@@ -102,6 +106,8 @@ uint64_t attachment_seen(const struct attachment *a)
 	return least;
 }
 
+/* -- pins ------------------------------------------------------------------- */
+
 static uint64_t newest_seen(const struct attachment *a)
 {
 	uint64_t most = 0;
@@ -112,7 +118,76 @@ static uint64_t newest_seen(const struct attachment *a)
 	return most;
 }
 
-unsigned attachment_reclaim(struct attachment *a)
+/* A worker refuses what is not newer than what it has. */
+static uint64_t next_generation(const struct attachment *a)
+{
+	uint64_t newest = newest_seen(a);
+
+	return (newest > a->generation ? newest : a->generation) + 1;
+}
+
+static struct tables_now now_of(const struct attachment *a, uint64_t boot_ms)
+{
+	struct tables_now now = { .now_ms = boot_ms, .scan = a->scan };
+
+	for (uint32_t i = 0; i < a->dp->worker_count; i++) {
+		uint64_t ms = 100 * atomic_load_explicit(&a->link[i].area->pins.pressure_ds,
+							 memory_order_relaxed);
+
+		if (ms > now.pressure_ms && ms <= boot_ms)
+			now.pressure_ms = ms;
+	}
+	return now;
+}
+
+static int scan(struct attachment *a, const struct model *m)
+{
+	bool current = attachment_seen(a) == a->generation;
+
+	return pin_scan_run(a->scan, a->dp, m, current ? a->generation : 0);
+}
+
+bool attachment_turn(struct attachment *a, const struct model *m, uint64_t boot_ms)
+{
+	struct tables_now now = now_of(a, boot_ms);
+
+	(void)scan(a, m); /* no memory: nothing is settled this time */
+	return tables_due(a->tables, m, &now, next_generation(a));
+}
+
+bool attachment_is_unsettled(const struct attachment *a, const struct model *m)
+{
+	if (a->indices->resting > 0)
+		return true;
+	for (uint32_t i = 0; i < m->pool_count; i++) {
+		const struct pool *p = m->pool[i];
+
+		if (p->moves.moving + p->moves.pinned > 0)
+			return true;
+		for (uint32_t j = 0; j < p->backend_count; j++)
+			if (p->backend[j]->conf.admin == ADMIN_DRAINING)
+				return true;
+	}
+	return false;
+}
+
+bool attachment_pins_of(const struct attachment *a, int32_t index, uint32_t *count)
+{
+	*count = index >= 0 ? a->scan->pins[index] : 0;
+	return a->scan->generation != 0 && a->scan->generation == a->generation;
+}
+
+/* Every worker has them off; a pin that names one would lead to whoever gets it next. */
+static uint32_t reclaim_indices(struct attachment *a, const struct model *m)
+{
+	uint64_t seen = attachment_seen(a);
+
+	if (!indices_may_reclaim(a->indices, seen) || scan(a, m) < 0)
+		return 0;
+	return indices_reclaim(a->indices, seen, a->scan->pins);
+}
+
+unsigned attachment_reclaim(struct attachment *a, const struct model *m)
 {
 	uint64_t held[2 * WEIR_MAX_WORKERS];
 	unsigned freed = 0;
@@ -126,7 +201,7 @@ unsigned attachment_reclaim(struct attachment *a)
 	}
 	if (arena_reclaim(a->arena, held, n) > 0)
 		freed |= FREED_BLOCKS;
-	if (indices_reclaim(a->indices, attachment_seen(a)) > 0)
+	if (reclaim_indices(a, m) > 0)
 		freed |= FREED_INDICES;
 	return freed;
 }
@@ -172,40 +247,6 @@ static void forget_indices(const struct model *m)
 			m->pool[i]->backend[j]->index = -1;
 }
 
-int attachment_adopt(struct attachment *a, struct model *m, const char **why)
-{
-	uint64_t newest = newest_seen(a);
-	struct adopt s;
-	int err = 0;
-
-	forget_indices(m);
-	a->generation = newest;
-	*why = NULL;
-	if (newest == 0) {
-		tables_show(a->tables, m);
-		return 0;
-	}
-	*why = adopt_all(a, newest, &s);
-	if (*why == NULL)
-		err = adopt_tables(&s, a->tables);
-	if (*why == NULL && err == 0)
-		err = adopt_backends(&s, m);
-	if (*why == NULL && err == 0) {
-		a->block = s.offset / WEIR_BLOCK;
-		tables_show(a->tables, m);
-		return 1;
-	}
-	forget_indices(m);
-	if (err == 0)
-		err = open_books(a);
-	if (err < 0)
-		return err;
-	tables_show(a->tables, m);
-	return -EINVAL;
-}
-
-/* -- the next generation ---------------------------------------------------- */
-
 /* Counters of an index go on from whoever had it before. */
 static void begin_count(const struct attachment *a, struct backend *b)
 {
@@ -218,6 +259,75 @@ static void begin_count(const struct attachment *a, struct backend *b)
 		b->bytes_before += atomic_load_explicit(&c->bytes, memory_order_relaxed);
 	}
 }
+
+/* A data plane that was restarted: the moves go on, in terms of the same indices. */
+static int keep_indices(struct attachment *a, const struct model *m)
+{
+	bool *known = calloc(WEIR_MAX_BACKENDS, sizeof(*known));
+
+	if (known == NULL)
+		return -ENOMEM;
+	for (uint32_t i = 0; i < m->pool_count; i++)
+		for (uint32_t j = 0; j < m->pool[i]->backend_count; j++) {
+			struct backend *b = m->pool[i]->backend[j];
+
+			if (b->index < 0)
+				continue;
+			(void)indices_adopt(a->indices, (uint32_t)b->index, b->id);
+			known[b->index] = true;
+			begin_count(a, b);
+		}
+	for (uint32_t i = 0; i < m->pool_count; i++)
+		moves_forget(&m->pool[i]->moves, known);
+	free(known);
+	return 0;
+}
+
+static void forget_moves(const struct model *m)
+{
+	for (uint32_t i = 0; i < m->pool_count; i++)
+		moves_free(&m->pool[i]->moves);
+}
+
+int attachment_adopt(struct attachment *a, struct model *m, uint64_t boot_ms, const char **why)
+{
+	uint64_t newest = newest_seen(a);
+	struct adopt s;
+	int err = 0;
+
+	a->generation = newest;
+	*why = NULL;
+	if (newest == 0) {
+		err = keep_indices(a, m);
+		tables_show(a->tables, m);
+		return err;
+	}
+	forget_indices(m);
+	forget_moves(m);
+	*why = adopt_all(a, newest, &s);
+	if (*why == NULL)
+		err = adopt_tables(&s, a->tables);
+	if (*why == NULL && err == 0)
+		err = adopt_backends(&s, m);
+	if (*why == NULL && err == 0) {
+		tables_show(a->tables, m);
+		err = tables_adopt_moves(a->tables, m, boot_ms);
+	}
+	if (*why == NULL && err == 0) {
+		a->block = s.offset / WEIR_BLOCK;
+		return 1;
+	}
+	forget_indices(m);
+	forget_moves(m);
+	if (err == 0)
+		err = open_books(a);
+	if (err < 0)
+		return err;
+	tables_show(a->tables, m);
+	return -EINVAL;
+}
+
+/* -- the next generation ---------------------------------------------------- */
 
 static void give_index(struct attachment *a, struct backend *b)
 {
@@ -274,17 +384,16 @@ static int write_snapshot(struct attachment *a, const struct model *m, uint64_t 
 	return first < 0 ? first : 0;
 }
 
-int attachment_publish(struct attachment *a, struct model *m)
+int attachment_publish(struct attachment *a, struct model *m, uint64_t boot_ms)
 {
-	uint64_t newest = newest_seen(a), generation;
+	const struct tables_now now = now_of(a, boot_ms);
+	uint64_t generation = next_generation(a);
 	uint32_t block = 0;
 	int err;
 
-	/* A worker refuses what is not newer than what it has. */
-	generation = (newest > a->generation ? newest : a->generation) + 1;
 	err = assign_indices(a, m, generation);
 	if (err == 0)
-		err = tables_prepare(a->tables, m, generation);
+		err = tables_prepare(a->tables, m, &now, generation);
 	if (err < 0)
 		return err;
 	err = write_snapshot(a, m, generation, &block);
@@ -292,7 +401,7 @@ int attachment_publish(struct attachment *a, struct model *m)
 		tables_abort(a->tables, m);
 		return err;
 	}
-	tables_commit(a->tables, generation);
+	tables_commit(a->tables, m, generation);
 	if (a->block != 0)
 		arena_retire(a->arena, a->block, generation);
 	a->block = block;

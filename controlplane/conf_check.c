@@ -6,6 +6,7 @@
 #include "conf_check.h"
 
 #include <errno.h>
+#include <netinet/in.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -103,6 +104,9 @@ static int check_services(struct conf_check *r)
 			pool_unknown(r, s);
 		else
 			used[pool] = true;
+		if (s->quic && s->protocol != IPPROTO_UDP)
+			fault(r, line_of(s, "quic"), "[service %s] quic: only with protocol = udp",
+			      s->name);
 		if (s->vip.family == 0)
 			continue; /* said already */
 		check_vip(r, s);
@@ -142,7 +146,9 @@ static uint64_t arena_generation(const struct conf *c)
 	uint64_t tables = 0, backends = 0, lookups = 2 * (uint64_t)c->service_count, entries;
 
 	for (uint32_t i = 0; i < c->pool_count; i++) {
-		tables += round_up(c->pool[i].table_size * sizeof(weir_slot), WEIR_BLOCK);
+		/* While slots are moving: without room a failed backend keeps its flows. */
+		tables += round_up(c->pool[i].table_size * sizeof(weir_slot), WEIR_BLOCK) +
+			  round_up(c->pool[i].table_size * sizeof(struct weir_move), WEIR_BLOCK);
 		backends += c->pool[i].backend_count;
 	}
 	/* A service and its VIP are two entries of a table at most half full. */

@@ -65,9 +65,7 @@ static struct pool_conf *pool_open(struct loader *l, const char *name)
 		l->backends -= p->backend_count;
 		free(p->backend);
 	}
-	*p = (struct pool_conf){ .line = line,
-				 .tcp_window_ms = POOL_TCP_WINDOW_MS,
-				 .udp_window_ms = POOL_UDP_WINDOW_MS };
+	*p = (struct pool_conf){ .line = line };
 	strncpy(p->name, name, sizeof(p->name) - 1);
 	l->section.name = p->name;
 	l->keys = &p->keys;

@@ -32,8 +32,8 @@ enum check_kind { CHECK_KIND_NONE, CHECK_KIND_TCP };
 #define WEIGHT_MAX 1000
 
 /* How long a slot that changes its owner keeps the flows of the old one. */
-#define POOL_TCP_WINDOW_MS 300000
-#define POOL_UDP_WINDOW_MS 30000
+#define POOL_UDP_WINDOW_S  30
+#define POOL_QUIC_WINDOW_S 300
 
 /* By row of conf_opts[]: the line that gave the key, 0: none did. For messages. */
 #define CONF_FILE_OPTS 32
@@ -70,7 +70,9 @@ struct pool_conf {
 	uint32_t table_size;
 	uint32_t mtu;		       /* bytes of outer IP */
 	struct weir_addr outer_source; /* ipip: outer source address; unset: the port's own */
-	uint32_t tcp_window_ms, udp_window_ms; /* POOL_*_WINDOW_MS */
+	uint32_t tcp_window_s;
+	uint32_t udp_window_s; /* 0: POOL_QUIC_WINDOW_S with a `quic` service, else
+				  POOL_UDP_WINDOW_S */
 	struct check_conf check;
 	struct backend_conf *backend;
 	uint32_t backend_count;
@@ -84,7 +86,7 @@ struct service_conf {
 	uint32_t protocol; /* IPPROTO_TCP or IPPROTO_UDP */
 	uint32_t port;	   /* 0: every port */
 	char pool[WEIR_NAME_LEN];
-	bool quic;
+	uint32_t quic; /* 1: UDP that knows QUIC Initials */
 	int line;
 	struct key_lines keys;
 };

@@ -11,6 +11,7 @@
 static const char *const mode_words[] = { "l2", "ipip", NULL };	       /* enum weir_mode */
 static const char *const hash_words[] = { "5-tuple", "source", NULL }; /* enum weir_hash */
 static const char *const check_words[] = { "none", "tcp", NULL };      /* enum check_kind */
+static const char *const quic_words[] = { "no", "yes", NULL };
 static const char *const state_words[] = { "enabled", "draining", "disabled", NULL };
 
 #define CONTROL(field)	  offsetof(struct control_conf, field)
@@ -45,6 +46,11 @@ const struct conf_opt conf_opts[] = {
 	  .help = "largest IP packet towards the backends, the outer header included" },
 	{ "pool", "outer_source", CONF_ADDR, POOL(outer_source), 0, "",
 	  .help = "source address of the outer header (ipip); unset: ours towards the backend" },
+	{ "pool", "tcp_window_s", CONF_U32, POOL(tcp_window_s), 0, "300", 1, 86400, .unit = "s",
+	  .help = "when a slot changes its owner: how long TCP connections that are open have "
+		  "to show themselves, so that they stay" },
+	{ "pool", "udp_window_s", CONF_U32, POOL(udp_window_s), 0, "0", 0, 86400, .unit = "s",
+	  .help = "the same for UDP; 0: 30, or 300 with a service that is quic" },
 	{ "pool", "check", CONF_ENUM, POOL(check.kind), 0, "tcp", .choices = check_words,
 	  .help = "health check: connect to the backend's own address (tcp), or none" },
 	{ "pool", "check_port", CONF_U32, POOL(check.port), 0, "0", 0, 65535,
@@ -65,6 +71,9 @@ const struct conf_opt conf_opts[] = {
 	  .help = "the port that clients connect to; 0: every port" },
 	{ "service", "pool", CONF_NAME, SERVICE(pool), 0, NULL, 1, SIZE(service_conf, pool),
 	  .help = "name of the pool that answers" },
+	{ "service", "quic", CONF_ENUM, SERVICE(quic), 0, "no", .choices = quic_words,
+	  .help = "udp: the first packet of a QUIC connection starts a flow (yes), or nothing "
+		  "does (no)" },
 
 	{ "backend", "weight", CONF_U32, BACKEND(weight), 0, "1", 0, WEIGHT_MAX,
 	  .help = "share of the flows against the pool's others; 0: no new flows" },

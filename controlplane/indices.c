@@ -72,12 +72,25 @@ void indices_retire(struct indices *x, uint32_t index, uint64_t generation)
 		x->end--;
 }
 
-uint32_t indices_reclaim(struct indices *x, uint64_t seen)
+static bool is_off(const struct index_use *u, uint64_t seen)
+{
+	return u->retired != 0 && u->retired <= seen;
+}
+
+bool indices_may_reclaim(const struct indices *x, uint64_t seen)
+{
+	for (uint32_t i = 0; i < x->count && x->resting > 0; i++)
+		if (is_off(&x->use[i], seen))
+			return true;
+	return false;
+}
+
+uint32_t indices_reclaim(struct indices *x, uint64_t seen, const uint32_t *pins)
 {
 	uint32_t freed = 0;
 
 	for (uint32_t i = 0; i < x->count && x->resting > 0; i++) {
-		if (x->use[i].retired == 0 || x->use[i].retired > seen)
+		if (!is_off(&x->use[i], seen) || pins[i] != 0)
 			continue;
 		x->use[i] = (struct index_use){ 0 };
 		x->resting--;

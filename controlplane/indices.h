@@ -2,11 +2,13 @@
 /*
  * Numbers for backends. An index stays with its backend while workers know it; when
  * the backend goes, the number rests until every worker has taken a generation in
- * which it is off, so that no worker ever takes one backend for another.
+ * which it is off and has no pin left that names it, so that no worker ever takes one
+ * backend for another.
  */
 #ifndef WEIR_INDICES_H
 #define WEIR_INDICES_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 struct indices {
@@ -33,7 +35,11 @@ int indices_adopt(struct indices *x, uint32_t index, uint64_t id);
 /* Its backend has gone: off from `generation` on. */
 void indices_retire(struct indices *x, uint32_t index, uint64_t generation);
 
-/* Every worker has taken generation `seen` or a later one. Returns how many became free. */
-uint32_t indices_reclaim(struct indices *x, uint64_t seen);
+/* Every worker has taken generation `seen` or a later one: is one that rests off in it? */
+bool indices_may_reclaim(const struct indices *x, uint64_t seen);
+
+/* Free those that are. pins: how many name each index, counted since then; one that is
+ * named goes on resting. Returns how many became free. */
+uint32_t indices_reclaim(struct indices *x, uint64_t seen, const uint32_t *pins);
 
 #endif /* WEIR_INDICES_H */

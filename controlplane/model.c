@@ -38,6 +38,21 @@ bool backend_forwards(const struct backend *b)
 	return b->conf.admin != ADMIN_DISABLED && b->health != HEALTH_DOWN;
 }
 
+uint32_t pool_tcp_window_ms(const struct pool *p)
+{
+	return p->conf.tcp_window_s * 1000;
+}
+
+uint32_t pool_udp_window_ms(const struct model *m, const struct pool *p)
+{
+	if (p->conf.udp_window_s != 0)
+		return p->conf.udp_window_s * 1000;
+	for (uint32_t i = 0; i < m->service_count; i++)
+		if (m->service[i]->pool == p && m->service[i]->conf.quic)
+			return POOL_QUIC_WINDOW_S * 1000;
+	return POOL_UDP_WINDOW_S * 1000;
+}
+
 const char *admin_text(unsigned admin)
 {
 	static const char *const text[] = { "enabled", "draining", "disabled" };

@@ -13,6 +13,7 @@
 
 #include "conf_file.h"
 #include "counters.h"
+#include "moves.h"
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -61,6 +62,9 @@ struct pool {
 	bool full_stale;   /* membership, base weights or table size changed */
 	bool table_stale;  /* who serves changed, or an index */
 	uint32_t table_off; /* arena offset of the published table; 0: none */
+	uint32_t move_off;  /* likewise of its move table; 0: no slot is moving */
+	struct moves moves; /* the slots as published; len 0: never were. They outlive a data
+			       plane: the next one goes on with them */
 	bool stays; /* model_apply()'s mark */
 };
 
@@ -127,6 +131,11 @@ bool backend_serves(const struct backend *b);
 
 /* May packets go to it at all: enabled or draining, not down. */
 bool backend_forwards(const struct backend *b);
+
+/* How long a slot that changes its owner keeps the flows of the old one. */
+uint32_t pool_tcp_window_ms(const struct pool *p);
+/* Unless it is set, longer for a pool with a `quic` service: a connection is long there. */
+uint32_t pool_udp_window_ms(const struct model *m, const struct pool *p);
 
 /* "enabled", "draining", "disabled" / "pending", "up", "down" */
 const char *admin_text(unsigned admin);

@@ -305,6 +305,7 @@ static void pool_place(struct pool_plan *pp, const struct pool_conf *conf, struc
 
 static void pool_free(struct pool *p)
 {
+	moves_free(&p->moves);
 	free(p->backend);
 	free(p->full);
 	free(p);

@@ -57,11 +57,22 @@ static bool forwards(const struct moves_env *env, uint16_t backend)
 	return backend != MOVES_NOBODY && env->forwards[backend];
 }
 
-/* The move is over: what pins it left keep their backends. */
+/* The move is over: what pins it left keep their backends. With nobody to own the slot
+ * an empty entry would cut those off: it stays moving with its windows over, and base
+ * only tells it from settled ones. */
 static void end_move(struct moves *m, uint32_t i, uint16_t owner)
 {
-	m->cur[i] = m->base[i] = owner;
+	m->cur[i] = owner;
+	m->state[i] = 0;
+	if (owner == MOVES_NOBODY)
+		return;
+	m->base[i] = owner;
 	m->state[i] = MOVES_PINNED;
+}
+
+static bool is_over(const struct moves *m, uint32_t i)
+{
+	return is_moving(m, i) && !(m->state[i] & MOVES_OPEN);
 }
 
 static bool assign(struct moves *m, const struct moves_env *env, uint32_t i, uint16_t owner)
@@ -69,7 +80,9 @@ static bool assign(struct moves *m, const struct moves_env *env, uint32_t i, uin
 	uint16_t cur = m->cur[i];
 
 	if (is_moving(m, i)) {
-		if (owner == m->base[i] || !forwards(env, m->base[i])) {
+		if (is_over(m, i) && owner == MOVES_NOBODY)
+			return false;
+		if (owner == m->base[i] || is_over(m, i) || !forwards(env, m->base[i])) {
 			end_move(m, i, owner);
 			return true;
 		}
@@ -82,7 +95,10 @@ static bool assign(struct moves *m, const struct moves_env *env, uint32_t i, uin
 	if (!forwards(env, cur)) {
 		/* Nobody to keep flows on. Pins to third backends, if there are any,
 		 * stand: the slot stays as settled or pinned as it was. */
-		m->base[i] = owner;
+		if (m->state[i] & MOVES_PINNED)
+			end_move(m, i, owner);
+		else
+			m->base[i] = owner;
 		return true;
 	}
 	m->since_ms[i] = env->now_ms;
@@ -119,7 +135,7 @@ static bool expire(struct moves *m, const struct moves_env *env, uint32_t i)
 {
 	uint8_t before = m->state[i];
 
-	if (!is_moving(m, i))
+	if (!is_moving(m, i) || is_over(m, i))
 		return false;
 	if (!forwards(env, m->base[i])) {
 		end_move(m, i, m->cur[i]);
@@ -129,9 +145,7 @@ static bool expire(struct moves *m, const struct moves_env *env, uint32_t i)
 		m->state[i] &= (uint8_t)~MOVES_TCP;
 	if (before & MOVES_UDP && window_end(m, env, i, env->udp_window_ms) <= env->now_ms)
 		m->state[i] &= (uint8_t)~MOVES_UDP;
-	/* With nobody to take over, base stays: its pins still need a forwarding
-	 * owner to return to, and there is no one to give its place. */
-	if (!(m->state[i] & MOVES_OPEN) && m->cur[i] != MOVES_NOBODY)
+	if (!(m->state[i] & MOVES_OPEN))
 		end_move(m, i, m->cur[i]);
 	return m->state[i] != before;
 }
@@ -147,13 +161,29 @@ bool moves_expire(struct moves *m, const struct moves_env *env)
 	return changed;
 }
 
+/* Only pins keep it from being settled, and there are none. */
+static bool is_free(const struct moves *m, const uint8_t *held, uint32_t i)
+{
+	return (is_over(m, i) || m->state[i] & MOVES_PINNED) && !(held[i / 8] >> i % 8 & 1);
+}
+
+uint32_t moves_unheld(const struct moves *m, const uint8_t *held)
+{
+	uint32_t n = 0;
+
+	for (uint32_t i = 0; i < m->len && m->moving + m->pinned != 0; i++)
+		n += is_free(m, held, i);
+	return n;
+}
+
 bool moves_settle(struct moves *m, const uint8_t *held)
 {
 	bool changed = false;
 
-	for (uint32_t i = 0; i < m->len && m->pinned != 0; i++) {
-		if (is_moving(m, i) || !(m->state[i] & MOVES_PINNED) || held[i / 8] >> i % 8 & 1)
+	for (uint32_t i = 0; i < m->len && m->moving + m->pinned != 0; i++) {
+		if (!is_free(m, held, i))
 			continue;
+		m->base[i] = m->cur[i];
 		m->state[i] = 0;
 		changed = true;
 	}
@@ -188,6 +218,41 @@ uint32_t moves_held_by(const struct moves *m, uint16_t backend)
 	return n;
 }
 
+void moves_count_held(const struct moves *m, uint32_t *slots)
+{
+	for (uint32_t i = 0; i < m->len && m->moving != 0; i++)
+		if (is_moving(m, i) && m->state[i] & MOVES_OPEN)
+			slots[m->base[i]]++;
+}
+
+int moves_copy(struct moves *to, const struct moves *from)
+{
+	int err = moves_create(to, from->len);
+
+	if (err < 0)
+		return err;
+	memcpy(to->cur, from->cur, from->len * sizeof(*to->cur));
+	memcpy(to->base, from->base, from->len * sizeof(*to->base));
+	memcpy(to->since_ms, from->since_ms, from->len * sizeof(*to->since_ms));
+	memcpy(to->state, from->state, from->len * sizeof(*to->state));
+	to->moving = from->moving;
+	to->pinned = from->pinned;
+	return 0;
+}
+
+void moves_forget(struct moves *m, const bool *known)
+{
+	for (uint32_t i = 0; i < m->len; i++) {
+		if (m->cur[i] != MOVES_NOBODY && !known[m->cur[i]])
+			m->cur[i] = MOVES_NOBODY;
+		if (m->base[i] != MOVES_NOBODY && !known[m->base[i]]) {
+			m->base[i] = m->cur[i];
+			m->state[i] = 0;
+		}
+	}
+	count(m);
+}
+
 /* A moving slot whose owner-to-be is nobody has its base in the entry too. */
 static weir_slot entry(const struct moves *m, uint32_t i)
 {
@@ -209,9 +274,9 @@ void moves_write(const struct moves *m, weir_slot *slot, struct weir_move *move)
 	for (uint32_t i = 0; i < m->len; i++)
 		move[i] = (struct weir_move){
 			.base = m->base[i] == MOVES_NOBODY ? 0 : m->base[i],
-			.tcp = is_moving(m, i) && m->state[i] & MOVES_TCP,
-			.udp = is_moving(m, i) && m->state[i] & MOVES_UDP,
-			.since_ms = (uint32_t)m->since_ms[i],
+			.tcp = (m->state[i] & MOVES_TCP) != 0,
+			.udp = (m->state[i] & MOVES_UDP) != 0,
+			.since_ms = is_moving(m, i) ? (uint32_t)m->since_ms[i] : 0,
 		};
 }
 

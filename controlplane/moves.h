@@ -6,7 +6,9 @@
  * brings the time and what it knows of the backends.
  *
  *   settled  base = cur, no pins
- *   moving   base still serves flows that began before; ends for TCP and UDP apart
+ *   moving   base still serves flows that began before; ends for TCP and UDP apart.
+ *            While nobody serves, cur is nobody: then it stays moving, its windows over,
+ *            so that what is pinned goes on
  *   pinned   base = cur again, but workers may hold pins to others
  */
 #ifndef WEIR_MOVES_H
@@ -52,7 +54,7 @@ bool moves_assign(struct moves *m, const struct moves_env *env, const uint16_t *
 bool moves_expire(struct moves *m, const struct moves_env *env);
 
 /*
- * Settle pinned slots. held: bit per slot (bit s % 8 of byte s / 8): some worker has
+ * Settle pinned slots, and those of nobody whose windows are over. held: bit per slot (bit s % 8 of byte s / 8): some worker has
  * a pin for it, read after every worker had taken the table that has them pinned.
  * True: changed.
  */
@@ -61,8 +63,21 @@ bool moves_settle(struct moves *m, const uint8_t *held);
 /* When the next window ends, CLOCK_BOOTTIME ms; UINT64_MAX: no slot is moving. */
 uint64_t moves_next_ms(const struct moves *m, const struct moves_env *env);
 
+/* How many slots moves_settle() would settle. */
+uint32_t moves_unheld(const struct moves *m, const uint8_t *held);
+
 /* Slots that still have this backend as base, with an open window. */
 uint32_t moves_held_by(const struct moves *m, uint16_t backend);
+
+/* The same for all at once, added to slots[WEIR_MAX_BACKENDS]. */
+void moves_count_held(const struct moves *m, uint32_t *slots);
+
+/* A copy of its own in *to. 0 or -ENOMEM. */
+int moves_copy(struct moves *to, const struct moves *from);
+
+/* A data plane without pins begins, and indices of backends that are gone by now are free
+ * for others: forget those that are not in known[WEIR_MAX_BACKENDS]. */
+void moves_forget(struct moves *m, const bool *known);
 
 /* The table for the workers; `move` is filled when m->moving != 0, and may be NULL
  * when it is 0. */

@@ -2,9 +2,10 @@
 /*
  * When to publish, and what to say about it; attachment.c does the publishing.
  *
- * Two timers. `due` runs out when the next generation is to be published: at once after
+ * Three timers. `due` runs out when the next generation is to be published: at once after
  * a quiet GATHER_MS, else when they are over. `tick` reads what the workers say, as long
- * as something is expected of them.
+ * as something is expected of them. `turn` looks, as long as a slot is not settled, whether
+ * windows are over and which pins are left.
  */
 #include "publish.h"
 
@@ -23,13 +24,14 @@ enum {
 	TICK_MS = 1,	   /* between two looks for answers */
 	IDLE_TICK_MS = 50, /* likewise, when only workers that are late could answer */
 	JOIN_MS = 1000,	   /* for workers to take up the session; then we begin without them */
-	RETRY_MS = 1000,   /* before publishing again what failed or was refused */
+	TURN_MS = 1000,	 /* between two looks at windows and pins: what they change goes together */
+	RETRY_MS = 1000, /* before publishing again what failed or was refused */
 };
 
 struct publisher {
 	uv_loop_t *loop;
 	struct model *model;
-	uv_timer_t due, tick;
+	uv_timer_t due, tick, turn;
 	unsigned open_timers;
 	struct attachment at; /* at.dp NULL: no data plane */
 	bool joining;	      /* its workers are taking up the session */
@@ -51,6 +53,7 @@ struct publisher {
 
 static void tick(uv_timer_t *t);
 static void due(uv_timer_t *t);
+static void turn(uv_timer_t *t);
 
 /* -- words ------------------------------------------------------------------ */
 
@@ -193,14 +196,30 @@ static void arm_due(struct publisher *p)
 	uv_timer_start(&p->due, due, next > now ? next - now : 0, 0);
 }
 
+/* Windows and deadlines count on while the host is suspended; uv's clock does not. */
+static uint64_t boottime_ms(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_BOOTTIME, &ts);
+	return (uint64_t)ts.tv_sec * 1000 + (uint64_t)ts.tv_nsec / 1000000;
+}
+
+static void arm_turn(struct publisher *p)
+{
+	if (attachment_is_unsettled(&p->at, p->model) && !uv_is_active((uv_handle_t *)&p->turn))
+		uv_timer_start(&p->turn, turn, TURN_MS, 0);
+}
+
 static void publish(struct publisher *p)
 {
-	int err = attachment_publish(&p->at, p->model);
+	int err = attachment_publish(&p->at, p->model, boottime_ms());
 
 	uv_update_time(p->loop);
 	p->tried_ms = uv_now(p->loop);
 	p->retry_ms = err < 0 ? p->tried_ms + RETRY_MS : 0;
 	arm_tick(p, TICK_MS);
+	arm_turn(p);
 	if (err < 0) {
 		log_failure(p, err);
 		return;
@@ -243,7 +262,7 @@ static void log_adopted(const struct publisher *p, int adopted, const char *why)
 static void begin(struct publisher *p)
 {
 	const char *why = NULL;
-	int adopted = attachment_adopt(&p->at, p->model, &why);
+	int adopted = attachment_adopt(&p->at, p->model, boottime_ms(), &why);
 
 	p->joining = false;
 	p->held = adopted == 1 && !p->released;
@@ -252,6 +271,17 @@ static void begin(struct publisher *p)
 		publisher_detach(p);
 	else
 		want_from_now(p);
+	if (p->at.dp != NULL)
+		arm_turn(p);
+}
+
+static void reclaim(struct publisher *p)
+{
+	unsigned freed = attachment_reclaim(&p->at, p->model);
+
+	if ((p->arena_full && (freed & FREED_BLOCKS)) ||
+	    (p->at.short_of_indices && (freed & FREED_INDICES)))
+		try_again(p);
 }
 
 static void read_workers(struct publisher *p, uint64_t now)
@@ -265,13 +295,8 @@ static void read_workers(struct publisher *p, uint64_t now)
 		return;
 	if ((all & LINK_REFUSED) && p->retry_ms == 0)
 		p->retry_ms = now + RETRY_MS;
-	if (all & (LINK_TAKEN | LINK_REFUSED)) {
-		unsigned freed = attachment_reclaim(&p->at);
-
-		if ((p->arena_full && (freed & FREED_BLOCKS)) ||
-		    (p->at.short_of_indices && (freed & FREED_INDICES)))
-			try_again(p);
-	}
+	if (all & (LINK_TAKEN | LINK_REFUSED))
+		reclaim(p);
 	if (p->sent_ns != 0 && attachment_seen(&p->at) >= p->at.generation) {
 		p->latency_us = (uint32_t)((uv_hrtime() - p->sent_ns) / 1000);
 		p->sent_ns = 0;
@@ -322,6 +347,19 @@ static void tick(uv_timer_t *t)
 	publish_waits_arrived(&p->waits, attachment_seen(&p->at), now, why);
 }
 
+static void turn(uv_timer_t *t)
+{
+	struct publisher *p = t->data;
+
+	if (p->at.dp == NULL || p->joining)
+		return;
+	reclaim(p);
+	if (attachment_turn(&p->at, p->model, boottime_ms()))
+		want(p);
+	arm_due(p);
+	arm_turn(p);
+}
+
 /* -- what publish.h offers -------------------------------------------------- */
 
 int publisher_create(uv_loop_t *loop, struct model *m, struct publisher **out)
@@ -335,8 +373,9 @@ int publisher_create(uv_loop_t *loop, struct model *m, struct publisher **out)
 	publish_waits_init(&p->waits);
 	uv_timer_init(loop, &p->due);
 	uv_timer_init(loop, &p->tick);
-	p->due.data = p->tick.data = p;
-	p->open_timers = 2;
+	uv_timer_init(loop, &p->turn);
+	p->due.data = p->tick.data = p->turn.data = p;
+	p->open_timers = 3;
 	*out = p;
 	return 0;
 }
@@ -355,6 +394,7 @@ void publisher_destroy(struct publisher *p)
 	publish_waits_fail(&p->waits, -ENOTCONN, "the control plane is ending");
 	uv_close((uv_handle_t *)&p->due, closed);
 	uv_close((uv_handle_t *)&p->tick, closed);
+	uv_close((uv_handle_t *)&p->turn, closed);
 }
 
 void publish_request(struct publisher *p)
@@ -398,12 +438,13 @@ void publisher_detach(struct publisher *p)
 		return;
 	attachment_close(&p->at);
 	for (uint32_t i = 0; i < p->model->pool_count; i++)
-		p->model->pool[i]->table_off = 0;
+		p->model->pool[i]->table_off = p->model->pool[i]->move_off = 0;
 	p->joining = p->held = false;
 	p->arena_full = p->failed = p->no_indices = false;
 	p->retry_ms = 0;
 	p->sent_ns = 0;
 	uv_timer_stop(&p->due);
+	uv_timer_stop(&p->turn);
 	arm_tick(p, 0);
 }
 
@@ -415,6 +456,12 @@ void publisher_release(struct publisher *p)
 	p->held = false;
 	want_from_now(p);
 	arm_due(p);
+}
+
+bool publisher_pins(const struct publisher *p, int32_t index, uint32_t *count)
+{
+	*count = 0;
+	return p->at.dp != NULL && !p->joining && attachment_pins_of(&p->at, index, count);
 }
 
 void publish_status(const struct publisher *p, struct publish_status *out)

@@ -45,6 +45,10 @@ void publisher_detach(struct publisher *p);
  * to data planes that attach later. */
 void publisher_release(struct publisher *p);
 
+/* Pins that name a backend's index, at all workers, about a second ago. False: not counted
+ * since the newest generation arrived. */
+bool publisher_pins(const struct publisher *p, int32_t index, uint32_t *count);
+
 struct publish_status {
 	uint64_t generation;	  /* last one sent */
 	uint64_t published_ms;	  /* CLOCK_REALTIME of it; 0: never */

@@ -126,11 +126,8 @@ int adopt_tables(const struct adopt *s, struct tables *tables)
 {
 	int err = 0;
 
-	for (uint32_t i = 0; i < s->head.pool_count && err == 0; i++) {
-		const struct weir_pool *p = &pools(s)[i];
-
-		err = tables_adopt(tables, p->id, p->table_off, p->table_len);
-	}
+	for (uint32_t i = 0; i < s->head.pool_count && err == 0; i++)
+		err = tables_adopt(tables, &pools(s)[i]);
 	return err;
 }
 

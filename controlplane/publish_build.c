@@ -221,17 +221,18 @@ static struct weir_backend_cold backend_cold(const struct backend *b)
 
 /* -- writing ---------------------------------------------------------------- */
 
-static struct weir_pool pool_entry(const struct pool *p)
+static struct weir_pool pool_entry(const struct model *m, const struct pool *p)
 {
 	return (struct weir_pool){
 		.id = p->id,
 		.table_off = p->table_off,
+		.move_off = p->move_off,
 		.table_len = p->conf.table_size,
 		.mode = (uint8_t)p->conf.mode,
 		.hash = (uint8_t)p->conf.hash,
 		.mtu = (uint16_t)p->conf.mtu,
-		.tcp_window_ms = p->conf.tcp_window_ms,
-		.udp_window_ms = p->conf.udp_window_ms,
+		.tcp_window_ms = pool_tcp_window_ms(p),
+		.udp_window_ms = pool_udp_window_ms(m, p),
 	};
 }
 
@@ -249,7 +250,7 @@ void build_write(const struct build *b, uint8_t *to, uint32_t offset, uint64_t g
 	for (uint32_t i = 0; i < b->model->pool_count; i++) {
 		const struct pool *p = b->model->pool[i];
 
-		pool[i] = pool_entry(p);
+		pool[i] = pool_entry(b->model, p);
 		for (uint32_t j = 0; j < p->backend_count; j++) {
 			int32_t index = p->backend[j]->index;
 

@@ -224,8 +224,6 @@ static bool pool_read(const json_t *object, struct pool_conf *p, const struct st
 {
 	const json_t *backends = array_of(object, "backends", WEIR_MAX_BACKENDS, ctx);
 
-	p->tcp_window_ms = POOL_TCP_WINDOW_MS;
-	p->udp_window_ms = POOL_UDP_WINDOW_MS;
 	if (backends == NULL || !name_read(object, "pool", p->name, ctx) ||
 	    !opts_read(object, "pool", p->name, p, ctx))
 		return false;

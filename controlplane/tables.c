@@ -4,6 +4,10 @@
  * a hash over what it is made of says that nothing changed, and where something did, the
  * new table is compared with the one in force. So a missed flag cannot leave a table
  * stale, and a restarted control plane goes on with the tables that it finds.
+ *
+ * Who owns a slot goes through the pool's moves (moves.h). Each publication works on a
+ * copy of them, which takes their place when it is committed: pool->moves is what the
+ * workers were told last.
  */
 #include "tables.h"
 
@@ -19,7 +23,9 @@ struct table {
 	uint64_t pool_id;
 	uint64_t made_of; /* hash; 0: not known */
 	uint32_t block;	  /* where its run begins; 0: none yet */
+	uint32_t moves;	  /* likewise the move table's; 0: none, no slot is moving */
 	uint32_t len;
+	struct moves next; /* being prepared, for pool->moves; len 0: they stay */
 };
 
 struct tables {
@@ -29,6 +35,9 @@ struct tables {
 	uint32_t now_count;
 	struct table *next;
 	uint32_t next_count;
+	/* by backend index, made for each publication: see struct moves_env */
+	bool *forwards;
+	uint64_t *deadline_ms;
 };
 
 int tables_create(struct arena *arena, uint8_t *memory, struct tables **out)
@@ -41,7 +50,9 @@ int tables_create(struct arena *arena, uint8_t *memory, struct tables **out)
 	t->memory = memory;
 	t->now = calloc(WEIR_MAX_POOLS, sizeof(*t->now));
 	t->next = calloc(WEIR_MAX_POOLS, sizeof(*t->next));
-	if (t->now == NULL || t->next == NULL) {
+	t->forwards = calloc(WEIR_MAX_BACKENDS, sizeof(*t->forwards));
+	t->deadline_ms = calloc(WEIR_MAX_BACKENDS, sizeof(*t->deadline_ms));
+	if (t->now == NULL || t->next == NULL || t->forwards == NULL || t->deadline_ms == NULL) {
 		tables_destroy(t);
 		return -ENOMEM;
 	}
@@ -53,23 +64,29 @@ void tables_destroy(struct tables *t)
 {
 	if (t == NULL)
 		return;
+	free(t->deadline_ms);
+	free(t->forwards);
 	free(t->next);
 	free(t->now);
 	free(t);
 }
 
-int tables_adopt(struct tables *t, uint64_t pool_id, uint32_t offset, uint32_t len)
+int tables_adopt(struct tables *t, const struct weir_pool *pool)
 {
 	if (t->now_count == WEIR_MAX_POOLS)
 		return -ENOMEM;
-	t->now[t->now_count++] =
-		(struct table){ .pool_id = pool_id, .block = offset / WEIR_BLOCK, .len = len };
+	t->now[t->now_count++] = (struct table){
+		.pool_id = pool->id,
+		.block = pool->table_off / WEIR_BLOCK,
+		.moves = pool->move_off / WEIR_BLOCK,
+		.len = pool->table_len,
+	};
 	return 0;
 }
 
-static weir_slot *slots_of(const struct tables *t, uint32_t block)
+static uint8_t *at_block(const struct tables *t, uint32_t block)
 {
-	return (weir_slot *)(t->memory + (size_t)block * WEIR_BLOCK);
+	return t->memory + (size_t)block * WEIR_BLOCK;
 }
 
 /* The table in force of the pool that is number `at` now, or NULL. */
@@ -91,7 +108,28 @@ void tables_show(const struct tables *t, const struct model *m)
 
 		p->index = e ? (uint32_t)(e - t->now) : UINT32_MAX;
 		p->table_off = e && e->len == p->conf.table_size ? e->block * WEIR_BLOCK : 0;
+		p->move_off = p->table_off != 0 ? e->moves * WEIR_BLOCK : 0;
 	}
+}
+
+int tables_adopt_moves(const struct tables *t, const struct model *m, uint64_t now_ms)
+{
+	for (uint32_t i = 0; i < m->pool_count; i++) {
+		struct pool *p = m->pool[i];
+		struct moves found;
+
+		if (p->table_off == 0)
+			continue;
+		if (moves_create(&found, p->conf.table_size) < 0)
+			return -ENOMEM;
+		moves_read(&found, (const weir_slot *)(t->memory + p->table_off),
+			   p->move_off != 0 ? (const struct weir_move *)(t->memory + p->move_off)
+					    : NULL,
+			   now_ms);
+		moves_free(&p->moves);
+		p->moves = found;
+	}
+	return 0;
 }
 
 /* Maglev over all configured backends, with the weights they had or last had. */
@@ -120,21 +158,17 @@ out:
 	return err;
 }
 
-/* Positions into slot entries: the pool as the workers know it. */
-static int fill_slots(weir_slot *slot, const struct pool *p, const struct owners_node *node)
+/* Owners by position into owners by index. */
+static int fill_owners(uint16_t *owner, const struct pool *p, const struct owners_node *node)
 {
 	uint32_t len = p->conf.table_size;
-	int err = owners_fill(slot, p->full, len, node, p->backend_count);
+	int err = owners_fill(owner, p->full, len, node, p->backend_count);
 
 	if (err < 0)
 		return err;
-	for (uint32_t i = 0; i < len; i++) {
-		uint16_t o = slot[i];
-
-		slot[i] = o == MAGLEV_NONE ? weir_slot_make(WEIR_SLOT_EMPTY, 0)
-					   : weir_slot_make(WEIR_SLOT_SETTLED,
-							    (unsigned)p->backend[o]->index);
-	}
+	for (uint32_t i = 0; i < len; i++)
+		owner[i] = owner[i] == MAGLEV_NONE ? MOVES_NOBODY
+						   : (uint16_t)p->backend[owner[i]]->index;
 	return 0;
 }
 
@@ -156,32 +190,86 @@ static uint64_t made_of(const struct pool *p, const struct owners_node *node)
 	return hash ? hash : 1;
 }
 
-/* Write `slot` to new blocks, unless `e` already stands for just that. */
-static int store(struct tables *t, struct table *e, uint32_t len, const weir_slot *slot,
-		 uint64_t generation)
+/* Write `bytes` to new blocks, unless the run at *block holds just that. */
+static int store(struct tables *t, uint32_t *block, uint32_t len_before, uint32_t len,
+		 const void *content, size_t bytes, uint64_t generation)
 {
-	size_t bytes = len * sizeof(*slot);
-	int32_t block;
+	int32_t first;
 
-	if (e->block != 0 && e->len == len && memcmp(slots_of(t, e->block), slot, bytes) == 0)
+	if (*block != 0 && len_before == len && memcmp(at_block(t, *block), content, bytes) == 0)
 		return 0;
-	block = arena_alloc(t->arena, (uint32_t)((bytes + WEIR_BLOCK - 1) / WEIR_BLOCK),
+	first = arena_alloc(t->arena, (uint32_t)((bytes + WEIR_BLOCK - 1) / WEIR_BLOCK),
 			    generation);
-	if (block < 0)
-		return block;
-	memcpy(slots_of(t, (uint32_t)block), slot, bytes);
-	e->block = (uint32_t)block;
-	e->len = len;
+	if (first < 0)
+		return first;
+	memcpy(at_block(t, (uint32_t)first), content, bytes);
+	*block = (uint32_t)first;
+	return 0;
+}
+
+/* e->next as the workers are to have it. */
+static int store_moves(struct tables *t, struct table *e, uint64_t generation)
+{
+	const struct moves *m = &e->next;
+	bool moving = m->moving != 0;
+	weir_slot *slot = malloc(m->len * sizeof(*slot));
+	struct weir_move *move = moving ? malloc(m->len * sizeof(*move)) : NULL;
+	int err = -ENOMEM;
+
+	if (slot == NULL || (moving && move == NULL))
+		goto out;
+	moves_write(m, slot, move);
+	err = store(t, &e->block, e->len, m->len, slot, m->len * sizeof(*slot), generation);
+	if (err == 0 && moving)
+		err = store(t, &e->moves, e->len, m->len, move, m->len * sizeof(*move), generation);
+	if (err == 0 && !moving)
+		e->moves = 0;
+	if (err == 0)
+		e->len = m->len;
+out:
+	free(move);
+	free(slot);
+	return err;
+}
+
+/* What was found of the pool's pins, if it may settle slots now. */
+static const uint8_t *held_of(const struct pool *p, const struct tables_now *now,
+			      uint64_t generation)
+{
+	if (now->scan == NULL || now->scan->generation == 0 || p->index >= WEIR_MAX_POOLS ||
+	    now->scan->generation + 1 != generation ||
+	    now->scan->pool[p->index].len != p->moves.len)
+		return NULL;
+	return now->scan->pool[p->index].held;
+}
+
+/* The steps of a publication, on a copy of the pool's moves. owner NULL: as they are. */
+static int step(struct table *e, const struct pool *p, const struct moves_env *env,
+		const uint8_t *held, const uint16_t *owner)
+{
+	int err = p->moves.len == p->conf.table_size ? moves_copy(&e->next, &p->moves)
+						     : moves_create(&e->next, p->conf.table_size);
+
+	if (err < 0)
+		return err;
+	/* First: what is known of pins is so for the slots as they are in force. */
+	if (held != NULL)
+		moves_settle(&e->next, held);
+	if (owner != NULL)
+		moves_assign(&e->next, env, owner);
+	moves_expire(&e->next, env);
 	return 0;
 }
 
 /* *e is the pool's table in force, or empty; make it the one that comes. */
-static int prepare(struct tables *t, struct table *e, struct pool *p, uint64_t generation)
+static int prepare(struct tables *t, struct table *e, struct pool *p, const struct moves_env *env,
+		   const uint8_t *held, uint64_t generation)
 {
 	uint32_t len = p->conf.table_size;
 	struct owners_node *node = calloc(p->backend_count + 1, sizeof(*node));
-	weir_slot *slot = NULL;
+	uint16_t *owner = NULL;
 	uint64_t hash;
+	bool same;
 	int err = -ENOMEM;
 
 	if (node == NULL)
@@ -195,40 +283,81 @@ static int prepare(struct tables *t, struct table *e, struct pool *p, uint64_t g
 	}
 	hash = made_of(p, node);
 	err = 0;
-	if (e->len == len && e->made_of == hash && !p->full_stale)
+	same = e->len == len && e->made_of == hash && !p->full_stale;
+	if (same && p->moves.len == len && p->moves.moving + p->moves.pinned == 0)
 		goto out;
 
-	if (p->full == NULL || p->full_stale)
-		err = fill_full(p);
-	if (err < 0)
-		goto out;
-	err = -ENOMEM;
-	slot = malloc(len * sizeof(*slot));
-	if (slot == NULL)
-		goto out;
-	err = fill_slots(slot, p, node);
+	if (!same) {
+		if (p->full == NULL || p->full_stale)
+			err = fill_full(p);
+		if (err < 0)
+			goto out;
+		err = -ENOMEM;
+		owner = malloc(len * sizeof(*owner));
+		if (owner == NULL)
+			goto out;
+		err = fill_owners(owner, p, node);
+	}
 	if (err == 0)
-		err = store(t, e, len, slot, generation);
+		err = step(e, p, env, held, owner);
+	if (err == 0)
+		err = store_moves(t, e, generation);
 	if (err == 0)
 		e->made_of = hash;
 out:
-	free(slot);
+	free(owner);
 	free(node);
 	return err;
 }
 
+/* -- one publication -------------------------------------------------------- */
+
+/* Is the run in use by a list, as either kind of table? */
 static bool is_named(const struct table *list, uint32_t count, uint32_t at, uint32_t block)
 {
-	if (at < count && list[at].block == block)
+	if (at < count && (list[at].block == block || list[at].moves == block))
 		return true;
 	for (uint32_t i = 0; i < count; i++)
-		if (list[i].block == block)
+		if (list[i].block == block || list[i].moves == block)
 			return true;
 	return false;
 }
 
-int tables_prepare(struct tables *t, const struct model *m, uint64_t generation)
+/* What moves go by, for all pools. A backend without a next hop reaches nobody. */
+static struct moves_env make_env(const struct tables *t, const struct model *m,
+				 const struct tables_now *now)
 {
+	memset(t->forwards, 0, WEIR_MAX_BACKENDS * sizeof(*t->forwards));
+	memset(t->deadline_ms, 0, WEIR_MAX_BACKENDS * sizeof(*t->deadline_ms));
+	for (uint32_t i = 0; i < m->pool_count; i++) {
+		for (uint32_t j = 0; j < m->pool[i]->backend_count; j++) {
+			const struct backend *b = m->pool[i]->backend[j];
+
+			if (b->index < 0)
+				continue;
+			t->forwards[b->index] = backend_forwards(b) && b->hop.resolved;
+			if (b->conf.admin == ADMIN_DRAINING)
+				t->deadline_ms[b->index] = b->conf.drain_deadline_ms;
+		}
+	}
+	return (struct moves_env){
+		.now_ms = now->now_ms,
+		.forwards = t->forwards,
+		.deadline_ms = t->deadline_ms,
+		.pressure_ms = now->pressure_ms,
+	};
+}
+
+static void set_windows(struct moves_env *env, const struct model *m, const struct pool *p)
+{
+	env->tcp_window_ms = pool_tcp_window_ms(p);
+	env->udp_window_ms = pool_udp_window_ms(m, p);
+}
+
+int tables_prepare(struct tables *t, const struct model *m, const struct tables_now *now,
+		   uint64_t generation)
+{
+	struct moves_env env = make_env(t, m, now);
 	int err = 0;
 
 	t->next_count = 0;
@@ -238,35 +367,75 @@ int tables_prepare(struct tables *t, const struct model *m, uint64_t generation)
 		struct table *e = &t->next[t->next_count++];
 
 		*e = before ? *before : (struct table){ .pool_id = p->id };
-		err = prepare(t, e, p, generation);
+		set_windows(&env, m, p);
+		err = prepare(t, e, p, &env, held_of(p, now, generation), generation);
 		p->index = i;
 		p->table_off = e->block * WEIR_BLOCK;
+		p->move_off = e->moves * WEIR_BLOCK;
 	}
 	if (err < 0)
 		tables_abort(t, m);
 	return err;
 }
 
-void tables_commit(struct tables *t, uint64_t generation)
+bool tables_due(const struct tables *t, const struct model *m, const struct tables_now *now,
+		uint64_t generation)
+{
+	struct moves_env env = make_env(t, m, now);
+	bool is_due = false;
+
+	for (uint32_t i = 0; i < m->pool_count && !is_due; i++) {
+		const struct pool *p = m->pool[i];
+		const uint8_t *held = held_of(p, now, generation);
+
+		set_windows(&env, m, p);
+		is_due = moves_next_ms(&p->moves, &env) <= now->now_ms ||
+			 (held != NULL && moves_unheld(&p->moves, held) > 0);
+	}
+	return is_due;
+}
+
+static void retire(struct tables *t, uint32_t at, uint32_t block, uint64_t generation)
+{
+	if (block != 0 && !is_named(t->next, t->next_count, at, block))
+		arena_retire(t->arena, block, generation);
+}
+
+void tables_commit(struct tables *t, const struct model *m, uint64_t generation)
 {
 	struct table *was = t->now;
 
-	for (uint32_t i = 0; i < t->now_count; i++)
-		if (!is_named(t->next, t->next_count, i, t->now[i].block))
-			arena_retire(t->arena, t->now[i].block, generation);
+	for (uint32_t i = 0; i < t->now_count; i++) {
+		retire(t, i, t->now[i].block, generation);
+		retire(t, i, t->now[i].moves, generation);
+	}
+	for (uint32_t i = 0; i < t->next_count; i++) {
+		struct pool *p = m->pool[i];
+
+		if (t->next[i].next.len == 0)
+			continue;
+		moves_free(&p->moves);
+		p->moves = t->next[i].next;
+		t->next[i].next = (struct moves){ 0 };
+	}
 	t->now = t->next;
 	t->now_count = t->next_count;
 	t->next = was;
 	t->next_count = 0;
 }
 
+static void take_back(struct tables *t, uint32_t at, uint32_t block)
+{
+	if (block != 0 && !is_named(t->now, t->now_count, at, block))
+		arena_free(t->arena, block);
+}
+
 void tables_abort(struct tables *t, const struct model *m)
 {
 	for (uint32_t i = 0; i < t->next_count; i++) {
-		uint32_t block = t->next[i].block;
-
-		if (block != 0 && !is_named(t->now, t->now_count, i, block))
-			arena_free(t->arena, block);
+		take_back(t, i, t->next[i].block);
+		take_back(t, i, t->next[i].moves);
+		moves_free(&t->next[i].next);
 	}
 	t->next_count = 0;
 	tables_show(t, m);

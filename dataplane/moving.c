@@ -17,6 +17,7 @@ static struct slot_view look(const struct pins *t, const struct view_pool *pool,
 {
 	struct slot_view w = { .cur = weir_slot_backend(s), .base = weir_slot_backend(s) };
 	struct weir_move m;
+	uint32_t age_ms;
 
 	if (weir_slot_state(s) != WEIR_SLOT_MOVING || pool->move == NULL)
 		return w;
@@ -27,8 +28,10 @@ static struct slot_view look(const struct pins *t, const struct view_pool *pool,
 	if (!w.moving)
 		return w;
 	w.base = m.base & WEIR_SLOT_BACKEND_MASK;
-	/* A worker's clock is some ms behind: a grace of 3.0 to 3.1 s is kept. */
-	w.grace = (int32_t)(t->now_ds * 100u - m.since_ms) < MOVING_GRACE_MS;
+	/* A worker's clock is some ms behind, so that the move may begin in its future: a
+	 * grace of 3.0 to 3.1 s is kept. A drain may last longer than 2^31 ms. */
+	age_ms = t->now_ds * 100u - m.since_ms;
+	w.grace = age_ms < MOVING_GRACE_MS || age_ms > UINT32_MAX - MOVING_GRACE_MS;
 	return w;
 }
 

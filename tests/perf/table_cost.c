@@ -108,7 +108,7 @@ static void measure_publication(bool weight)
 		abort();
 	fake_dp_step(&dp);
 	attachment_poll(&at, 0, events);
-	if (attachment_adopt(&at, &model, &why) < 0)
+	if (attachment_adopt(&at, &model, 1000, &why) < 0)
 		abort();
 	for (unsigned r = 0; r < ROUNDS; r++) {
 		struct backend *b = model.pool[0]->backend[r];
@@ -122,13 +122,13 @@ static void measure_publication(bool weight)
 			b->health = HEALTH_DOWN;
 		}
 		begin = cpu_ms();
-		if (attachment_publish(&at, &model) < 0)
+		if (attachment_publish(&at, &model, 1000) < 0)
 			abort();
 		took_ms[r] = cpu_ms() - begin;
 		attachment_send(&at, 0);
 		fake_dp_step(&dp);
 		attachment_poll(&at, 0, events);
-		attachment_reclaim(&at);
+		attachment_reclaim(&at, &model);
 	}
 	report(weight ? "publication, a weight changed" : "publication, a backend failed",
 	       SMALL_BACKENDS);

@@ -22,6 +22,7 @@ enum { WORKERS = 2, BLOCKS = 64, NOW = 1000 };
 static struct fake_dp dp;
 static struct attachment at;
 static struct model model;
+static uint64_t boot_ms = 1000000; /* CLOCK_BOOTTIME as the control plane sees it */
 
 static inline int setup(void **state)
 {
@@ -56,7 +57,7 @@ static inline int attach(const char **why)
 	fake_dp_step(&dp);
 	poll_workers();
 	assert_true(attachment_has_joined(&at));
-	return attachment_adopt(&at, &model, why);
+	return attachment_adopt(&at, &model, boot_ms, why);
 }
 
 /* The first control plane of this data plane, all backends up. */
@@ -82,13 +83,13 @@ static inline int restart(const char **why)
 /* Publish; worker 0 takes it, worker 1 too unless it hangs. */
 static inline void publish(bool worker1_hangs)
 {
-	assert_int_equal(attachment_publish(&at, &model), 0);
+	assert_int_equal(attachment_publish(&at, &model, boot_ms), 0);
 	attachment_send(&at, NOW);
 	table_view_poll(dp.worker[0]);
 	if (!worker1_hangs)
 		table_view_poll(dp.worker[1]);
 	poll_workers();
-	attachment_reclaim(&at);
+	attachment_reclaim(&at, &model);
 	assert_int_equal(dp.worker[0]->view->generation, at.generation);
 }
 

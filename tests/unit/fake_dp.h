@@ -76,12 +76,15 @@ static inline void fake_dp_step(struct fake_dp *f)
 		table_view_poll(f->worker[i]);
 }
 
-/* The index of the backend that serves a slot of a pool; -1: nobody. */
+/* The index of the backend that gets a slot's new flows; -1: nobody. */
 static inline int fake_dp_owner(const struct worker *w, unsigned pool, uint32_t slot)
 {
-	weir_slot s = w->view->pool[pool].slot[slot];
+	const struct view_pool *p = &w->view->pool[pool];
+	weir_slot s = p->slot[slot];
+	bool is_left = weir_slot_state(s) == WEIR_SLOT_MOVING &&
+		       p->move[slot].base == weir_slot_backend(s);
 
-	return weir_slot_state(s) == WEIR_SLOT_EMPTY ? -1 : (int)weir_slot_backend(s);
+	return weir_slot_state(s) == WEIR_SLOT_EMPTY || is_left ? -1 : (int)weir_slot_backend(s);
 }
 
 #endif /* WEIR_TEST_FAKE_DP_H */

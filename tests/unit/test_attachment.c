@@ -134,7 +134,7 @@ static void an_index_is_given_away_after_every_worker_saw_it_off(void **state)
 	attachment_send(&at, NOW);
 	table_view_poll(dp.worker[1]);
 	poll_workers();
-	assert_int_equal(attachment_reclaim(&at) & FREED_INDICES, FREED_INDICES);
+	assert_int_equal(attachment_reclaim(&at, &model) & FREED_INDICES, FREED_INDICES);
 	small_conf.pool[0].backend_count = 5;
 	small_name(0, 4, 79);
 	small_apply(&model);
@@ -188,7 +188,7 @@ static void a_worker_that_hangs_holds_nobody_up(void **state)
 	attachment_send(&at, NOW);
 	table_view_poll(dp.worker[1]);
 	poll_workers();
-	attachment_reclaim(&at);
+	attachment_reclaim(&at, &model);
 	assert_int_equal(dp.worker[1]->view->generation, at.generation);
 	assert_in_force(dp.worker[1]);
 }
@@ -210,7 +210,7 @@ static void a_full_arena_changes_nothing_until_there_is_room(void **state)
 
 	backend(0, 3)->health = HEALTH_DOWN;
 	for (unsigned i = 0; i < 3; i++) {
-		assert_int_equal(attachment_publish(&at, &model), -ENOSPC);
+		assert_int_equal(attachment_publish(&at, &model, boot_ms), -ENOSPC);
 		assert_int_equal(at.generation, before);
 		assert_int_equal(model.pool[0]->table_off, table);
 		assert_int_equal(at.arena->used, used);

@@ -32,6 +32,16 @@ static void addresses_of_backends_stand_once_in_a_pool(void **state)
 		      NO_MESSAGES);
 }
 
+static void quic_is_for_udp(void **state)
+{
+	(void)state;
+	assert_refused(POOL "[service www]\nvip = 203.0.113.1\nport = 443\nprotocol = udp\n"
+			    "quic = yes\npool = web\n"
+			    "[service old]\nvip = 203.0.113.1\nport = 443\nquic = yes\n"
+			    "pool = web\n",
+		       MESSAGES("weir.conf:14: [service old] quic: only with protocol = udp"));
+}
+
 static void services_name_a_pool_that_exists(void **state)
 {
 	(void)state;
@@ -319,13 +329,14 @@ static void an_arena_too_small_for_the_tables_says_how_much_is_right(void **stat
 	struct conf *c;
 
 	(void)state;
-	/* 2 generations of 1,048,573 slots of 2 bytes: 4 MB and a little. */
-	assert_refused("[dataplane]\narena_mb = 4\n"
+	/* 2 generations of 1,048,573 slots, all of them moving, of 10 bytes: 20 MB and a
+	 * little. */
+	assert_refused("[dataplane]\narena_mb = 20\n"
 		       "[pool web]\ntable_size = 1048573\nbackend a = 192.0.2.1\n" SERVICE
 		       "pool = web\n",
-		       MESSAGES("weir.conf: [dataplane] arena_mb: 4 MB are too few for two "
-				"generations of these tables: at least 5 MB"));
-	assert_int_equal(load("[dataplane]\narena_mb = 5\n"
+		       MESSAGES("weir.conf: [dataplane] arena_mb: 20 MB are too few for two "
+				"generations of these tables: at least 21 MB"));
+	assert_int_equal(load("[dataplane]\narena_mb = 21\n"
 			      "[pool web]\ntable_size = 1048573\nbackend a = 192.0.2.1\n" SERVICE
 			      "pool = web\n",
 			      &c),
@@ -339,6 +350,7 @@ int main(void)
 		cmocka_unit_test_teardown(an_ordinary_file_has_no_warnings, no_messages),
 		cmocka_unit_test_teardown(names_stand_once, no_messages),
 		cmocka_unit_test_teardown(addresses_of_backends_stand_once_in_a_pool, no_messages),
+		cmocka_unit_test_teardown(quic_is_for_udp, no_messages),
 		cmocka_unit_test_teardown(services_name_a_pool_that_exists, no_messages),
 		cmocka_unit_test_teardown(vip_protocol_and_port_stand_once_together, no_messages),
 		cmocka_unit_test_teardown(table_sizes_are_primes_and_the_nearest_is_named,

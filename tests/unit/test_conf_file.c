@@ -46,8 +46,8 @@ static void a_whole_file_arrives(void **state)
 	assert_int_equal(p->check.timeout_ms, 100);
 	assert_int_equal(p->check.rise, 4);
 	assert_int_equal(p->check.fall, 5);
-	assert_int_equal(p->tcp_window_ms, 300000);
-	assert_int_equal(p->udp_window_ms, 30000);
+	assert_int_equal(p->tcp_window_s, 300);
+	assert_int_equal(p->udp_window_s, 0);
 
 	b = conf_backend(c, "web", "a");
 	assert_non_null(b);

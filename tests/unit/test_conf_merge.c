@@ -334,8 +334,8 @@ static void every_difference_is_told_once_in_a_stable_order(void **state)
 		    "pool old|-|1 backend|-\n"
 		    "backend old/x|-|192.0.2.8 weight=4|-\n"
 		    "service www|port|80|81\n"
-		    "service old|-|vip=203.0.113.1 protocol=tcp port=82 pool=old|-\n"
-		    "service new|-|-|vip=203.0.113.1 protocol=tcp port=80 pool=web\n");
+		    "service old|-|vip=203.0.113.1 protocol=tcp port=82 pool=old quic=no|-\n"
+		    "service new|-|-|vip=203.0.113.1 protocol=tcp port=80 pool=web quic=no\n");
 	conf_free(a);
 	conf_free(b);
 }

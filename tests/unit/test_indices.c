@@ -13,6 +13,7 @@
 enum { COUNT = 8 };
 
 static struct indices *x;
+static const uint32_t pins[COUNT]; /* none */
 
 static int setup(void **state)
 {
@@ -43,10 +44,29 @@ static void an_index_rests_until_every_worker_has_seen_it_off(void **state)
 		indices_take(x, id);
 	indices_retire(x, 3, 10);
 	assert_int_equal(indices_take(x, 100), -ENOSPC);
-	assert_int_equal(indices_reclaim(x, 9), 0);
+	assert_int_equal(indices_reclaim(x, 9, pins), 0);
 	assert_int_equal(indices_take(x, 100), -ENOSPC);
-	assert_int_equal(indices_reclaim(x, 10), 1);
+	assert_int_equal(indices_reclaim(x, 10, pins), 1);
 	assert_int_equal(indices_take(x, 100), 3);
+}
+
+static void an_index_rests_while_a_pin_names_it(void **state)
+{
+	const uint32_t one[COUNT] = { [3] = 1 };
+
+	(void)state;
+	for (uint64_t id = 1; id <= COUNT; id++)
+		indices_take(x, id);
+	indices_retire(x, 3, 10);
+	indices_retire(x, 1, 10);
+	assert_false(indices_may_reclaim(x, 9));
+	assert_true(indices_may_reclaim(x, 10));
+	assert_int_equal(indices_reclaim(x, 10, one), 1);
+	assert_int_equal(indices_take(x, 100), 1);
+	assert_int_equal(indices_take(x, 101), -ENOSPC);
+	assert_int_equal(indices_reclaim(x, 10, pins), 1);
+	assert_int_equal(indices_take(x, 101), 3);
+	assert_false(indices_may_reclaim(x, 10));
 }
 
 static void who_comes_back_in_time_gets_its_index_back(void **state)
@@ -57,7 +77,7 @@ static void who_comes_back_in_time_gets_its_index_back(void **state)
 	indices_retire(x, 1, 10);
 	indices_retire(x, 2, 10);
 	assert_int_equal(indices_take(x, 3), 2);
-	assert_int_equal(indices_reclaim(x, 10), 1);
+	assert_int_equal(indices_reclaim(x, 10, pins), 1);
 	assert_int_equal(indices_take(x, 100), 1);
 }
 
@@ -94,6 +114,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		TEST(the_lowest_free_index_comes_first),
+		TEST(an_index_rests_while_a_pin_names_it),
 		TEST(an_index_rests_until_every_worker_has_seen_it_off),
 		TEST(who_comes_back_in_time_gets_its_index_back),
 		TEST(the_end_is_behind_the_highest_in_use),

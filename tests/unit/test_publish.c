@@ -467,10 +467,14 @@ static void check_slots(const struct view *v)
 	for (uint32_t pool = 0; pool < v->pool_count; pool++) {
 		for (uint32_t slot = 0; slot < v->pool[pool].table_len; slot++) {
 			weir_slot s = v->pool[pool].slot[slot];
-			uint32_t owner = weir_slot_backend(s);
+			uint32_t owner = weir_slot_backend(s), base = owner;
 
-			if (weir_slot_state(s) != WEIR_SLOT_SETTLED || owner >= v->backend_count ||
-			    !(v->backend[owner].flags & WEIR_BACKEND_FORWARD))
+			if (weir_slot_state(s) == WEIR_SLOT_MOVING)
+				base = v->pool[pool].move[slot].base;
+			if (weir_slot_state(s) == WEIR_SLOT_EMPTY || owner >= v->backend_count ||
+			    base >= v->backend_count ||
+			    !(v->backend[owner].flags & WEIR_BACKEND_FORWARD) ||
+			    !(v->backend[base].flags & WEIR_BACKEND_FORWARD))
 				atomic_fetch_add(&bad_slots, 1);
 		}
 	}

@@ -116,7 +116,9 @@ static void a_worker_takes_what_is_built(void **state)
 	prepare(3, 10);
 	small_pool[1].hash = WEIR_HASH_SOURCE;
 	small_pool[1].mode = WEIR_MODE_IPIP;
-	small_pool[2].tcp_window_ms = 300000;
+	small_pool[2].tcp_window_s = 77;
+	small_pool[1].udp_window_s = 5;
+	small_service[2].quic = 1;
 	small_apply(&model);
 	build(30);
 	assert_true(view.flow_seed == SMALL_SEED);
@@ -132,7 +134,8 @@ static void a_worker_takes_what_is_built(void **state)
 		assert_int_equal(view.pool[i].mode, i == 1 ? WEIR_MODE_IPIP : WEIR_MODE_L2);
 		assert_int_equal(view.pool[i].hash, i == 1 ? WEIR_HASH_SOURCE : WEIR_HASH_5TUPLE);
 		assert_true(p->id == model.pool[i]->id);
-		assert_int_equal(p->tcp_window_ms, i == 2 ? 300000 : 0);
+		assert_int_equal(p->tcp_window_ms, i == 2 ? 77000 : 300000);
+		assert_int_equal(p->udp_window_ms, i == 0 ? 30000 : i == 1 ? 5000 : 300000);
 	}
 }
 

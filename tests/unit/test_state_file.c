@@ -136,7 +136,7 @@ static void what_is_saved_is_loaded(void **state)
 	a = conf_backend(l.running, "web", "a");
 	assert_int_equal(a->base_weight, 10); /* the table is still built with it */
 	assert_int_equal(a->drain_deadline_ms, 1060000);
-	assert_int_equal(l.running->pool[0].tcp_window_ms, POOL_TCP_WINDOW_MS);
+	assert_int_equal(l.running->pool[0].tcp_window_s, 300);
 	state_free(&s);
 	state_free(&l);
 }
