@@ -1,0 +1,352 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * Slots from a change to the day when they are settled again: what the workers get, with
+ * pins that the test puts into their tables.
+ */
+#include "attached.h"
+
+#include <errno.h>
+
+enum { TCP_MS = 300000, UDP_MS = 30000 };
+
+static struct weir_pin_bucket *bucket_of(unsigned worker, uint64_t hash)
+{
+	const struct weir_pin_bucket *table =
+		weir_state_pins(dp.state, worker, WORKERS, WEIR_PINS_MIN);
+
+	return (struct weir_pin_bucket
+			*)&table[weir_pin_bucket1(hash, weir_pin_buckets(WEIR_PINS_MIN) - 1)];
+}
+
+/* A flow of this slot: the middle of the hashes that lead there. */
+static uint64_t hash_of(uint32_t slot)
+{
+	uint64_t hash = UINT64_MAX / SMALL_TABLE * slot + UINT64_MAX / SMALL_TABLE / 2;
+
+	assert_int_equal(weir_slot_of(hash, SMALL_TABLE), slot);
+	return hash;
+}
+
+static void pin(unsigned worker, uint32_t slot, int32_t index)
+{
+	struct weir_pin_bucket *b = bucket_of(worker, hash_of(slot));
+
+	atomic_store(&b->meta[3], weir_pin_meta((unsigned)index, WEIR_PIN_TCP, 0, 0));
+	atomic_store(&b->hash[3], hash_of(slot));
+}
+
+static void unpin(unsigned worker, uint32_t slot)
+{
+	atomic_store(&bucket_of(worker, hash_of(slot))->hash[3], 0);
+}
+
+/* What worker 0 has of a slot. */
+static unsigned state_of(uint32_t slot)
+{
+	return weir_slot_state(dp.worker[0]->view->pool[0].slot[slot]);
+}
+
+static struct weir_move move_of(uint32_t slot)
+{
+	return dp.worker[0]->view->pool[0].move[slot];
+}
+
+static unsigned slots_in(unsigned slot_state)
+{
+	unsigned n = 0;
+
+	for (uint32_t slot = 0; slot < SMALL_TABLE; slot++)
+		n += state_of(slot) == slot_state;
+	return n;
+}
+
+/* A second passes: as publish.c does it. Returns whether something was published. */
+static bool turn_after(uint64_t ms)
+{
+	boot_ms += ms;
+	if (!attachment_turn(&at, &model, boot_ms))
+		return false;
+	publish(false);
+	return true;
+}
+
+static void set_state(unsigned i, enum admin_state admin)
+{
+	small_backend[0][i].admin = admin;
+	small_backend[0][i].drain_deadline_ms = 0;
+	assert_int_equal(small_apply(&model), 0);
+}
+
+/* The first slot that b1 owns. */
+static uint32_t slot_of_b1(void)
+{
+	uint32_t slot = 0;
+
+	while (fake_dp_owner(dp.worker[0], 0, slot) != backend(0, 1)->index)
+		slot++;
+	return slot;
+}
+
+static void a_drain_from_its_beginning_to_its_end(void **state)
+{
+	uint32_t slot, used, mine, count;
+
+	(void)state;
+	begin(1, 4);
+	publish(false);
+	used = at.arena->used;
+	slot = slot_of_b1();
+	mine = 0;
+	for (uint32_t i = 0; i < SMALL_TABLE; i++)
+		mine += fake_dp_owner(dp.worker[0], 0, i) == backend(0, 1)->index;
+	assert_false(attachment_is_unsettled(&at, &model));
+
+	set_state(1, ADMIN_DRAINING);
+	publish(false);
+	assert_int_equal(slots_in(WEIR_SLOT_MOVING), mine);
+	assert_int_equal(slots_in(WEIR_SLOT_SETTLED), SMALL_TABLE - mine);
+	assert_int_equal(move_of(slot).base, backend(0, 1)->index);
+	assert_int_equal(move_of(slot).tcp + move_of(slot).udp, 2);
+	assert_true(move_of(slot).since_ms == (uint32_t)boot_ms);
+	assert_int_not_equal(fake_dp_owner(dp.worker[0], 0, slot), backend(0, 1)->index);
+	assert_int_equal(moves_held_by(&model.pool[0]->moves, 1), mine);
+	assert_true(attachment_is_unsettled(&at, &model));
+	assert_in_force(dp.worker[1]);
+
+	pin(1, slot, backend(0, 1)->index);
+	assert_false(turn_after(UDP_MS - 1));
+	assert_true(turn_after(1));
+	assert_int_equal(move_of(slot).udp, 0);
+	assert_int_equal(move_of(slot).tcp, 1);
+	assert_false(turn_after(TCP_MS - UDP_MS - 1));
+	assert_true(turn_after(1));
+	assert_int_equal(slots_in(WEIR_SLOT_PINNED), mine);
+	assert_null(dp.worker[0]->view->pool[0].move);
+	assert_false(attachment_pins_of(&at, 1, &count)); /* not counted since */
+
+	assert_true(turn_after(1000)); /* all but the slot with a pin */
+	assert_int_equal(slots_in(WEIR_SLOT_PINNED), 1);
+	assert_int_equal(state_of(slot), WEIR_SLOT_PINNED);
+	assert_false(turn_after(1000));
+	assert_true(attachment_pins_of(&at, 1, &count));
+	assert_int_equal(count, 1);
+	unpin(1, slot);
+	assert_true(turn_after(1000));
+	assert_int_equal(slots_in(WEIR_SLOT_SETTLED), SMALL_TABLE);
+	assert_false(turn_after(1000));
+	assert_true(attachment_pins_of(&at, 1, &count));
+	assert_int_equal(count, 0);
+	assert_int_equal(at.arena->used, used); /* move tables and old tables are free */
+}
+
+/* A worker that is behind may still make pins by the old table. */
+static void nothing_is_settled_before_every_worker_has_the_table(void **state)
+{
+	uint32_t slot;
+
+	(void)state;
+	begin(1, 4);
+	publish(false);
+	slot = slot_of_b1();
+	set_state(1, ADMIN_DRAINING);
+	publish(false);
+	boot_ms += TCP_MS;
+	publish(true); /* worker 1 hangs */
+	assert_int_equal(state_of(slot), WEIR_SLOT_PINNED);
+	assert_false(turn_after(1000));
+	table_view_poll(dp.worker[1]);
+	poll_workers();
+	assert_true(turn_after(1000));
+	assert_int_equal(state_of(slot), WEIR_SLOT_SETTLED);
+}
+
+static void several_changes_before_the_first_has_settled(void **state)
+{
+	uint32_t slot, first;
+
+	(void)state;
+	begin(1, 4);
+	publish(false);
+	slot = slot_of_b1();
+	set_state(1, ADMIN_DRAINING);
+	publish(false);
+	first = (uint32_t)boot_ms;
+	for (unsigned i = 0; i < 3; i++) {
+		int owner = fake_dp_owner(dp.worker[0], 0, slot);
+
+		boot_ms += 5000;
+		set_state((unsigned)owner, ADMIN_DRAINING); /* its index is its number here */
+		publish(false);
+		assert_int_equal(move_of(slot).base, backend(0, 1)->index);
+		assert_true(move_of(slot).since_ms == first);
+	}
+	/* All four drain: nobody, and the first one keeps its flows. */
+	assert_int_equal(fake_dp_owner(dp.worker[0], 0, slot), -1);
+	assert_int_equal(slots_in(WEIR_SLOT_MOVING), SMALL_TABLE);
+
+	for (unsigned i = 0; i < 4; i++)
+		set_state(i, ADMIN_ENABLED);
+	publish(false);
+	assert_int_equal(state_of(slot), WEIR_SLOT_PINNED);
+	assert_int_equal(fake_dp_owner(dp.worker[0], 0, slot), backend(0, 1)->index);
+	assert_true(turn_after(1000));
+	assert_int_equal(slots_in(WEIR_SLOT_SETTLED), SMALL_TABLE);
+}
+
+/* Goes and returns, again and again: the table is the old one whenever it is there, and
+ * nothing of it is left in the end. */
+static void a_backend_that_flaps(void **state)
+{
+	int before[SMALL_TABLE];
+
+	(void)state;
+	begin(1, 4);
+	publish(false);
+	for (uint32_t slot = 0; slot < SMALL_TABLE; slot++)
+		before[slot] = fake_dp_owner(dp.worker[0], 0, slot);
+	for (unsigned round = 0; round < 50; round++) {
+		boot_ms += 700;
+		backend(0, 2)->health = round % 2 ? HEALTH_UP : HEALTH_DOWN;
+		publish(false);
+		for (uint32_t slot = 0; slot < SMALL_TABLE && round % 2; slot++)
+			assert_int_equal(fake_dp_owner(dp.worker[0], 0, slot), before[slot]);
+		for (uint32_t slot = 0; slot < SMALL_TABLE; slot++)
+			if (before[slot] != 2)
+				assert_int_equal(state_of(slot), WEIR_SLOT_SETTLED);
+			else if (round % 2 == 0) /* nothing leads to one that is down */
+				assert_int_not_equal(state_of(slot), WEIR_SLOT_MOVING);
+	}
+	assert_true(turn_after(TCP_MS));
+	assert_true(turn_after(1000));
+	assert_int_equal(slots_in(WEIR_SLOT_SETTLED), SMALL_TABLE);
+}
+
+static void a_shortage_of_pins_puts_the_end_off(void **state)
+{
+	(void)state;
+	begin(1, 4);
+	publish(false);
+	set_state(1, ADMIN_DRAINING);
+	publish(false);
+	boot_ms += 20000;
+	atomic_store(&dp.state->worker[1].pins.pressure_ds, boot_ms / 100);
+	assert_false(turn_after(UDP_MS - 101));
+	assert_true(turn_after(101));
+	/* Nonsense in the future counts for nothing. */
+	atomic_store(&dp.state->worker[1].pins.pressure_ds, UINT64_MAX / 200);
+	assert_true(turn_after(TCP_MS));
+}
+
+static void the_next_control_plane_goes_on_with_a_move(void **state)
+{
+	uint32_t slot, since, used;
+	const char *why;
+
+	(void)state;
+	begin(1, 4);
+	publish(false);
+	slot = slot_of_b1();
+	set_state(1, ADMIN_DRAINING);
+	publish(false);
+	since = move_of(slot).since_ms;
+	assert_true(turn_after(UDP_MS));
+	used = at.arena->used;
+	boot_ms += 10000;
+
+	assert_int_equal(restart(&why), 1);
+	assert_int_equal(at.arena->used, used);
+	assert_true(model.pool[0]->moves.moving > 0);
+	publish(false);
+	assert_int_equal(state_of(slot), WEIR_SLOT_MOVING);
+	assert_int_equal(move_of(slot).base, backend(0, 1)->index);
+	assert_int_equal(move_of(slot).udp, 0);
+	assert_int_equal(move_of(slot).tcp, 1);
+	assert_true(move_of(slot).since_ms == since);
+	assert_false(turn_after(TCP_MS - UDP_MS - 10001));
+	assert_true(turn_after(1));
+	assert_int_equal(state_of(slot), WEIR_SLOT_PINNED);
+
+	assert_int_equal(restart(&why), 1); /* and with what is pinned */
+	pin(0, slot, backend(0, 1)->index);
+	assert_true(turn_after(1000));
+	assert_int_equal(state_of(slot), WEIR_SLOT_PINNED);
+	assert_int_equal(slots_in(WEIR_SLOT_PINNED), 1);
+}
+
+static void a_new_data_plane_gets_the_moves_as_they_stand(void **state)
+{
+	uint32_t slot, since;
+	const char *why;
+
+	(void)state;
+	begin(1, 4);
+	publish(false);
+	slot = slot_of_b1();
+	set_state(1, ADMIN_DRAINING);
+	publish(false);
+	since = move_of(slot).since_ms;
+	boot_ms += 5000;
+
+	attachment_close(&at);
+	fake_dp_close(&dp);
+	fake_dp_open(&dp, WORKERS, BLOCKS);
+	assert_int_equal(attach(&why), 0);
+	publish(false);
+	assert_int_equal(state_of(slot), WEIR_SLOT_MOVING);
+	assert_int_equal(move_of(slot).base, backend(0, 1)->index);
+	assert_true(move_of(slot).since_ms == since);
+}
+
+static void an_index_rests_as_long_as_a_pin_names_it(void **state)
+{
+	uint32_t slot;
+
+	(void)state;
+	begin(1, 4);
+	publish(false);
+	slot = slot_of_b1();
+	pin(1, slot, 1);
+	small_name(0, 1, 77); /* b1 goes, b77 comes */
+	small_apply(&model);
+	small_all_up(&model);
+	publish(false);
+	assert_int_equal(backend(0, 1)->index, 4);
+	assert_int_equal(attachment_reclaim(&at, &model) & FREED_INDICES, 0);
+	assert_true(attachment_is_unsettled(&at, &model));
+	unpin(1, slot);
+	assert_int_equal(attachment_reclaim(&at, &model) & FREED_INDICES, FREED_INDICES);
+}
+
+/* Publishing fails half-way: the moves are as the workers know them. */
+static void a_full_arena_leaves_the_moves_alone(void **state)
+{
+	(void)state;
+	begin(1, 4);
+	/* 63 blocks: this table and its move table once (13 and 49), not both. */
+	small_pool[0].table_size = 25013;
+	small_apply(&model);
+	publish(false);
+	set_state(1, ADMIN_DRAINING);
+	assert_int_equal(attachment_publish(&at, &model, boot_ms), -ENOSPC);
+	assert_int_equal(model.pool[0]->moves.moving, 0);
+	set_state(1, ADMIN_ENABLED);
+	publish(false);
+	assert_int_equal(model.pool[0]->moves.moving + model.pool[0]->moves.pinned, 0);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		TEST(a_drain_from_its_beginning_to_its_end),
+		TEST(nothing_is_settled_before_every_worker_has_the_table),
+		TEST(several_changes_before_the_first_has_settled),
+		TEST(a_backend_that_flaps),
+		TEST(a_shortage_of_pins_puts_the_end_off),
+		TEST(the_next_control_plane_goes_on_with_a_move),
+		TEST(a_new_data_plane_gets_the_moves_as_they_stand),
+		TEST(an_index_rests_as_long_as_a_pin_names_it),
+		TEST(a_full_arena_leaves_the_moves_alone),
+	};
+
+	return cmocka_run_group_tests_name("settling", tests, NULL, NULL);
+}
