@@ -1,0 +1,99 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * Two workers' pin tables and a pool whose slots a test sets by hand.
+ */
+#ifndef WEIR_TEST_PINNED_H
+#define WEIR_TEST_PINNED_H
+
+#include "pins.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+enum { PIN_LEN = 251, PIN_BACKENDS = 5, PIN_WORKERS = 2, BUCKETS = 256, NOW_DS = 100000 };
+
+static struct view view;
+static weir_slot slots[PIN_LEN];
+static struct weir_move moves[PIN_LEN];
+static struct weir_backend backends[PIN_BACKENDS];
+static struct weir_worker_area *area[PIN_WORKERS];
+static struct pins pins[PIN_WORKERS];
+
+static inline void all_slots(unsigned state, unsigned cur, unsigned base, uint32_t since_ms)
+{
+	for (unsigned i = 0; i < PIN_LEN; i++) {
+		slots[i] = weir_slot_make(state, cur);
+		moves[i] = (struct weir_move){
+			.base = (uint16_t)base, .tcp = 1, .udp = 1, .since_ms = since_ms
+		};
+	}
+}
+
+static inline int setup(void **state)
+{
+	(void)state;
+	for (unsigned i = 0; i < PIN_BACKENDS; i++)
+		backends[i] = (struct weir_backend){ .flags = WEIR_BACKEND_FORWARD };
+	view = (struct view){
+		.generation = 1,
+		.backend = backends,
+		.backend_count = PIN_BACKENDS,
+		.pool_count = 1,
+		.pool[0] = { .slot = slots,
+			     .move = moves,
+			     .table_len = PIN_LEN,
+			     .tcp_window_ms = 300000,
+			     .udp_window_ms = 30000 },
+	};
+	for (unsigned i = 0; i < PIN_WORKERS; i++) {
+		struct weir_pin_bucket *b = aligned_alloc(64, BUCKETS * sizeof(*b));
+
+		area[i] = aligned_alloc(64, sizeof(*area[i]));
+		memset(area[i], 0, sizeof(*area[i]));
+		memset(b, 0, BUCKETS * sizeof(*b));
+		pins[i] = (struct pins){ .bucket = b,
+					 .mask = BUCKETS - 1,
+					 .capacity = BUCKETS * WEIR_PIN_WAYS / 2,
+					 .now_ds = NOW_DS,
+					 .area = area[i] };
+	}
+	pins[0].other[0] = pins[1].bucket;
+	pins[1].other[0] = pins[0].bucket;
+	pins[0].other_count = pins[1].other_count = 1;
+	return 0;
+}
+
+static inline int teardown(void **state)
+{
+	(void)state;
+	for (unsigned i = 0; i < PIN_WORKERS; i++) {
+		free(pins[i].bucket);
+		free(area[i]);
+	}
+	return 0;
+}
+
+/* The pin of a flow at a worker: its meta; 0: none. */
+static inline uint64_t pin_at(unsigned worker, uint64_t hash)
+{
+	struct pin_ref r = pins_find(&pins[worker], hash);
+
+	return r.bucket != NULL ? atomic_load(&r.bucket->meta[r.way]) : 0;
+}
+
+static inline void put(unsigned worker, uint64_t hash, unsigned backend, unsigned flags,
+		       uint32_t idle_ds)
+{
+	assert_true(pins_put(&pins[worker], &view, hash,
+			     weir_pin_meta(backend, flags, 0, NOW_DS - idle_ds)));
+}
+
+#define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+
+#endif /* WEIR_TEST_PINNED_H */

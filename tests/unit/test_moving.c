@@ -1,0 +1,221 @@
+// SPDX-License-Identifier: Apache-2.0
+/* Who gets a packet whose slot is not settled: the rule, row by row. */
+#include "moving.h"
+
+#include "pinned.h"
+
+enum { BASE = 1, CUR = 2, THIRD = 3, FLOW = 42, SINCE_MS = NOW_DS * 100 - 10000 };
+enum { OPENER = true, DATA = false };
+
+static unsigned by_worker(unsigned worker, uint64_t hash, bool tcp, bool opener, uint8_t flags)
+{
+	const struct pkt p = { .flow_hash = hash, .flags = flags };
+	uint32_t slot = weir_slot_of(hash, PIN_LEN);
+
+	return moving_select(&pins[worker], &view, &p, slot, slots[slot], tcp, opener);
+}
+
+static unsigned tcp(bool opener)
+{
+	return by_worker(0, FLOW, true, opener, 0);
+}
+
+static void data_stays_with_the_base_and_is_pinned(void **state)
+{
+	(void)state;
+	all_slots(WEIR_SLOT_MOVING, CUR, BASE, SINCE_MS);
+	assert_int_equal(tcp(DATA), BASE);
+	assert_int_equal(weir_pin_backend(pin_at(0, FLOW)), BASE);
+	assert_true(pin_at(0, FLOW) & WEIR_PIN_CONFIRMED);
+	assert_true(pin_at(0, FLOW) & WEIR_PIN_TCP);
+	all_slots(WEIR_SLOT_PINNED, CUR, 0, 0);
+	assert_int_equal(tcp(DATA), BASE); /* by its pin */
+}
+
+static void an_opener_goes_to_the_owner_and_is_confirmed_by_data(void **state)
+{
+	(void)state;
+	all_slots(WEIR_SLOT_MOVING, CUR, BASE, SINCE_MS);
+	assert_int_equal(tcp(OPENER), CUR);
+	assert_false(pin_at(0, FLOW) & WEIR_PIN_CONFIRMED);
+	pins[0].now_ds += 5;
+	assert_int_equal(tcp(OPENER), CUR); /* a SYN sent again confirms nothing */
+	assert_false(pin_at(0, FLOW) & WEIR_PIN_CONFIRMED);
+	assert_int_equal(weir_pin_last_ds(pin_at(0, FLOW)), NOW_DS + 5);
+	assert_int_equal(tcp(DATA), CUR);
+	assert_true(pin_at(0, FLOW) & WEIR_PIN_CONFIRMED);
+	assert_int_equal(pins[0].used, 1);
+}
+
+static void handshakes_under_way_end_where_they_began(void **state)
+{
+	(void)state;
+	all_slots(WEIR_SLOT_MOVING, CUR, BASE, NOW_DS * 100 - 2999);
+	assert_int_equal(tcp(OPENER), BASE);
+	assert_int_equal(pin_at(0, FLOW), 0); /* a SYN is not worth a pin there */
+	assert_int_equal(tcp(DATA), BASE);
+	all_slots(WEIR_SLOT_MOVING, CUR, BASE, NOW_DS * 100 - 3000);
+	assert_int_equal(by_worker(0, 7, true, OPENER, 0), CUR);
+	/* The control plane's clock was some ms ahead. */
+	all_slots(WEIR_SLOT_MOVING, CUR, BASE, NOW_DS * 100 + 99);
+	assert_int_equal(by_worker(0, 8, true, OPENER, 0), BASE);
+}
+
+/* A drain may last 30 days; 2^31 ms are 24.8. */
+static void the_grace_does_not_come_back(void **state)
+{
+	(void)state;
+	for (unsigned days = 1; days <= 30; days++) {
+		all_slots(WEIR_SLOT_MOVING, CUR, BASE, NOW_DS * 100u - days * 86400000u);
+		assert_int_equal(by_worker(0, days, true, OPENER, 0), CUR);
+	}
+}
+
+static void without_room_an_opener_goes_to_the_base(void **state)
+{
+	(void)state;
+	all_slots(WEIR_SLOT_MOVING, CUR, BASE, SINCE_MS);
+	pins[0].capacity = 0;
+	assert_int_equal(tcp(OPENER), BASE);
+	assert_int_equal(tcp(DATA), BASE);
+	assert_int_equal(area[0]->pins.refused, 2);
+	assert_int_equal(area[0]->pins.pressure_ds, NOW_DS);
+}
+
+static void protocols_have_windows_of_their_own(void **state)
+{
+	(void)state;
+	all_slots(WEIR_SLOT_MOVING, CUR, BASE, SINCE_MS);
+	assert_int_equal(by_worker(0, 1, false, DATA, 0), BASE);
+	for (unsigned i = 0; i < PIN_LEN; i++)
+		moves[i].udp = 0;
+	assert_int_equal(by_worker(0, 1, false, DATA, 0), BASE); /* pinned in time */
+	assert_int_equal(by_worker(0, 2, false, DATA, 0), CUR);
+	assert_int_equal(pin_at(0, 2), 0);
+	assert_int_equal(by_worker(0, 3, true, DATA, 0), BASE);
+}
+
+static void a_pinned_slot_makes_no_pins_and_drops_those_to_its_owner(void **state)
+{
+	(void)state;
+	all_slots(WEIR_SLOT_MOVING, CUR, BASE, SINCE_MS);
+	assert_int_equal(tcp(OPENER), CUR);
+	all_slots(WEIR_SLOT_PINNED, CUR, 0, 0);
+	assert_int_equal(tcp(DATA), CUR);
+	assert_int_equal(pin_at(0, FLOW), 0);
+	assert_int_equal(by_worker(0, 7, true, OPENER, 0), CUR);
+	assert_int_equal(by_worker(0, 8, true, DATA, 0), CUR);
+	assert_int_equal(pins[0].used, 0);
+}
+
+static void a_pin_goes_with_its_backend(void **state)
+{
+	(void)state;
+	all_slots(WEIR_SLOT_MOVING, CUR, BASE, SINCE_MS);
+	put(0, FLOW, THIRD, WEIR_PIN_TCP | WEIR_PIN_CONFIRMED, 0);
+	assert_int_equal(tcp(DATA), THIRD);
+	backends[THIRD].flags = 0;
+	assert_int_equal(tcp(DATA), BASE);
+	assert_int_equal(weir_pin_backend(pin_at(0, FLOW)), BASE);
+	view.backend_count = BASE; /* and when the index is out of use */
+	all_slots(WEIR_SLOT_PINNED, 0, 0, 0);
+	assert_int_equal(tcp(DATA), 0);
+}
+
+static void closing_is_remembered_until_the_port_is_used_again(void **state)
+{
+	(void)state;
+	all_slots(WEIR_SLOT_MOVING, CUR, BASE, SINCE_MS);
+	assert_int_equal(tcp(OPENER), CUR);
+	assert_int_equal(by_worker(0, FLOW, true, DATA, PKT_CLOSING), CUR);
+	assert_true(pin_at(0, FLOW) & WEIR_PIN_CLOSING);
+	assert_int_equal(tcp(DATA), CUR);
+	assert_true(pin_at(0, FLOW) & WEIR_PIN_CLOSING);
+	assert_int_equal(tcp(OPENER), CUR);
+	assert_false(pin_at(0, FLOW) & (WEIR_PIN_CLOSING | WEIR_PIN_CONFIRMED));
+}
+
+static void a_flow_that_changes_its_queue_is_found(void **state)
+{
+	(void)state;
+	all_slots(WEIR_SLOT_MOVING, CUR, BASE, SINCE_MS);
+	assert_int_equal(by_worker(1, FLOW, true, OPENER, 0), CUR);
+	assert_int_equal(tcp(DATA), CUR); /* alone it would say: base */
+	assert_int_equal(weir_pin_backend(pin_at(0, FLOW)), CUR);
+	assert_int_equal(area[0]->pins.found_elsewhere, 1);
+	assert_int_equal(tcp(DATA), CUR);
+	assert_int_equal(area[0]->pins.found_elsewhere, 1);
+	/* Without room for a copy it is found again each time. */
+	pins_drop(&pins[0], pins_find(&pins[0], FLOW));
+	pins[0].capacity = 0;
+	assert_int_equal(tcp(DATA), CUR);
+	assert_int_equal(tcp(DATA), CUR);
+	assert_int_equal(area[0]->pins.found_elsewhere, 3);
+}
+
+static void nobody_takes_over(void **state)
+{
+	(void)state;
+	/* cur = base in the entry: there is no new owner */
+	all_slots(WEIR_SLOT_MOVING, BASE, BASE, SINCE_MS);
+	assert_int_equal(tcp(OPENER), MOVING_NOBODY);
+	assert_int_equal(tcp(DATA), BASE);
+	put(0, 7, THIRD, WEIR_PIN_TCP | WEIR_PIN_CONFIRMED, 0);
+	for (unsigned i = 0; i < PIN_LEN; i++)
+		moves[i].tcp = moves[i].udp = 0;
+	assert_int_equal(tcp(DATA), BASE); /* by its pin */
+	assert_int_equal(by_worker(0, 8, true, DATA, 0), MOVING_NOBODY);
+	/* The base has failed: a third backend keeps what it has. */
+	backends[BASE].flags = 0;
+	assert_int_equal(by_worker(0, 7, true, DATA, 0), THIRD);
+	pins_sweep(&pins[0], &view, BUCKETS);
+	assert_int_equal(by_worker(0, 7, true, DATA, 0), THIRD);
+	assert_int_equal(tcp(DATA), MOVING_NOBODY);
+}
+
+/* explain asks every question and leaves no trace. */
+static void looking_changes_nothing(void **state)
+{
+	struct weir_pin_bucket *copy = malloc(BUCKETS * sizeof(*copy));
+	struct pins before, look;
+
+	(void)state;
+	all_slots(WEIR_SLOT_MOVING, CUR, BASE, SINCE_MS);
+	put(0, FLOW, THIRD, WEIR_PIN_TCP, 5);
+	put(0, 9, 4, WEIR_PIN_TCP, 5);
+	put(1, 7, THIRD, WEIR_PIN_TCP, 5);
+	backends[4].flags = 0;
+	memcpy(copy, pins[0].bucket, BUCKETS * sizeof(*copy));
+	before = pins[0];
+	pins_look(&look, &pins[0]);
+	look.now_ds = NOW_DS;
+	pins[0] = look;
+	assert_int_equal(tcp(DATA), THIRD);
+	assert_int_equal(by_worker(0, 7, true, DATA, 0), THIRD); /* in the other's table */
+	assert_int_equal(by_worker(0, 8, true, OPENER, 0), CUR);
+	assert_int_equal(by_worker(0, 8, true, DATA, 0), BASE);
+	assert_int_equal(by_worker(0, 9, true, DATA, 0), BASE);
+	pins[0] = before;
+	assert_memory_equal(copy, pins[0].bucket, BUCKETS * sizeof(*copy));
+	free(copy);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		T(data_stays_with_the_base_and_is_pinned),
+		T(an_opener_goes_to_the_owner_and_is_confirmed_by_data),
+		T(handshakes_under_way_end_where_they_began),
+		T(the_grace_does_not_come_back),
+		T(without_room_an_opener_goes_to_the_base),
+		T(protocols_have_windows_of_their_own),
+		T(a_pinned_slot_makes_no_pins_and_drops_those_to_its_owner),
+		T(a_pin_goes_with_its_backend),
+		T(closing_is_remembered_until_the_port_is_used_again),
+		T(a_flow_that_changes_its_queue_is_found),
+		T(nobody_takes_over),
+		T(looking_changes_nothing),
+	};
+
+	return cmocka_run_group_tests_name("moving", tests, NULL, NULL);
+}
