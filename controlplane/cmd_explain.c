@@ -156,6 +156,32 @@ static void why_backend(const struct pool *p, const struct backend *b, uint32_t 
 			 p->conf.name, b->conf.name, owner->conf.name);
 }
 
+/* How a slot that is not settled came to its answer, behind `why`. */
+static void why_unsettled(const struct pool *p, const struct weir_explained *a, char *why,
+			  size_t len)
+{
+	const struct backend *base = backend_at(p, a->base), *cur = backend_at(p, a->cur);
+	const char *from = base != NULL ? base->conf.name : "one that is gone";
+	const char *to = cur != NULL && a->cur != a->base ? cur->conf.name : "nobody";
+	uint64_t age_s, now_ms = drain_clock_ms();
+	size_t n = strlen(why);
+
+	if (a->slot_state == WEIR_SLOT_PINNED && a->backend != a->cur)
+		snprintf(why + n, len - n, "; a pin keeps this flow from %s, the slot's owner",
+			 cur != NULL ? cur->conf.name : "nobody");
+	if (a->slot_state != WEIR_SLOT_MOVING || a->slot >= p->moves.len)
+		return;
+	age_s = (now_ms - p->moves.since_ms[a->slot]) / 1000;
+	snprintf(
+		why + n, len - n,
+		"; it moves from %s to %s since %llu s (windows: tcp %s, udp %s): flows that began "
+		"before stay with %s%s",
+		from, to, (unsigned long long)age_s,
+		p->moves.state[a->slot] & MOVES_TCP ? "open" : "over",
+		p->moves.state[a->slot] & MOVES_UDP ? "open" : "over", from,
+		a->backend != a->cur && a->backend != a->base ? "; this one has a pin" : "");
+}
+
 /* Largest outer IP packet that may go to it: the pool's or the way's. */
 static unsigned mtu_of(const struct backend *b)
 {
@@ -235,6 +261,8 @@ static json_t *answer_json(const struct controlplane *cp, const struct weir_expl
 		why_drop(p, b, a->drop, why, sizeof(why));
 	else if (p != NULL)
 		why_backend(p, b, a->slot, why, sizeof(why));
+	if (a->drop == WEIR_DROP_NONE && p != NULL)
+		why_unsettled(p, a, why, sizeof(why));
 	else
 		snprintf(why, sizeof(why), "a service that has changed since");
 	snprintf(hash, sizeof(hash), "%016llx", (unsigned long long)a->hash);

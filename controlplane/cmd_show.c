@@ -57,6 +57,28 @@ static void add(struct weir_sum *s, const struct weir_count *c)
 
 /* -- status ----------------------------------------------------------------- */
 
+static uint64_t load(const _Atomic uint64_t *v)
+{
+	return atomic_load_explicit(v, memory_order_relaxed);
+}
+
+/* A worker's pin table, and what became of its pins. */
+static json_t *pins_json(const struct dp_view *dp, uint32_t worker)
+{
+	const struct weir_pin_counts *c = &dp->state->worker[worker].pins;
+	json_t *v = json_object();
+
+	json_put_number(v, "used", load(&c->used));
+	json_put_number(v, "capacity", dp->pins);
+	json_put_number(v, "made", load(&c->made));
+	json_put_number(v, "expired", load(&c->expired));
+	json_put_number(v, "refused", load(&c->refused));
+	json_put_number(v, "evicted_base", load(&c->evicted_base));
+	json_put_number(v, "evicted_unconfirmed", load(&c->evicted_unconfirmed));
+	json_put_number(v, "found_elsewhere", load(&c->found_elsewhere));
+	return v;
+}
+
 static json_t *workers_json(const struct publish_status *st, const struct dp_view *dp)
 {
 	json_t *list = json_array();
@@ -68,6 +90,7 @@ static json_t *workers_json(const struct publish_status *st, const struct dp_vie
 		json_put_number(w, "cpu", dp->welcome.worker_cpu[i]);
 		json_put_number(w, "generation", st->worker[i].seen_generation);
 		json_put_bool(w, "late", st->worker[i].late);
+		json_object_set_new(w, "pins", pins_json(dp, i));
 		if (st->worker[i].rejected[0] != '\0')
 			json_put_text(w, "rejected", st->worker[i].rejected);
 		json_array_append_new(list, w);
@@ -226,6 +249,8 @@ static json_t *pool_json(const struct pool *p)
 	json_put_number(v, "table_size", p->conf.table_size);
 	json_put_number(v, "backends", p->backend_count);
 	json_put_number(v, "serving", serving(p));
+	json_put_number(v, "moving", p->moves.moving);
+	json_put_number(v, "pinned", p->moves.pinned);
 	return v;
 }
 
@@ -244,20 +269,20 @@ json_t *cmd_pools(struct controlplane *cp, const json_t *params, struct rpc_erro
 
 /* -- backends --------------------------------------------------------------- */
 
-/* Slots of `p` in its published table, by backend index; nothing without one. */
-static void count_slots(const struct controlplane *cp, const struct pool *p, uint32_t *slots)
-{
-	const struct dp_view *dp = dp_session_view(cp->dp);
-	uint32_t len = p->conf.table_size;
-	const weir_slot *table;
+/* By backend index: slots that it owns, and those that are open to its earlier flows. */
+struct shares {
+	uint32_t slots[WEIR_MAX_BACKENDS], windows[WEIR_MAX_BACKENDS];
+};
 
-	if (dp == NULL || p->table_off == 0 ||
-	    p->table_off + (uint64_t)len * sizeof(*table) > dp->arena_size)
+/* Of one pool as it is published; nothing without a data plane. */
+static void count_shares(const struct pool *p, struct shares *s)
+{
+	if (p->table_off == 0)
 		return;
-	table = (const weir_slot *)(dp->control->arena + p->table_off);
-	for (uint32_t i = 0; i < len; i++)
-		if (weir_slot_state(table[i]) != WEIR_SLOT_EMPTY)
-			slots[weir_slot_backend(table[i])]++;
+	for (uint32_t i = 0; i < p->moves.len; i++)
+		if (p->moves.cur[i] != MOVES_NOBODY)
+			s->slots[p->moves.cur[i]]++;
+	moves_count_held(&p->moves, s->windows);
 }
 
 static json_t *hop_json(const struct controlplane *cp, const struct next_hop *hop)
@@ -286,10 +311,22 @@ static json_t *deadline_json(const struct backend *b)
 	return json_integer(at > now ? (json_int_t)((at - now + 999) / 1000) : 0);
 }
 
-static json_t *backend_json(const struct controlplane *cp, const struct backend *b,
-			    const uint32_t *slots)
+/* Pins that name it; null: not counted since the last change. */
+static json_t *pins_of(const struct controlplane *cp, const struct backend *b, bool *none)
 {
-	bool has_index = b->index >= 0;
+	uint32_t count;
+	bool known = publisher_pins(cp->publisher, b->index, &count);
+
+	*none = known && count == 0;
+	return known ? json_integer(count) : json_null();
+}
+
+static json_t *backend_json(const struct controlplane *cp, const struct backend *b,
+			    const struct shares *shares)
+{
+	bool has_index = b->index >= 0, no_pins;
+	uint32_t slots = has_index ? shares->slots[b->index] : 0;
+	uint32_t windows = has_index ? shares->windows[b->index] : 0;
 	struct weir_sum n = { 0 };
 	json_t *v = json_object();
 	char addr[WEIR_ADDR_STRLEN];
@@ -306,23 +343,27 @@ static json_t *backend_json(const struct controlplane *cp, const struct backend 
 	json_put_text(v, "reason", b->reason);
 	json_object_set_new(v, "since", time_json(b->since_ms));
 	json_put_bool(v, "serving", backend_serves(b));
-	json_put_number(v, "slots", has_index ? slots[b->index] : 0);
+	json_put_number(v, "slots", slots);
 	put_sum(v, n);
 	json_object_set_new(v, "drain_left_s", deadline_json(b));
+	json_put_number(v, "windows", windows);
+	json_object_set_new(v, "pins", pins_of(cp, b, &no_pins));
+	json_put_bool(v, "drained",
+		      b->conf.admin == ADMIN_DRAINING && slots + windows == 0 && no_pins);
 	json_object_set_new(v, "next_hop", hop_json(cp, &b->hop));
 	return v;
 }
 
 json_t *cmd_backend_json(const struct controlplane *cp, const struct backend *b)
 {
-	uint32_t *slots = calloc(WEIR_MAX_BACKENDS, sizeof(*slots));
+	struct shares *shares = calloc(1, sizeof(*shares));
 	json_t *v;
 
-	if (slots == NULL)
+	if (shares == NULL)
 		return NULL;
-	count_slots(cp, b->pool, slots);
-	v = backend_json(cp, b, slots);
-	free(slots);
+	count_shares(b->pool, shares);
+	v = backend_json(cp, b, shares);
+	free(shares);
 	return v;
 }
 
@@ -338,15 +379,15 @@ json_t *cmd_backends(struct controlplane *cp, const json_t *params, struct rpc_e
 	const struct rpc_param want[] = {
 		{ "pool", RPC_STRING, false, 1, WEIR_NAME_LEN - 1, &pool },
 	};
-	uint32_t *slots;
+	struct shares *shares;
 	json_t *list;
 
 	if (!rpc_params(params, want, 1, err))
 		return NULL;
 	if (pool != NULL && model_pool(&cp->model, pool) == NULL)
 		return rpc_fail(err, RPC_NOT_FOUND, "no pool %s", pool);
-	slots = calloc(WEIR_MAX_BACKENDS, sizeof(*slots));
-	if (slots == NULL)
+	shares = calloc(1, sizeof(*shares));
+	if (shares == NULL)
 		return NULL;
 	list = json_array();
 	for (uint32_t i = 0; i < cp->model.pool_count; i++) {
@@ -354,11 +395,11 @@ json_t *cmd_backends(struct controlplane *cp, const json_t *params, struct rpc_e
 
 		if (pool != NULL && strcmp(pool, p->conf.name) != 0)
 			continue;
-		count_slots(cp, p, slots);
+		count_shares(p, shares);
 		for (uint32_t j = 0; j < p->backend_count; j++)
-			json_array_append_new(list, backend_json(cp, p->backend[j], slots));
+			json_array_append_new(list, backend_json(cp, p->backend[j], shares));
 	}
-	free(slots);
+	free(shares);
 	return json_pack("{s:o}", "backends", list);
 }
 

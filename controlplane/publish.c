@@ -47,7 +47,8 @@ struct publisher {
 	uint64_t sent_real_ms;
 	uint64_t retry_ms; /* loop time of the next attempt after a failure; 0: none failed */
 	uint32_t latency_us;
-	uint32_t said[WEIR_MAX_WORKERS]; /* enum weir_reject that was logged last */
+	unsigned pins_said[WEIR_MAX_WORKERS]; /* percent that was warned of; 0: none */
+	uint32_t said[WEIR_MAX_WORKERS];      /* enum weir_reject that was logged last */
 	struct publish_waits waits;
 };
 
@@ -147,6 +148,27 @@ static void log_success(struct publisher *p)
 			    "take no traffic until some are free",
 			    WEIR_MAX_BACKENDS);
 	p->no_indices = p->at.short_of_indices;
+}
+
+/* Once when a worker's pins pass 70 % and 80 % of their room, and again after they fell
+ * well below. */
+static void log_pins(struct publisher *p)
+{
+	for (uint32_t i = 0; i < p->at.dp->worker_count; i++) {
+		uint64_t used =
+			atomic_load_explicit(&p->at.link[i].area->pins.used, memory_order_relaxed);
+		uint64_t percent = used <= p->at.dp->pins ? used * 100 / p->at.dp->pins : 100;
+		unsigned level = percent >= 80 ? 80 : percent >= 70 ? 70 : 0;
+
+		if (level > p->pins_said[i])
+			log_warning("worker %u (CPU %u): %llu of %u pins in use (%u %% and more); "
+				    "when they are full, windows stay open longer: see "
+				    "[dataplane] pins",
+				    i, cpu_of(p, i), (unsigned long long)used, p->at.dp->pins,
+				    level);
+		if (level > p->pins_said[i] || percent < 60)
+			p->pins_said[i] = level;
+	}
 }
 
 /* -- publishing ------------------------------------------------------------- */
@@ -354,6 +376,7 @@ static void turn(uv_timer_t *t)
 	if (p->at.dp == NULL || p->joining)
 		return;
 	reclaim(p);
+	log_pins(p);
 	if (attachment_turn(&p->at, p->model, boottime_ms()))
 		want(p);
 	arm_due(p);
@@ -429,6 +452,7 @@ void publisher_attach(struct publisher *p, const struct dp_view *dp)
 	p->since_ms = now;
 	p->latency_us = 0;
 	memset(p->said, 0, sizeof(p->said));
+	memset(p->pins_said, 0, sizeof(p->pins_said));
 	arm_tick(p, TICK_MS);
 }
 

@@ -204,6 +204,17 @@ void weirctl_print_pools(FILE *out, const json_t *result)
 	table_end(&t, out, "no pools");
 }
 
+/* What keeps flows on a backend that they would not be given to now. */
+static void note_held(const json_t *b, char *buf, size_t len)
+{
+	long long windows = (long long)num(b, "windows"), pins = (long long)num(b, "pins");
+	size_t n = strlen(buf);
+
+	if (windows + pins > 0)
+		snprintf(buf + n, len - n, "%skeeps flows: windows of %lld slots, %lld pins",
+			 n > 0 ? "; " : "", windows, pins);
+}
+
 /* What a person should know about a backend besides its numbers, into buf; "" if nothing. */
 static const char *note_of(const json_t *b, char *buf, size_t len)
 {
@@ -214,6 +225,19 @@ static const char *note_of(const json_t *b, char *buf, size_t len)
 
 	snprintf(buf, len, "%s%s%s%s", sick ? reason : "", sick && lost ? "; " : "",
 		 lost ? "next hop: " : "", lost ? why : "");
+	note_held(b, buf, len);
+	return buf;
+}
+
+/* "draining, 28 s", or "drained" when nothing holds it any more. */
+static const char *state_of(const json_t *b, char *buf, size_t len)
+{
+	const char *state = yes(b, "drained") ? "drained" : str(b, "state");
+
+	if (json_is_integer(json_object_get(b, "drain_left_s")))
+		snprintf(buf, len, "%s, %lld s", state, (long long)num(b, "drain_left_s"));
+	else
+		snprintf(buf, len, "%s", state);
 	return buf;
 }
 
@@ -231,7 +255,7 @@ void weirctl_print_backends(FILE *out, const json_t *result)
 					    "HEALTH",	">SLOTS",  ">PACKETS", ">BYTES",
 					    "NEXT HOP", "NOTE",	   NULL };
 	struct table t;
-	char note[256];
+	char note[256], state[64];
 	size_t i;
 	json_t *b;
 
@@ -241,10 +265,7 @@ void weirctl_print_backends(FILE *out, const json_t *result)
 		cell(&t, "%s/%s", str(b, "pool"), str(b, "name"));
 		cell(&t, "%s", str(b, "address"));
 		cell(&t, "%lld", (long long)num(b, "weight"));
-		if (json_is_integer(json_object_get(b, "drain_left_s")))
-			cell(&t, "%s, %lld s", str(b, "state"), (long long)num(b, "drain_left_s"));
-		else
-			cell(&t, "%s", str(b, "state"));
+		cell(&t, "%s", state_of(b, state, sizeof(state)));
 		cell(&t, "%s", str(b, "health"));
 		cell(&t, "%lld", (long long)num(b, "slots"));
 		cell_count(&t, num(b, "packets"));
@@ -258,11 +279,11 @@ void weirctl_print_backends(FILE *out, const json_t *result)
 
 void weirctl_print_backend(FILE *out, const json_t *b)
 {
-	char note[256];
+	char note[256], state[64];
 
 	note_of(b, note, sizeof(note));
 	fprintf(out, "%s/%s: %s, weight %lld, %s, %lld slots%s%s\n", str(b, "pool"), str(b, "name"),
-		str(b, "state"), (long long)num(b, "weight"), str(b, "health"),
+		state_of(b, state, sizeof(state)), (long long)num(b, "weight"), str(b, "health"),
 		(long long)num(b, "slots"), note[0] != '\0' ? "; " : "", note);
 }
 
@@ -316,12 +337,30 @@ static void print_ports(FILE *out, const json_t *ports)
 	table_end(&t, out, "no ports");
 }
 
+/* Silent about tables that were never used. */
+static void print_pins(FILE *out, const json_t *pins)
+{
+	long long used = (long long)num(pins, "used"), capacity = (long long)num(pins, "capacity");
+	long long percent = capacity > 0 ? used * 100 / capacity : 0;
+
+	if (num(pins, "made") == 0)
+		return;
+	fprintf(out, "%-12spins %lld of %lld (%lld %%)%s; made %lld, refused %lld, gave way %lld\n",
+		"", used, capacity, percent,
+		percent >= 80	? ", NEARLY FULL: see [dataplane] pins"
+		: percent >= 70 ? ", filling up"
+				: "",
+		(long long)num(pins, "made"), (long long)num(pins, "refused"),
+		(long long)num(pins, "evicted_base") + (long long)num(pins, "evicted_unconfirmed"));
+}
+
 static void print_worker(FILE *out, const json_t *w)
 {
 	fprintf(out, "%-12scpu %lld, generation %lld%s\n", str(w, "name"), (long long)num(w, "cpu"),
 		(long long)num(w, "generation"), yes(w, "late") ? ", LATE: does not answer" : "");
 	if (json_object_get(w, "rejected") != NULL)
 		fprintf(out, "%-12srefused the last snapshot: %s\n", "", str(w, "rejected"));
+	print_pins(out, json_object_get(w, "pins"));
 }
 
 static void print_dropped(FILE *out, const json_t *drops)

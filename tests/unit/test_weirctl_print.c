@@ -104,6 +104,24 @@ static void next_hop_that_is_missing_is_explained(void **state)
 		"web/a: enabled, weight 1, up, 0 slots; next hop: its route is a blackhole\n");
 }
 
+static void a_drain_says_what_holds_it(void **state)
+{
+	(void)state;
+	assert_string_equal(
+		printed(weirctl_print_backend,
+			"{\"pool\": \"web\", \"name\": \"a\", \"weight\": 1, \"state\": "
+			"\"draining\", \"health\": \"up\", \"slots\": 0, \"windows\": 12,"
+			" \"pins\": 3, \"drained\": false}"),
+		"web/a: draining, weight 1, up, 0 slots; keeps flows: windows of 12 slots, 3 "
+		"pins\n");
+	assert_string_equal(
+		printed(weirctl_print_backend,
+			"{\"pool\": \"web\", \"name\": \"a\", \"weight\": 1, \"state\": "
+			"\"draining\", \"drain_left_s\": 9, \"health\": \"up\", \"slots\": 0,"
+			" \"windows\": 0, \"pins\": 0, \"drained\": true}"),
+		"web/a: drained, 9 s, weight 1, up, 0 slots\n");
+}
+
 static void empty_lists_say_so(void **state)
 {
 	(void)state;
@@ -230,6 +248,7 @@ int main(void)
 		T(bytes_are_binary),
 		T(backends_line_up_and_are_sorted_by_name),
 		T(next_hop_that_is_missing_is_explained),
+		T(a_drain_says_what_holds_it),
 		T(empty_lists_say_so),
 		T(differences_show_both_sides),
 		T(status_without_a_data_plane_is_short),
