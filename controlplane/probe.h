@@ -157,10 +157,11 @@ enum probe_proxy { PROBE_PROXY_NONE, PROBE_PROXY_V1, PROBE_PROXY_V2 };
 struct probe_target {
 	struct weir_addr addr; /* DSR: the VIP; direct: the backend */
 	uint16_t port;
-	/* 0: direct. Else the mark that probe_path.h gave for this backend; such
-	 * packets leave with TTL 1: no router, and no backend that lacks the VIP and
-	 * forwards, can carry them on to where they would look healthy. */
-	uint32_t mark;
+	uint32_t mark; /* 0: direct. Else what probe_path.h gave for this backend */
+	/* Hop limit. 0: with a mark 1, so that no router, and no backend that lacks the
+	 * VIP and forwards, carries the probe on to where it would look healthy; direct:
+	 * the system's. A VIP that its host hands on to a container needs 2. */
+	uint8_t ttl;
 	char interface[16];	 /* empty: by route */
 	struct weir_addr source; /* not set: by route */
 	enum probe_proxy proxy;	 /* tcp, http, tls: a PROXY protocol header comes first */

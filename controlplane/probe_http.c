@@ -23,6 +23,7 @@ struct http_probe {
 	char host[PROBE_NAME_MAX]; /* of the URL: SNI and, unless http.host is set, Host */
 	bool named;		   /* it is a name from the settings, not the address */
 	char error[CURL_ERROR_SIZE];
+	bool opened;	/* libcurl has had our connection: there is no second one */
 	bool head_seen; /* the empty line behind the headers came */
 	bool enough;	/* the verdict needs no more of the body */
 	bool body_matches;
@@ -102,6 +103,9 @@ static curl_socket_t on_open(void *user, curlsocktype purpose, struct curl_socka
 	struct http_probe *h = user;
 
 	(void)purpose, (void)address;
+	if (h->opened) /* it tries again, after a refused HTTP/2 stream */
+		return CURL_SOCKET_BAD;
+	h->opened = true;
 	return h->p.fd;
 }
 
@@ -397,6 +401,10 @@ static void http_fail(struct http_probe *h, CURLcode code)
 	case CURLE_UNSUPPORTED_PROTOCOL: /* no status line: "HTTP/0.9" */
 	case CURLE_WEIRD_SERVER_REPLY:
 		probe_fail(&h->p, PROBE_FAIL_WRONG_PROTOCOL, "the server's answer is not HTTP");
+		break;
+	case CURLE_COULDNT_CONNECT: /* on_open(), the second time */
+		probe_fail(&h->p, PROBE_FAIL_WRONG_PROTOCOL,
+			   "the server refused the HTTP/2 stream");
 		break;
 	case CURLE_OUT_OF_MEMORY:
 		probe_fail(&h->p, PROBE_FAIL_LOCAL, "this host is out of memory");

@@ -26,12 +26,12 @@ static socklen_t sockaddr_len(const union probe_sockaddr *s)
 	return s->sa.sa_family == AF_INET6 ? sizeof(s->v6) : sizeof(s->v4);
 }
 
-static void set_ip(int fd, bool v6, bool dsr, bool padded)
+static void set_ip(int fd, bool v6, int ttl, bool padded)
 {
 	if (v6) {
 		set_int(fd, IPPROTO_IPV6, IPV6_RECVERR, 1);
-		if (dsr)
-			set_int(fd, IPPROTO_IPV6, IPV6_UNICAST_HOPS, 1);
+		if (ttl)
+			set_int(fd, IPPROTO_IPV6, IPV6_UNICAST_HOPS, ttl);
 		if (padded) {
 			set_int(fd, IPPROTO_IPV6, IPV6_MTU_DISCOVER, IPV6_PMTUDISC_PROBE);
 			set_int(fd, IPPROTO_IPV6, IPV6_DONTFRAG, 1);
@@ -39,8 +39,8 @@ static void set_ip(int fd, bool v6, bool dsr, bool padded)
 		return;
 	}
 	set_int(fd, IPPROTO_IP, IP_RECVERR, 1);
-	if (dsr)
-		set_int(fd, IPPROTO_IP, IP_TTL, 1);
+	if (ttl)
+		set_int(fd, IPPROTO_IP, IP_TTL, ttl);
 	if (padded) /* DF, and what this host may have learned of the path is not used */
 		set_int(fd, IPPROTO_IP, IP_MTU_DISCOVER, IP_PMTUDISC_PROBE);
 }
@@ -104,7 +104,8 @@ static int open_socket(struct probe *p, int type, int protocol, const char **ste
 		close(fd);
 		return err;
 	}
-	set_ip(fd, v6, p->target.mark != 0, p->conf->padded_mtu != 0);
+	set_ip(fd, v6, p->target.ttl == 0 && p->target.mark ? 1 : p->target.ttl,
+	       p->conf->padded_mtu != 0);
 	if (type == SOCK_STREAM)
 		set_tcp(fd, v6, p->conf->padded_mtu);
 	return fd;

@@ -237,6 +237,8 @@ in_ns w tc filter del dev eth0 egress pref 5
 check ttl_guards_when_detached \
     says "unreachable: 10.0.1.1 forwards the probe instead of taking it: the VIP is not on that host" \
     in_ns w "$LAB_TOOL" mark=0x57450001 kind=tcp $v4 port=8081 expect=b2
+check a_larger_ttl_is_for_containers says "ok: connected, answered as expected" \
+    in_ns w "$LAB_TOOL" mark=0x57450001 ttl=2 kind=tcp $v4 port=8081 expect=b2
 check port_closed says "refused: connection refused" probe b1 l2 kind=tcp $v4 port=9
 check udp_port_closed says "refused: port unreachable, says $VIP4" \
     probe b1 l2 kind=udp $v4 port=9 send=x

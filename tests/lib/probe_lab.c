@@ -172,6 +172,8 @@ static bool set_option(const char *key, const char *value)
 		target.source = address(value);
 	else if (!strcmp(key, "mark"))
 		target.mark = (uint32_t)strtoul(value, NULL, 0);
+	else if (!strcmp(key, "ttl"))
+		target.ttl = (uint8_t)atoi(value);
 	else if (!strcmp(key, "proxy"))
 		target.proxy = (enum probe_proxy)atoi(value);
 	else if (!strcmp(key, "timeout"))
