@@ -53,7 +53,7 @@ struct backend {
 struct pool {
 	struct pool_conf conf; /* conf.backend is NULL here: see backend[] */
 	uint64_t id;	   /* XXH3 of the name */
-	uint32_t index;	   /* in the snapshot, set by publish.c */
+	uint32_t index;	   /* in the snapshot, set by tables.c; kept while the pool lives */
 	struct backend **backend; /* in order of configuration */
 	uint32_t backend_count;
 	/* publish.c's: */

@@ -112,6 +112,8 @@ int adopt_reserve(const struct adopt *s, struct arena *arena, struct indices *in
 	for (uint32_t i = 0; i < s->head.pool_count && err == 0; i++) {
 		const struct weir_pool *p = &pools(s)[i];
 
+		if (p->id == 0)
+			continue; /* an index of nobody: the table is another's */
 		err = reserve_run(arena, p->table_off, p->table_len * sizeof(weir_slot), retired);
 		if (err == 0 && p->move_off != 0)
 			err = reserve_run(arena, p->move_off,

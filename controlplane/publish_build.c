@@ -76,7 +76,9 @@ static void plan_head(struct weir_snapshot *h, const struct model *m, uint32_t b
 	h->size = sizeof(*h);
 	h->lookup_bits = bits;
 	h->lookup_off = place(h, sizeof(struct weir_lookup) << bits);
-	h->pool_count = m->pool_count;
+	for (uint32_t i = 0; i < m->pool_count; i++)
+		if (h->pool_count <= m->pool[i]->index)
+			h->pool_count = m->pool[i]->index + 1;
 	h->pool_off = place(h, sizeof(struct weir_pool) * h->pool_count);
 	h->backend_off = place(h, sizeof(struct weir_backend) * h->backend_count);
 	h->cold_off = place(h, sizeof(struct weir_backend_cold) * h->backend_count);
@@ -247,10 +249,16 @@ void build_write(const struct build *b, uint8_t *to, uint32_t offset, uint64_t g
 	memset(to, 0, head.size);
 	memcpy(to + head.lookup_off, b->lookup.entry, sizeof(struct weir_lookup) << b->lookup.bits);
 	memcpy(to + head.vip_off, b->vip, sizeof(*b->vip) * head.vip_count);
+	/* An index that no pool has: a worker reads it as a table like any other, and no
+	 * service leads there. */
+	for (uint32_t i = 0; i < head.pool_count; i++) {
+		pool[i] = pool_entry(b->model, b->model->pool[0]);
+		pool[i].id = 0;
+	}
 	for (uint32_t i = 0; i < b->model->pool_count; i++) {
 		const struct pool *p = b->model->pool[i];
 
-		pool[i] = pool_entry(b->model, p);
+		pool[p->index] = pool_entry(b->model, p);
 		for (uint32_t j = 0; j < p->backend_count; j++) {
 			int32_t index = p->backend[j]->index;
 

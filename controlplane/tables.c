@@ -20,7 +20,7 @@
 
 /* A pool's table, now and as it is being prepared. */
 struct table {
-	uint64_t pool_id;
+	uint64_t pool_id; /* 0: no pool has this index */
 	uint64_t made_of; /* hash; 0: not known */
 	uint32_t block;	  /* where its run begins; 0: none yet */
 	uint32_t moves;	  /* likewise the move table's; 0: none, no slot is moving */
@@ -31,7 +31,7 @@ struct table {
 struct tables {
 	struct arena *arena;
 	uint8_t *memory;
-	struct table *now; /* as the last generation names them */
+	struct table *now; /* by the pool's index, as the last generation names them */
 	uint32_t now_count;
 	struct table *next;
 	uint32_t next_count;
@@ -75,6 +75,10 @@ int tables_adopt(struct tables *t, const struct weir_pool *pool)
 {
 	if (t->now_count == WEIR_MAX_POOLS)
 		return -ENOMEM;
+	if (pool->id == 0) {
+		t->now[t->now_count++] = (struct table){ 0 };
+		return 0;
+	}
 	t->now[t->now_count++] = (struct table){
 		.pool_id = pool->id,
 		.block = pool->table_off / WEIR_BLOCK,
@@ -354,22 +358,51 @@ static void set_windows(struct moves_env *env, const struct model *m, const stru
 	env->udp_window_ms = pool_udp_window_ms(m, p);
 }
 
+/*
+ * Pins name their pool by its index: a pool keeps its own when others come and go. New
+ * ones get the lowest that are free.
+ */
+static void assign_places(struct tables *t, const struct model *m)
+{
+	uint32_t lowest = 0;
+
+	memset(t->next, 0, WEIR_MAX_POOLS * sizeof(*t->next));
+	t->next_count = 0;
+	for (uint32_t i = 0; i < m->pool_count; i++) {
+		struct pool *p = m->pool[i];
+		const struct table *before = find(t, p->id, i);
+
+		p->index = before != NULL ? (uint32_t)(before - t->now) : UINT32_MAX;
+		if (before != NULL)
+			t->next[p->index] = *before;
+	}
+	for (uint32_t i = 0; i < m->pool_count; i++) {
+		struct pool *p = m->pool[i];
+
+		while (p->index == UINT32_MAX && t->next[lowest].pool_id != 0)
+			lowest++;
+		if (p->index == UINT32_MAX) {
+			p->index = lowest;
+			t->next[lowest] = (struct table){ .pool_id = p->id };
+		}
+		if (t->next_count <= p->index)
+			t->next_count = p->index + 1;
+	}
+}
+
 int tables_prepare(struct tables *t, const struct model *m, const struct tables_now *now,
 		   uint64_t generation)
 {
 	struct moves_env env = make_env(t, m, now);
 	int err = 0;
 
-	t->next_count = 0;
+	assign_places(t, m);
 	for (uint32_t i = 0; i < m->pool_count && err == 0; i++) {
 		struct pool *p = m->pool[i];
-		const struct table *before = find(t, p->id, i);
-		struct table *e = &t->next[t->next_count++];
+		struct table *e = &t->next[p->index];
 
-		*e = before ? *before : (struct table){ .pool_id = p->id };
 		set_windows(&env, m, p);
 		err = prepare(t, e, p, &env, held_of(p, now, generation), generation);
-		p->index = i;
 		p->table_off = e->block * WEIR_BLOCK;
 		p->move_off = e->moves * WEIR_BLOCK;
 	}
@@ -409,14 +442,15 @@ void tables_commit(struct tables *t, const struct model *m, uint64_t generation)
 		retire(t, i, t->now[i].block, generation);
 		retire(t, i, t->now[i].moves, generation);
 	}
-	for (uint32_t i = 0; i < t->next_count; i++) {
+	for (uint32_t i = 0; i < m->pool_count; i++) {
 		struct pool *p = m->pool[i];
+		struct moves *next = &t->next[p->index].next;
 
-		if (t->next[i].next.len == 0)
+		if (next->len == 0)
 			continue;
 		moves_free(&p->moves);
-		p->moves = t->next[i].next;
-		t->next[i].next = (struct moves){ 0 };
+		p->moves = *next;
+		*next = (struct moves){ 0 };
 	}
 	t->now = t->next;
 	t->now_count = t->next_count;

@@ -103,7 +103,7 @@ static inline void assert_in_force(const struct worker *w)
 {
 	for (uint32_t p = 0; p < model.pool_count; p++) {
 		for (uint32_t slot = 0; slot < SMALL_TABLE; slot++) {
-			int owner = fake_dp_owner(w, p, slot);
+			int owner = fake_dp_owner(w, model.pool[p]->index, slot);
 			uint32_t i = 0;
 
 			if (owner < 0)

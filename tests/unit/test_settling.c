@@ -297,6 +297,47 @@ static void a_new_data_plane_gets_the_moves_as_they_stand(void **state)
 	assert_true(move_of(slot).since_ms == since);
 }
 
+/* Pins name their pool by its index: it stays when a pool before it goes. */
+static void a_pool_that_goes_does_not_disturb_those_behind_it(void **state)
+{
+	uint32_t slot = 0, index;
+	const char *why;
+
+	(void)state;
+	begin(3, 4);
+	publish(false);
+	index = model.pool[1]->index;
+	small_backend[1][1].admin = ADMIN_DRAINING;
+	small_apply(&model);
+	publish(false);
+	while (model.pool[1]->moves.base[slot] == model.pool[1]->moves.cur[slot])
+		slot++;
+
+	for (unsigned p = 0; p < 2; p++) { /* the first goes, the others move up */
+		char name[WEIR_NAME_LEN];
+
+		memcpy(small_backend[p], small_backend[p + 1], sizeof(small_backend[p]));
+		memcpy(name, small_pool[p + 1].name, sizeof(name));
+		memcpy(small_pool[p].name, name, sizeof(name));
+		memcpy(small_service[p].pool, name, sizeof(name));
+	}
+	small_conf.pool_count = small_conf.service_count = 2;
+	small_apply(&model);
+	publish(false);
+	assert_int_equal(model.pool[0]->index, index);
+	assert_int_equal(model.pool[0]->moves.moving > 0, true);
+	assert_int_equal(dp.worker[0]->view->pool_count, 3);
+	assert_int_equal(weir_slot_state(dp.worker[0]->view->pool[index].slot[slot]),
+			 WEIR_SLOT_MOVING);
+	assert_in_force(dp.worker[1]);
+
+	assert_int_equal(restart(&why), 1); /* the gap is no pool's */
+	assert_int_equal(model.pool[0]->index, index);
+	assert_int_equal(model.pool[0]->moves.moving > 0, true);
+	publish(false);
+	assert_in_force(dp.worker[0]);
+}
+
 static void an_index_rests_as_long_as_a_pin_names_it(void **state)
 {
 	uint32_t slot;
@@ -344,6 +385,7 @@ int main(void)
 		TEST(a_shortage_of_pins_puts_the_end_off),
 		TEST(the_next_control_plane_goes_on_with_a_move),
 		TEST(a_new_data_plane_gets_the_moves_as_they_stand),
+		TEST(a_pool_that_goes_does_not_disturb_those_behind_it),
 		TEST(an_index_rests_as_long_as_a_pin_names_it),
 		TEST(a_full_arena_leaves_the_moves_alone),
 	};
