@@ -340,13 +340,44 @@ static void give_index(struct attachment *a, struct backend *b)
 	}
 }
 
+static int by_name(const void *x, const void *y)
+{
+	const struct backend *a = *(struct backend *const *)x, *b = *(struct backend *const *)y;
+	int order = strverscmp(a->pool->conf.name, b->pool->conf.name);
+
+	return order != 0 ? order : strverscmp(a->conf.name, b->conf.name);
+}
+
+/* In the order of names, not of the file: two control planes that fill an empty data
+ * plane write the same bytes, however their files are sorted. */
+static void give_indices(struct attachment *a, const struct model *m, struct backend **fresh)
+{
+	uint32_t n = 0;
+
+	for (uint32_t i = 0; i < m->pool_count; i++)
+		for (uint32_t j = 0; j < m->pool[i]->backend_count; j++)
+			if (m->pool[i]->backend[j]->index < 0)
+				fresh[n++] = m->pool[i]->backend[j];
+	qsort(fresh, n, sizeof(fresh[0]), by_name);
+	for (uint32_t i = 0; i < n; i++)
+		give_index(a, fresh[i]);
+}
+
 /* Every backend has an index, and every index in use a backend. */
 static int assign_indices(struct attachment *a, const struct model *m, uint64_t generation)
 {
 	uint8_t *used = calloc(WEIR_MAX_BACKENDS, 1);
+	struct backend **fresh;
+	uint32_t count = 0;
 
-	if (used == NULL)
+	for (uint32_t i = 0; i < m->pool_count; i++)
+		count += m->pool[i]->backend_count;
+	fresh = malloc((count + 1) * sizeof(fresh[0]));
+	if (used == NULL || fresh == NULL) {
+		free(used);
+		free(fresh);
 		return -ENOMEM;
+	}
 	for (uint32_t i = 0; i < m->pool_count; i++)
 		for (uint32_t j = 0; j < m->pool[i]->backend_count; j++)
 			if (m->pool[i]->backend[j]->index >= 0)
@@ -355,10 +386,8 @@ static int assign_indices(struct attachment *a, const struct model *m, uint64_t 
 		if (!used[i] && a->indices->use[i].id != 0 && a->indices->use[i].retired == 0)
 			indices_retire(a->indices, i, generation);
 	a->short_of_indices = false;
-	for (uint32_t i = 0; i < m->pool_count; i++)
-		for (uint32_t j = 0; j < m->pool[i]->backend_count; j++)
-			if (m->pool[i]->backend[j]->index < 0)
-				give_index(a, m->pool[i]->backend[j]);
+	give_indices(a, m, fresh);
+	free(fresh);
 	free(used);
 	return 0;
 }

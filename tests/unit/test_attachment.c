@@ -21,6 +21,43 @@ static void an_empty_data_plane_is_filled(void **state)
 		assert_int_equal(backend(0, i)->index, i); /* lowest first */
 }
 
+/* What a data plane's arena holds for pool 0 after it was filled from small_conf. */
+static void fill_and_copy(weir_slot *table)
+{
+	const struct view_pool *pool;
+	const char *why;
+
+	assert_int_equal(small_apply(&model), 0);
+	small_all_up(&model);
+	assert_int_equal(attach(&why), 0);
+	publish(false);
+	pool = &dp.worker[0]->view->pool[0];
+	assert_int_equal(pool->table_len, SMALL_TABLE);
+	memcpy(table, pool->slot, SMALL_TABLE * sizeof(*table));
+}
+
+static void two_control_planes_write_the_same_bytes_whatever_the_order(void **state)
+{
+	weir_slot forward[SMALL_TABLE], backward[SMALL_TABLE];
+
+	small_configure(2, 40);
+	small_backend[0][7].weight = small_backend[0][7].base_weight = 25;
+	fill_and_copy(forward);
+	teardown(state);
+
+	setup(state);
+	for (unsigned p = 0; p < 2; p++)
+		for (unsigned i = 0; i < 20; i++) {
+			struct backend_conf swap = small_backend[p][i];
+
+			small_backend[p][i] = small_backend[p][39 - i];
+			small_backend[p][39 - i] = swap;
+		}
+	fill_and_copy(backward);
+	assert_string_equal(model.pool[0]->backend[0]->conf.name, "b39");
+	assert_memory_equal(forward, backward, sizeof(forward));
+}
+
 static void pending_backends_take_nothing(void **state)
 {
 	(void)state;
@@ -234,6 +271,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		TEST(an_empty_data_plane_is_filled),
+		TEST(two_control_planes_write_the_same_bytes_whatever_the_order),
 		TEST(pending_backends_take_nothing),
 		TEST(unchanged_tables_stay_where_they_are),
 		TEST(a_failure_moves_its_slots_alone_and_back),
