@@ -1,0 +1,142 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "weir.h"
+
+#include "maglev.h"
+#include "owners.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static void *zeroed(size_t bytes)
+{
+	size_t whole = (bytes + WEIR_CACHE_LINE - 1) / WEIR_CACHE_LINE * WEIR_CACHE_LINE;
+	void *p = aligned_alloc(WEIR_CACHE_LINE, whole);
+
+	if (p == NULL)
+		abort();
+	return memset(p, 0, whole);
+}
+
+void sim_pool_build(struct sim_pool *p, bool members)
+{
+	struct maglev_node node[SIM_BACKENDS];
+	struct owners_node who[SIM_BACKENDS];
+	char name[SIM_BACKENDS][16];
+
+	for (uint32_t i = 0; i < p->count; i++) {
+		snprintf(name[i], sizeof(name[i]), "backend-%u", i);
+		node[i] = (struct maglev_node){ name[i], p->weight[i] };
+		who[i] = (struct owners_node){ i + 1, p->weight[i], p->serves[i] };
+	}
+	if (members && maglev_fill(p->full, SIM_SLOTS, node, p->count) < 0)
+		abort();
+	if (owners_fill(p->owner, p->full, SIM_SLOTS, who, p->count) < 0)
+		abort();
+	p->table_changes++;
+}
+
+void sim_weir_create(struct sim_weir *w, uint32_t pins, uint64_t seed)
+{
+	uint32_t buckets = weir_pin_buckets(pins);
+
+	memset(w, 0, sizeof(*w));
+	if (moves_create(&w->moves, SIM_SLOTS) < 0)
+		abort();
+	w->slot = zeroed(SIM_SLOTS * sizeof(*w->slot));
+	w->move = zeroed(SIM_SLOTS * sizeof(*w->move));
+	w->backend = zeroed(SIM_BACKENDS * sizeof(*w->backend));
+	w->pins.bucket = zeroed(buckets * sizeof(*w->pins.bucket));
+	w->pins.mask = buckets - 1;
+	w->pins.capacity = pins;
+	w->pins.area = zeroed(sizeof(*w->pins.area));
+	w->view.generation = 1;
+	w->view.flow_seed = seed;
+	w->view.backend = w->backend;
+	w->view.backend_count = SIM_BACKENDS;
+	w->view.pool_count = 1;
+	w->view.pool[0] = (struct view_pool){ .slot = w->slot,
+					      .table_len = SIM_SLOTS,
+					      .hash = WEIR_HASH_5TUPLE,
+					      .tcp_window_ms = 300000,
+					      .udp_window_ms = 30000 };
+}
+
+void sim_weir_destroy(struct sim_weir *w)
+{
+	moves_free(&w->moves);
+	free(w->slot);
+	free(w->move);
+	free(w->backend);
+	free(w->pins.bucket);
+	free(w->pins.area);
+}
+
+void sim_weir_tick(struct sim_weir *w, uint64_t now_ms)
+{
+	w->pins.now_ds = (uint32_t)(now_ms / 100);
+	pins_sweep(&w->pins, &w->view, (w->pins.mask + 1) / 10 + 1);
+}
+
+static struct moves_env env_of(const struct sim_weir *w, const struct sim_pool *p, uint64_t now_ms)
+{
+	return (struct moves_env){
+		.now_ms = now_ms,
+		.forwards = p->forwards,
+		.deadline_ms = p->deadline_ms,
+		.tcp_window_ms = w->view.pool[0].tcp_window_ms,
+		.udp_window_ms = w->view.pool[0].udp_window_ms,
+		.pressure_ms = w->pins.area->pins.pressure_ds * 100,
+	};
+}
+
+static void publish(struct sim_weir *w)
+{
+	moves_write(&w->moves, w->slot, w->move);
+	w->view.pool[0].move = w->moves.moving != 0 ? w->move : NULL;
+}
+
+void sim_weir_assign(struct sim_weir *w, const struct sim_pool *p, uint64_t now_ms)
+{
+	struct moves_env env = env_of(w, p, now_ms);
+
+	for (uint32_t i = 0; i < SIM_BACKENDS; i++)
+		w->backend[i].flags = p->forwards[i] ? WEIR_BACKEND_FORWARD : 0;
+	moves_assign(&w->moves, &env, p->owner);
+	moves_expire(&w->moves, &env); /* bases that went down */
+	publish(w);
+}
+
+static void scan(struct sim_weir *w)
+{
+	uint64_t hash, meta;
+
+	memset(w->held, 0, sizeof(w->held));
+	for (uint32_t b = 0; b <= w->pins.mask; b++)
+		for (unsigned i = 0; i < WEIR_PIN_WAYS; i++)
+			if (weir_pin_read(&w->pins.bucket[b], i, &hash, &meta)) {
+				uint32_t s = weir_slot_of(hash, SIM_SLOTS);
+
+				w->held[s / 8] |= (uint8_t)(1u << s % 8);
+			}
+}
+
+void sim_weir_control(struct sim_weir *w, const struct sim_pool *p, uint64_t now_ms)
+{
+	struct moves_env env = env_of(w, p, now_ms);
+	bool changed;
+
+	if (w->moves.moving + w->moves.pinned == 0)
+		return;
+	scan(w);
+	/* Settle first: what expire() makes pinned was not when the pins were read. */
+	changed = moves_settle(&w->moves, w->held);
+	changed |= moves_expire(&w->moves, &env);
+	if (changed)
+		publish(w);
+}
+
+uint32_t sim_weir_unsettled(const struct sim_weir *w)
+{
+	return w->moves.moving + w->moves.pinned;
+}
