@@ -16,7 +16,7 @@
 	X(NOT_A_VIP, "not-a-vip", "the destination is no VIP: for the kernel")               \
 	X(STRAY, "stray", "for a VIP, but no service has this protocol and port")            \
 	X(UNSUPPORTED_L4, "unsupported-l4", "for a VIP, but neither TCP nor UDP")            \
-	X(FRAGMENT, "fragment", "a fragment whose flow is not known")                        \
+	X(FRAGMENT, "fragment", "a fragment whose first one did not come in time")           \
 	X(NO_SNAPSHOT, "no-snapshot", "no control plane has filled the tables yet")          \
 	X(NO_BACKEND, "no-backend", "no backend of the pool serves")                         \
 	X(BACKEND_OFF, "backend-off", "the slot's backend takes no packets")                 \
@@ -24,7 +24,14 @@
 	X(TOO_BIG, "too-big", "does not fit the MTU towards the backend")                    \
 	X(NO_HEADROOM, "no-headroom", "no room in the buffer for the outer header")          \
 	X(NO_PORT, "no-port", "the next hop names a port that this data plane does not have") \
-	X(TX_FULL, "tx-full", "the egress queue was full")
+	X(TX_FULL, "tx-full", "the egress queue was full")                                   \
+	X(BAD_EXTENSION, "bad-extension", "an IPv6 extension header that is wrong, or too many") \
+	X(BAD_QUOTE, "bad-quote", "an ICMP error that quotes nothing a VIP has sent")        \
+	X(ECHO_OFF, "echo-off", "an echo request to a VIP that does not answer them")        \
+	X(FRAGMENT_TINY, "fragment-tiny", "a first fragment without its transport header")   \
+	X(FRAGMENT_OVERLAP, "fragment-overlap", "a fragment that overlaps another")          \
+	X(FRAGMENT_FULL, "fragment-full", "no room to keep a fragment until its first one comes") \
+	X(PUNT_FULL, "punt-full", "the way to the kernel was full")
 
 enum weir_drop {
 #define WEIR_DROP_ENUM(id, name, text) WEIR_DROP_##id,
@@ -35,6 +42,39 @@ enum weir_drop {
 
 /* Room in the shared layout for reasons that later versions add. */
 #define WEIR_DROP_ROOM 64
+
+/* What a worker sends of its own, in place of the packet that asked for it. */
+#define WEIR_ANSWER_LIST(X)                                                                   \
+	X(ECHO, "echo", "an echo reply")                                                     \
+	X(RESET, "reset", "a TCP RST for a stray")                                           \
+	X(UNREACHABLE, "unreachable", "a port unreachable for a stray")                      \
+	X(TOO_BIG, "too-big", "fragmentation needed, or packet too big")                     \
+	X(ARP, "arp", "an ARP reply for a VIP")                                              \
+	X(ND, "nd", "a neighbour advertisement for a VIP")                                   \
+	X(LIMITED, "limited", "not sent: over the rate limit; the packet is a drop")
+
+enum weir_answer {
+#define WEIR_ANSWER_ENUM(id, name, text) WEIR_ANSWER_##id,
+	WEIR_ANSWER_LIST(WEIR_ANSWER_ENUM)
+#undef WEIR_ANSWER_ENUM
+		WEIR_ANSWERS
+};
+#define WEIR_ANSWER_ROOM 16
+
+/* Between a port and the kernel (punt = tap). */
+#define WEIR_PUNT_LIST(X)                                                                     \
+	X(NOT_A_VIP, "not-a-vip", "to the kernel: IP for an address that is no VIP")         \
+	X(NOT_IP, "not-ip", "to the kernel: ARP and whatever else is not IP")                \
+	X(FROM_KERNEL, "from-kernel", "from the kernel, sent by the port")                   \
+	X(FROM_KERNEL_LOST, "from-kernel-lost", "from the kernel, and the port took no more")
+
+enum weir_punt {
+#define WEIR_PUNT_ENUM(id, name, text) WEIR_PUNT_##id,
+	WEIR_PUNT_LIST(WEIR_PUNT_ENUM)
+#undef WEIR_PUNT_ENUM
+		WEIR_PUNTS
+};
+#define WEIR_PUNT_ROOM 16
 
 /* Name of a reason as counters and JSON give it; "unknown" out of range. */
 const char *weir_drop_name(unsigned reason);

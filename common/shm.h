@@ -38,7 +38,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define WEIR_LAYOUT_VERSION 2
+#define WEIR_LAYOUT_VERSION 3
 #define WEIR_RING_SLOTS	    256 /* power of two */
 
 enum weir_msg_type {
@@ -155,6 +155,8 @@ struct weir_worker_area {
 	alignas(WEIR_CACHE_LINE) struct weir_count rx[WEIR_MAX_PORTS];
 	struct weir_count tx[WEIR_MAX_PORTS];
 	alignas(WEIR_CACHE_LINE) struct weir_count drop[WEIR_DROP_ROOM]; /* by enum weir_drop */
+	struct weir_count answer[WEIR_ANSWER_ROOM];			 /* by enum weir_answer */
+	struct weir_count punt[WEIR_PUNT_ROOM];				 /* by enum weir_punt */
 	alignas(WEIR_CACHE_LINE) struct weir_count service[WEIR_MAX_SERVICES];
 	alignas(WEIR_CACHE_LINE) struct weir_count backend[WEIR_MAX_BACKENDS];
 	alignas(WEIR_CACHE_LINE) struct weir_pin_counts pins;

@@ -100,6 +100,11 @@ enum weir_hash {
  * suffice (it doubles the table or fails). Three kinds of key, by what is 0:
  * (VIP, protocol, port); (VIP, protocol, 0): every other port; (VIP, 0, 0):
  * "this is a VIP", present once per VIP: what matches only that is a stray.
+ *
+ * A VIP is an address or a prefix: `kind` in k0 is its family for an address, and
+ * tells the length for a prefix (its host bits are 0). The longest VIP that holds an
+ * address decides; within it the three kinds of key, in the order above. The head's
+ * prefixes4 and prefixes6 say which lengths there are.
  */
 #define WEIR_LOOKUP_PROBES   16
 #define WEIR_LOOKUP_MAX_BITS 15
@@ -116,12 +121,24 @@ static_assert(sizeof(struct weir_lookup) == 32, "two a cache line");
 
 #define WEIR_SERVICE_VIP_ONLY (1u << 0) /* the (VIP, 0, 0) entry: no service */
 #define WEIR_SERVICE_QUIC     (1u << 1) /* UDP: QUIC Initials are openers */
+/* In the (VIP, 0, 0) entry: */
+#define WEIR_VIP_ECHO	(1u << 2) /* answer echo requests */
+#define WEIR_VIP_REJECT (1u << 3) /* reject strays: TCP RST, port unreachable */
+#define WEIR_VIP_ARP	(1u << 4) /* answer ARP and neighbour solicitations */
 
-/* family 4 or 6; port_be and v4_be as they lie in the packet; v4_be 0 for IPv6. */
-static inline uint64_t weir_lookup_k0(uint8_t family, uint8_t protocol, uint16_t port_be,
+/* The `kind` of a VIP: 4 or 6 for an address; a prefix of 0..31 or 0..127 bits. */
+static inline uint8_t weir_lookup_kind(uint8_t family, unsigned prefix_len)
+{
+	if (family == 4)
+		return prefix_len >= 32 ? 4 : (uint8_t)(32 + prefix_len);
+	return prefix_len >= 128 ? 6 : (uint8_t)(128 + prefix_len);
+}
+
+/* kind: weir_lookup_kind(); port_be and v4_be as they lie in the packet; v4_be 0 for IPv6. */
+static inline uint64_t weir_lookup_k0(uint8_t kind, uint8_t protocol, uint16_t port_be,
 				      uint32_t v4_be)
 {
-	return (uint64_t)v4_be << 32 | (uint64_t)port_be << 16 | (uint64_t)protocol << 8 | family;
+	return (uint64_t)v4_be << 32 | (uint64_t)port_be << 16 | (uint64_t)protocol << 8 | kind;
 }
 
 static inline uint32_t weir_lookup_home(uint64_t k0, uint64_t k1, uint64_t k2, unsigned bits)
@@ -143,10 +160,12 @@ struct weir_pool {
 	uint8_t hash;	     /* enum weir_hash */
 	uint16_t mtu;	     /* largest outer IP packet, bytes */
 	uint32_t tcp_window_ms, udp_window_ms;
-	uint32_t flags;	     /* 0 */
+	uint32_t flags;	     /* WEIR_POOL_* */
 	uint8_t reserved[28];
 };
 static_assert(sizeof(struct weir_pool) == 64, "layout 1");
+
+#define WEIR_POOL_FRAGMENT (1u << 0) /* IPv4 without DF that is too big: in pieces, not dropped */
 
 /* How the worker builds the frame for a backend. */
 enum weir_encap {
@@ -174,7 +193,7 @@ struct weir_backend {
 	uint8_t port;	     /* egress port, < WEIR_MAX_PORTS */
 	uint8_t flags;	     /* WEIR_BACKEND_*; 0 in an index that is not in use */
 	uint8_t encap;	     /* enum weir_encap */
-	uint8_t reserved0;
+	uint8_t source_bits; /* low bits of the outer source that the flow hash fills; 0: none */
 	uint16_t mtu;	     /* largest outer IP packet towards the next hop, bytes */
 	uint16_t gue_port_be;
 	uint8_t outer[40];   /* IPv4 (20 bytes) or IPv6 (40 bytes) header; zero for l2 */
@@ -220,7 +239,9 @@ struct weir_snapshot {
 	uint32_t cold_off;		      /* weir_backend_cold[backend_count] */
 	uint32_t vip_off, vip_count;	      /* weir_vip[] */
 	uint32_t service_count;
-	uint8_t reserved[56];
+	uint64_t prefixes4;    /* bit n: a VIP is an IPv4 prefix of n bits, n < 32 */
+	uint64_t prefixes6[2]; /* bit n % 64 of word n / 64: likewise, n < 128 */
+	uint8_t reserved[32];
 };
 static_assert(sizeof(struct weir_snapshot) == 128, "layout 1");
 

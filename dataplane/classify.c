@@ -43,7 +43,7 @@ static inline void classify_as(struct pkt *p, const struct weir_lookup *e)
 {
 	p->service = e->service & (WEIR_MAX_SERVICES - 1);
 	p->pool = e->pool & (WEIR_MAX_POOLS - 1);
-	p->service_flags = (uint16_t)e->flags;
+	p->service_flags = (uint8_t)e->flags;
 }
 
 /* No service has exactly this address, protocol and port. */

@@ -123,7 +123,9 @@ static inline enum weir_drop parse_ipv4(struct pkt *p, union flow_key *k,
 
 	/* The first fragment too, though it has ports: the rest could not follow. */
 	if (unlikely(ip->fragment_offset & FRAG_BITS)) {
-		p->flags |= PKT_FRAGMENT;
+		p->flags |= ip->fragment_offset & RTE_BE16(RTE_IPV4_HDR_OFFSET_MASK)
+				    ? PKT_FRAG_LATER
+				    : PKT_FRAG_FIRST;
 		k->v4.sport_be = k->v4.dport_be = 0;
 		return WEIR_DROP_NONE;
 	}

@@ -13,6 +13,9 @@
  *
  * A stage sets `drop` and later stages pass that packet by; a stage neither
  * locks, calls the kernel, allocates nor logs.
+ *
+ * What few packets need is done by files that the worker calls only when a burst
+ * has such packets (`seen`, `dropped`), so that the others do not pay for it.
  */
 #ifndef WEIR_PIPELINE_H
 #define WEIR_PIPELINE_H
@@ -22,6 +25,7 @@
 
 #include <assert.h>
 #include <stdalign.h>
+#include <stdbool.h>
 #include <stdint.h>
 
 #define WEIR_BURST 32
@@ -42,19 +46,29 @@ struct pkt {
 	uint16_t l4_off;       /* P  bytes from the start of the frame */
 	uint16_t ip_len;       /* P  bytes, as the IP header says and the frame holds */
 	uint8_t l3_off;	       /* P  bytes: 14, more with VLAN tags */
-	uint8_t drop;	       /* any: enum weir_drop, the first reason stands */
+	uint8_t drop;	       /* any: enum weir_drop, the first reason stands; or PKT_TAKEN */
 	uint8_t port;	       /* R  where it came in; E  where it goes out */
-	uint8_t flags;	       /* P  PKT_* */
-	uint16_t service_flags; /* C  WEIR_SERVICE_* */
+	uint8_t service_flags; /* C  WEIR_SERVICE_* */
+	uint16_t flags;	       /* P  PKT_* */
 };
 static_assert(sizeof(struct pkt) == 32, "two packets a cache line");
 
-#define PKT_IPV6     (1u << 0)
-#define PKT_OPENER   (1u << 1) /* TCP SYN without ACK */
-#define PKT_CLOSING  (1u << 2) /* TCP FIN or RST */
-#define PKT_FRAGMENT (1u << 3) /* part of a datagram: ports are missing or will be in others */
-#define PKT_OTHER_L4 (1u << 4) /* neither TCP nor UDP: no ports */
-#define PKT_QUIC_INITIAL (1u << 5) /* UDP that would be one: an opener on `quic` services */
+/* In `drop`: the mbuf is somebody else's now (held, handed to the kernel); tx passes it by. */
+#define PKT_TAKEN UINT8_MAX
+
+#define PKT_IPV6	 (1u << 0)
+#define PKT_OPENER	 (1u << 1) /* TCP SYN without ACK */
+#define PKT_CLOSING	 (1u << 2) /* TCP FIN or RST */
+#define PKT_FRAG_FIRST	 (1u << 3) /* of a datagram: has the ports, more follow */
+#define PKT_FRAG_LATER	 (1u << 4) /* has no ports: the key's ports are 0 */
+#define PKT_OTHER_L4	 (1u << 5) /* neither TCP nor UDP: no ports */
+#define PKT_QUIC_INITIAL (1u << 6) /* UDP that would be one: an opener on `quic` services */
+#define PKT_TCP		 (1u << 7) /* the flow's protocol, of an ICMP error that of the quote */
+#define PKT_ICMP_ERROR	 (1u << 8) /* the key is that of the flow it tells about */
+#define PKT_ECHO	 (1u << 9) /* ICMP or ICMPv6 echo request */
+#define PKT_CHOSEN	 (1u << 10) /* service, pool and backend are known: select passes it by */
+#define PKT_ANSWER	 (1u << 11) /* A  made by us, goes back by `port`: no service, no backend */
+#define PKT_FRAGMENT	 (PKT_FRAG_FIRST | PKT_FRAG_LATER)
 
 /*
  * What the flow hash covers, in canonical order. Filled by parse: for a plain
@@ -79,10 +93,22 @@ union flow_key {
 };
 static_assert(sizeof(union flow_key) == 40, "v4: 2 words, v6: 5");
 
+/* Of a packet with PKT_FRAGMENT. Offset and length count the datagram's payload:
+ * behind the IPv4 header, or behind the IPv6 fragment header. */
+struct fragment {
+	uint32_t id_be; /* IPv4: 16 bits, in the low half as loaded */
+	uint16_t off;	/* bytes */
+	uint16_t len;	/* bytes */
+	bool more;	/* not the last */
+};
+
 struct burst {
 	uint32_t n;
+	uint16_t seen; /* P  PKT_* of all packets together */
+	bool dropped;  /* any: a packet's `drop` was set */
 	alignas(WEIR_CACHE_LINE) struct pkt pkt[WEIR_BURST];
 	alignas(WEIR_CACHE_LINE) union flow_key key[WEIR_BURST]; /* P */
+	struct fragment fragment[WEIR_BURST]; /* P  only where PKT_FRAGMENT is set */
 };
 
 /* What encap knows of a port, by our port number: [WEIR_MAX_PORTS]. */

@@ -66,6 +66,7 @@ static enum weir_reject take_pool(struct view_pool *out, const struct weir_pool 
 		.hash = p.hash,
 		.tcp_window_ms = p.tcp_window_ms,
 		.udp_window_ms = p.udp_window_ms,
+		.flags = p.flags,
 	};
 	return WEIR_REJECT_NONE;
 }
@@ -114,6 +115,9 @@ enum weir_reject view_take(struct view *v, const uint8_t *arena, uint64_t arena_
 	v->flow_seed = s.flow_seed;
 	v->lookup = (const struct weir_lookup *)(arena + s.lookup_off);
 	v->lookup_bits = s.lookup_bits;
+	v->prefixes4 = s.prefixes4 & UINT32_MAX;
+	v->prefixes6[0] = s.prefixes6[0];
+	v->prefixes6[1] = s.prefixes6[1];
 	v->backend = (const struct weir_backend *)(arena + s.backend_off);
 	v->backend_count = s.backend_count;
 	v->vip = (const struct weir_vip *)(arena + s.vip_off);

@@ -17,6 +17,7 @@ struct view_pool {
 	uint8_t mode; /* enum weir_mode */
 	uint8_t hash; /* enum weir_hash */
 	uint32_t tcp_window_ms, udp_window_ms; /* pins are kept idle for no less */
+	uint32_t flags; /* WEIR_POOL_* */
 };
 
 struct view {
@@ -25,6 +26,7 @@ struct view {
 	const struct weir_lookup *lookup;
 	uint32_t lookup_bits;
 	uint32_t backend_count;
+	uint64_t prefixes4, prefixes6[2]; /* lengths of VIPs that are prefixes, a bit each */
 	const struct weir_backend *backend; /* an index from backend_count on is BACKEND_OFF */
 	const struct weir_vip *vip;
 	uint32_t vip_count;
