@@ -182,10 +182,13 @@ enum weir_encap {
 
 /*
  * All that a worker reads of a backend, in one cache line: the next hop and the
- * outer header made ready. The outer IPv4 header has total length, identification
- * and checksum of a header whose total length is 0; the worker adds the length
- * to both (RFC 1624). ToS, flags and TTL are set by the worker from the inner
- * header as docs/encap.md says.
+ * outer header made ready. Its ToS or traffic class and its length are 0, as is the
+ * identification of IPv4, and the IPv4 checksum is that of this header: the worker
+ * writes ToS and length from the packet and adds both to the checksum (RFC 1624).
+ * The protocol: GUE: UDP. ipip over IPv4: 4, which the worker makes 41 for an IPv6
+ * packet, in the checksum too; over IPv6: 0, and the worker writes 4 or 41. The low
+ * source_bits of the source are 0: the worker writes bits of the flow hash there,
+ * over IPv4 into the checksum too. docs/encap.md.
  */
 struct weir_backend {
 	uint8_t dmac[6];     /* next hop */

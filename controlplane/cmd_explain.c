@@ -228,8 +228,9 @@ static json_t *hex(const uint8_t *bytes, size_t len)
 	return json_string(text);
 }
 
-/* {"length", "port", "header"}: the frame that would leave. */
-static json_t *frame_json(const struct controlplane *cp, const struct weir_explained *a)
+/* {"length", "port", "gue_port"?, "header"}: the frame that would leave. */
+static json_t *frame_json(const struct controlplane *cp, const struct pool *p,
+			  const struct weir_explained *a)
 {
 	const struct dp_view *dp = dp_session_view(cp->dp);
 	size_t len = a->header_len <= sizeof(a->header) ? a->header_len : sizeof(a->header);
@@ -241,6 +242,8 @@ static json_t *frame_json(const struct controlplane *cp, const struct weir_expla
 	v = json_object();
 	json_put_number(v, "length", a->frame_len);
 	json_put_text(v, "port", has_name ? dp->welcome.ports.port[a->port].name : NULL);
+	if (p != NULL && p->conf.mode == WEIR_MODE_GUE)
+		json_put_number(v, "gue_port", p->conf.gue_port);
 	json_object_set_new(v, "header", hex(a->header, len));
 	return v;
 }
@@ -278,7 +281,7 @@ static json_t *answer_json(const struct controlplane *cp, const struct weir_expl
 	json_put_text(v, "why", why);
 	json_put_number(v, "generation", a->generation);
 	json_put_text(v, "hash", a->reached >= 1 ? hash : NULL);
-	json_object_set_new(v, "frame", frame_json(cp, a));
+	json_object_set_new(v, "frame", frame_json(cp, p, a));
 	return v;
 }
 

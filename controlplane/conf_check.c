@@ -10,6 +10,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define IPV6_MIN_MTU 1280u
+
 int conf_check_line(const struct key_lines *keys, const char *section, const char *key,
 		    int section_line)
 {
@@ -24,25 +26,6 @@ static int line_of(const struct service_conf *s, const char *key)
 	return conf_check_line(&s->keys, "service", key, s->line);
 }
 
-/* An l2 pool hands on the client's packet as it is: backend and VIP are of one family. */
-static void check_family(struct conf_check *r, const struct service_conf *s,
-			 const struct pool_conf *p)
-{
-	if (p->mode != WEIR_MODE_L2 || s->vip.family == 0)
-		return;
-	for (uint32_t i = 0; i < p->backend_count; i++) {
-		if (p->backend[i].addr.family == s->vip.family)
-			continue;
-		fault(r, line_of(s, "pool"),
-		      "[service %s] pool: %s has mode l2 and backend %s, which is %s, while the "
-		      "VIP "
-		      "is %s",
-		      s->name, p->name, p->backend[i].name,
-		      conf_check_family_text(&p->backend[i].addr), conf_check_family_text(&s->vip));
-		return;
-	}
-}
-
 static void check_vip(struct conf_check *r, const struct service_conf *s)
 {
 	const char *why = conf_check_unicast(&s->vip);
@@ -53,9 +36,19 @@ static void check_vip(struct conf_check *r, const struct service_conf *s)
 		why = "a loopback address";
 	if (why != NULL)
 		fault(r, line_of(s, "vip"), "[service %s] vip: %s is %s", s->name, text, why);
-	else if (conf_check_family(&s->vip) != NULL)
-		fault(r, line_of(s, "vip"), "[service %s] vip: %s: %s", s->name, text,
-		      conf_check_family(&s->vip));
+}
+
+/* RFC 8200, section 5: every IPv6 link carries 1280 bytes; clients rely on it. */
+static void check_room(struct conf_check *r, const struct service_conf *s,
+		       const struct pool_conf *p)
+{
+	static const uint32_t outer[] = { 0, 40, 52 }; /* by enum weir_mode, over IPv6 */
+
+	if (s->vip.family == 6 && p->mtu < IPV6_MIN_MTU + outer[p->mode])
+		unwise(r, conf_check_line(&p->keys, "pool", "mtu", p->line),
+		       "[pool %s] mtu: %u bytes leave less than the %u that IPv6 clients of "
+		       "[service %s] may always send: %u or more are right",
+		       p->name, p->mtu, IPV6_MIN_MTU, s->name, IPV6_MIN_MTU + outer[p->mode]);
 }
 
 static void pool_unknown(struct conf_check *r, const struct service_conf *s)
@@ -111,7 +104,7 @@ static int check_services(struct conf_check *r)
 			continue; /* said already */
 		check_vip(r, s);
 		if (pool != KEY_MAP_NONE)
-			check_family(r, s, &c->pool[pool]);
+			check_room(r, s, &c->pool[pool]);
 		key[i] = (struct service_key){ s->vip,
 					       (uint8_t)s->protocol,
 					       { (uint8_t)(s->port >> 8), (uint8_t)s->port } };

@@ -27,9 +27,6 @@ int conf_check_line(const struct key_lines *keys, const char *section, const cha
 /* A pool and its backends. 0 whatever was found, or -ENOMEM. */
 int conf_check_pool(struct conf_check *r, const struct pool_conf *p);
 
-/* Why addresses of this family cannot be used; NULL: they can. */
-const char *conf_check_family(const struct weir_addr *a);
-
 /* Why no packet can be sent to the address; NULL: one can. */
 const char *conf_check_unicast(const struct weir_addr *a);
 

@@ -3,16 +3,6 @@
 
 #include <string.h>
 
-/*
- * The one place that says which families are forwarded. What else depends on the
- * family (an l2 pool and its services) is checked whatever stands here.
- */
-const char *conf_check_family(const struct weir_addr *a)
-{
-	return a->family == 6 ? "IPv6 is not forwarded by this version: an IPv4 address is right"
-			      : NULL;
-}
-
 const char *conf_check_family_text(const struct weir_addr *a)
 {
 	return a->family == 4 ? "IPv4" : "IPv6";
@@ -20,7 +10,7 @@ const char *conf_check_family_text(const struct weir_addr *a)
 
 const char *conf_check_unicast(const struct weir_addr *a)
 {
-	static const uint8_t zero[16];
+	static const uint8_t zero[16], mapped[12] = { [10] = 0xff, 0xff };
 	unsigned len = a->family == 4 ? 4 : 16;
 
 	if (memcmp(a->bytes, zero, len) == 0)
@@ -29,6 +19,10 @@ const char *conf_check_unicast(const struct weir_addr *a)
 		return "a reserved or broadcast address";
 	if (a->family == 4 ? a->bytes[0] >= 224 : a->bytes[0] == 0xff)
 		return "a multicast address";
+	if (a->family == 6 && a->bytes[0] == 0xfe && (a->bytes[1] & 0xc0) == 0x80)
+		return "a link-local address, which is another host's on each link";
+	if (a->family == 6 && memcmp(a->bytes, mapped, sizeof(mapped)) == 0)
+		return "an IPv4-mapped address, which never stands in a packet: write it as IPv4";
 	return NULL;
 }
 

@@ -45,9 +45,6 @@ static void check_backend_address(struct conf_check *r, const struct pool_conf *
 		fault(r, b->line, "[pool %s] backend %s: %s is %s", p->name, b->name, text, why);
 		return;
 	}
-	if (conf_check_family(&b->addr) != NULL)
-		fault(r, b->line, "[pool %s] backend %s: %s: %s", p->name, b->name, text,
-		      conf_check_family(&b->addr));
 	if (conf_check_loopback(&b->addr))
 		unwise(r, b->line,
 		       "[pool %s] backend %s: %s is a loopback address: no packet leaves for it",
@@ -58,7 +55,7 @@ static void check_backend_address(struct conf_check *r, const struct pool_conf *
 		      "[pool %s] backend %s: %s is the VIP of [service %s]; right is the address "
 		      "that the server has for itself",
 		      p->name, b->name, text, r->conf->service[service].name);
-	if (p->mode == WEIR_MODE_IPIP && p->outer_source.family != 0 &&
+	if (p->mode != WEIR_MODE_L2 && p->outer_source.family != 0 &&
 	    p->outer_source.family != b->addr.family)
 		fault(r, b->line,
 		      "[pool %s] backend %s: %s is %s, the pool's outer_source is %s: one outer "
@@ -172,16 +169,20 @@ static void check_outer_source(struct conf_check *r, const struct pool_conf *p)
 
 	if (p->outer_source.family == 0)
 		return;
-	if (p->mode != WEIR_MODE_IPIP)
+	if (p->mode == WEIR_MODE_L2)
 		unwise(r, line_of(p, "outer_source"),
 		       "[pool %s] outer_source: has no effect with mode = l2", p->name);
 	why = conf_check_unicast(&p->outer_source);
 	if (why != NULL)
 		fault(r, line_of(p, "outer_source"), "[pool %s] outer_source: that is %s", p->name,
 		      why);
-	if (conf_check_family(&p->outer_source) != NULL)
-		fault(r, line_of(p, "outer_source"), "[pool %s] outer_source: %s", p->name,
-		      conf_check_family(&p->outer_source));
+}
+
+static void check_gue_port(struct conf_check *r, const struct pool_conf *p)
+{
+	if (p->mode != WEIR_MODE_GUE && p->gue_port != POOL_GUE_PORT)
+		unwise(r, line_of(p, "gue_port"),
+		       "[pool %s] gue_port: has no effect without mode = gue", p->name);
 }
 
 /* `check = tcp` without check_port goes to the first service's port: that must be
@@ -224,6 +225,7 @@ int conf_check_pool(struct conf_check *r, const struct pool_conf *p)
 {
 	check_table(r, p);
 	check_outer_source(r, p);
+	check_gue_port(r, p);
 	check_check(r, p);
 	return check_backends(r, p);
 }

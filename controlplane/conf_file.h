@@ -35,8 +35,10 @@ enum check_kind { CHECK_KIND_NONE, CHECK_KIND_TCP };
 #define POOL_UDP_WINDOW_S  30
 #define POOL_QUIC_WINDOW_S 300
 
+#define POOL_GUE_PORT 6080 /* IANA's for GUE */
+
 /* By row of conf_opts[]: the line that gave the key, 0: none did. For messages. */
-#define CONF_FILE_OPTS 32
+#define CONF_FILE_OPTS CONF_SECTION_OPTS
 struct key_lines {
 	int line[CONF_FILE_OPTS];
 };
@@ -69,7 +71,8 @@ struct pool_conf {
 	uint32_t hash; /* enum weir_hash */
 	uint32_t table_size;
 	uint32_t mtu;		       /* bytes of outer IP */
-	struct weir_addr outer_source; /* ipip: outer source address; unset: the port's own */
+	struct weir_addr outer_source; /* of the outer header; unset: ours towards the backend */
+	uint16_t gue_port;	       /* UDP destination of `gue` */
 	uint32_t tcp_window_s;
 	uint32_t udp_window_s; /* 0: POOL_QUIC_WINDOW_S with a `quic` service, else
 				  POOL_UDP_WINDOW_S */

@@ -8,7 +8,7 @@
 
 #include <assert.h>
 
-static const char *const mode_words[] = { "l2", "ipip", NULL };	       /* enum weir_mode */
+static const char *const mode_words[] = { "l2", "ipip", "gue", NULL }; /* enum weir_mode */
 static const char *const hash_words[] = { "5-tuple", "source", NULL }; /* enum weir_hash */
 static const char *const check_words[] = { "none", "tcp", NULL };      /* enum check_kind */
 static const char *const quic_words[] = { "no", "yes", NULL };
@@ -36,7 +36,8 @@ const struct conf_opt conf_opts[] = {
 		  "site; unset: made once and kept in the state file" },
 
 	{ "pool", "mode", CONF_ENUM, POOL(mode), 0, "l2", .choices = mode_words,
-	  .help = "how packets reach a backend: a new Ethernet header (l2) or IP in IP (ipip)" },
+	  .help = "how packets reach a backend: with a new Ethernet header (l2), in IP (ipip) or "
+		  "in UDP (gue)" },
 	{ "pool", "hash", CONF_ENUM, POOL(hash), 0, "5-tuple", .choices = hash_words,
 	  .help = "what keeps to one backend: a connection (5-tuple) or a client (source)" },
 	{ "pool", "table_size", CONF_U32, POOL(table_size), 0, "65537", WEIR_TABLE_MIN,
@@ -45,7 +46,9 @@ const struct conf_opt conf_opts[] = {
 	{ "pool", "mtu", CONF_U32, POOL(mtu), 0, "1500", 576, 9216, .unit = "bytes",
 	  .help = "largest IP packet towards the backends, the outer header included" },
 	{ "pool", "outer_source", CONF_ADDR, POOL(outer_source), 0, "",
-	  .help = "source address of the outer header (ipip); unset: ours towards the backend" },
+	  .help = "source address of the outer header; unset: ours towards the backend" },
+	{ "pool", "gue_port", CONF_U16, POOL(gue_port), 0, "6080", 1, 65535,
+	  .help = "UDP port that the backends take GUE on (mode = gue)" },
 	{ "pool", "tcp_window_s", CONF_U32, POOL(tcp_window_s), 0, "300", 1, 86400, .unit = "s",
 	  .help = "when a slot changes its owner: how long TCP connections that are open have "
 		  "to show themselves, so that they stay" },

@@ -140,10 +140,10 @@ static struct weir_addr source_of(const struct weir_backend *line)
 {
 	struct weir_addr a = { 0 };
 
-	if (line->encap == WEIR_ENCAP_IPIP4) {
+	if (line->encap == WEIR_ENCAP_IPIP4 || line->encap == WEIR_ENCAP_GUE4) {
 		a.family = 4;
 		memcpy(a.bytes, line->outer + offsetof(struct iphdr, saddr), 4);
-	} else if (line->encap == WEIR_ENCAP_IPIP6) {
+	} else if (line->encap == WEIR_ENCAP_IPIP6 || line->encap == WEIR_ENCAP_GUE6) {
 		a.family = 6;
 		memcpy(a.bytes, line->outer + offsetof(struct ip6_hdr, ip6_src), 16);
 	}

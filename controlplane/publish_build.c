@@ -123,9 +123,16 @@ void build_free(struct build *b)
 
 enum weir_encap build_encap(const struct backend *b)
 {
-	if (b->pool->conf.mode != WEIR_MODE_IPIP)
+	bool v4 = b->conf.addr.family == 4;
+
+	switch (b->pool->conf.mode) {
+	case WEIR_MODE_IPIP:
+		return v4 ? WEIR_ENCAP_IPIP4 : WEIR_ENCAP_IPIP6;
+	case WEIR_MODE_GUE:
+		return v4 ? WEIR_ENCAP_GUE4 : WEIR_ENCAP_GUE6;
+	default:
 		return WEIR_ENCAP_L2;
-	return b->conf.addr.family == 4 ? WEIR_ENCAP_IPIP4 : WEIR_ENCAP_IPIP6;
+	}
 }
 
 static const struct weir_addr *outer_source(const struct backend *b)
@@ -150,27 +157,30 @@ static uint16_t header_sum(const struct iphdr *ip)
 }
 
 /*
- * The part of the outer header that is the same for all packets. ToS and lengths are
- * the packet's, and so is the next header of IPv6: the worker fills them in. DF with
- * identification 0 makes it an atomic datagram (RFC 6864, section 4.1).
+ * The part of the outer header that is the same for all packets: snapshot.h says what
+ * the worker fills in. DF with identification 0 makes it an atomic datagram (RFC 6864,
+ * section 4.1).
  */
 static void write_outer(struct weir_backend *line, const struct backend *b)
 {
 	const struct weir_addr *source = outer_source(b);
+	bool gue = line->encap == WEIR_ENCAP_GUE4 || line->encap == WEIR_ENCAP_GUE6;
 
-	if (line->encap == WEIR_ENCAP_IPIP4) {
+	if (b->conf.addr.family == 4) {
 		struct iphdr ip = { .version = 4,
 				    .ihl = sizeof(ip) / 4,
 				    .frag_off = htons(IP_DF),
 				    .ttl = OUTER_TTL,
-				    .protocol = IPPROTO_IPIP };
+				    .protocol = gue ? IPPROTO_UDP : IPPROTO_IPIP };
 
 		memcpy(&ip.saddr, source->bytes, sizeof(ip.saddr));
 		memcpy(&ip.daddr, b->conf.addr.bytes, sizeof(ip.daddr));
 		ip.check = header_sum(&ip);
 		memcpy(line->outer, &ip, sizeof(ip));
 	} else {
-		struct ip6_hdr ip = { .ip6_flow = htonl(6u << 28), .ip6_hlim = OUTER_TTL };
+		struct ip6_hdr ip = { .ip6_flow = htonl(6u << 28),
+				      .ip6_nxt = gue ? IPPROTO_UDP : 0,
+				      .ip6_hlim = OUTER_TTL };
 
 		memcpy(&ip.ip6_src, source->bytes, sizeof(ip.ip6_src));
 		memcpy(&ip.ip6_dst, b->conf.addr.bytes, sizeof(ip.ip6_dst));
@@ -194,6 +204,7 @@ static struct weir_backend backend_line(const struct backend *b)
 		.port = b->hop.port,
 		.encap = (uint8_t)build_encap(b),
 		.mtu = outer_mtu(b),
+		.gue_port_be = htons(b->pool->conf.gue_port),
 	};
 	bool ready = b->hop.resolved;
 

@@ -38,8 +38,10 @@ const char *weirctl_bytes_text(json_int_t n, char *buf);
 
 /*
  * The headers of a frame, one line each, every line behind `indent`: "Ethernet 02:.. >
- * 02:..", "IPv4 192.0.2.1 > 10.0.1.12, IP in IP, ...". Ends where `len` does.
+ * 02:..", "IPv4 192.0.2.1 > 10.0.1.12, IP in IP, ...". Ends where `len` does. gue_port: the UDP
+ * destination that means GUE; 0: none does.
  */
-void weirctl_print_frame(FILE *out, const uint8_t *frame, size_t len, const char *indent);
+void weirctl_print_frame(FILE *out, const uint8_t *frame, size_t len, unsigned gue_port,
+			 const char *indent);
 
 #endif /* WEIR_WEIRCTL_H */

@@ -1,13 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
+#include "addr.h"
 #include "weirctl.h"
 
-#include <arpa/inet.h>
 #include <netinet/in.h>
 #include <stdbool.h>
+#include <string.h>
 
 enum {
 	ETHERNET_LEN = 14,
 	VLAN_LEN = 4,
+	UDP_LEN = 8,
+	GUE_LEN = 4,
 	TYPE_IPV4 = 0x0800,
 	TYPE_VLAN = 0x8100,
 	TYPE_IPV6 = 0x86dd,
@@ -48,20 +51,28 @@ static const char *protocol_text(unsigned protocol)
 	}
 }
 
+static void addr_text(bool v6, const uint8_t *bytes, char *buf)
+{
+	struct weir_addr a = { .family = v6 ? 6 : 4 };
+
+	memcpy(a.bytes, bytes, v6 ? 16 : 4);
+	weir_addr_text(&a, buf);
+}
+
 /* One IP header; the next one's type in *type, or -1. Returns the bytes it took, 0 when
  * the frame ends in it. */
 static size_t print_ip(FILE *out, int *type, unsigned *protocol, const uint8_t *p, size_t len,
 		       const char *indent)
 {
-	char src[INET6_ADDRSTRLEN], dst[INET6_ADDRSTRLEN];
+	char src[WEIR_ADDR_STRLEN], dst[WEIR_ADDR_STRLEN];
 	bool v6 = *type == TYPE_IPV6;
 	size_t header = v6 ? 40 : len > 0 ? (size_t)(p[0] & 15) * 4 : 0;
 
 	if (len < (v6 ? 40 : 20) || header < 20)
 		return 0;
 	*protocol = v6 ? p[6] : p[9];
-	inet_ntop(v6 ? AF_INET6 : AF_INET, p + (v6 ? 8 : 12), src, sizeof(src));
-	inet_ntop(v6 ? AF_INET6 : AF_INET, p + (v6 ? 24 : 16), dst, sizeof(dst));
+	addr_text(v6, p + (v6 ? 8 : 12), src);
+	addr_text(v6, p + (v6 ? 24 : 16), dst);
 	fprintf(out, "%s%s %s > %s, %u bytes, %s %u, %s\n", indent, v6 ? "IPv6" : "IPv4", src, dst,
 		v6 ? be16(p + 4) + 40 : be16(p + 2), v6 ? "hop limit" : "TTL", v6 ? p[7] : p[8],
 		protocol_text(*protocol));
@@ -69,7 +80,22 @@ static size_t print_ip(FILE *out, int *type, unsigned *protocol, const uint8_t *
 	return header;
 }
 
-void weirctl_print_frame(FILE *out, const uint8_t *frame, size_t len, const char *indent)
+/* UDP to the port that GUE has: what it carries in *type. Returns the bytes of both
+ * headers; 0: it is none. Variant 0 without options: what Weir sends. */
+static size_t print_gue(FILE *out, int *type, unsigned protocol, const uint8_t *p, size_t len,
+			unsigned gue_port, const char *indent)
+{
+	if (gue_port == 0 || protocol != IPPROTO_UDP || len < UDP_LEN + GUE_LEN ||
+	    be16(p + 2) != gue_port || p[UDP_LEN] != 0 || inner_type(p[UDP_LEN + 1]) < 0)
+		return 0;
+	*type = inner_type(p[UDP_LEN + 1]);
+	print_l4(out, protocol, p, len, indent);
+	fprintf(out, "%sGUE, %s inside\n", indent, *type == TYPE_IPV6 ? "IPv6" : "IPv4");
+	return UDP_LEN + GUE_LEN;
+}
+
+void weirctl_print_frame(FILE *out, const uint8_t *frame, size_t len, unsigned gue_port,
+			 const char *indent)
 {
 	const uint8_t *p = frame + ETHERNET_LEN;
 	unsigned protocol = 0;
@@ -97,6 +123,12 @@ void weirctl_print_frame(FILE *out, const uint8_t *frame, size_t len, const char
 			return;
 		p += taken;
 		left -= taken;
+		if (type == -1) {
+			taken = print_gue(out, &type, protocol, p, left, gue_port, indent);
+			p += taken;
+			left -= taken;
+			gue_port = 0;
+		}
 	}
 	print_l4(out, protocol, p, left, indent);
 }

@@ -422,7 +422,7 @@ static void print_outgoing(FILE *out, const json_t *frame)
 		bytes[len++] = (uint8_t)byte;
 	fprintf(out, "%-12s%lld bytes by port %s\n", "frame", (long long)num(frame, "length"),
 		str(frame, "port"));
-	weirctl_print_frame(out, bytes, len, "            ");
+	weirctl_print_frame(out, bytes, len, (unsigned)num(frame, "gue_port"), "            ");
 }
 
 void weirctl_print_explain(FILE *out, const json_t *result)

@@ -185,35 +185,107 @@ static void addresses_that_no_packet_can_be_sent_to(void **state)
 			 "no packet leaves for it"));
 }
 
-static void ipv6_is_refused_in_a_sentence(void **state)
+static void ipv6_addresses_that_no_packet_can_be_sent_to(void **state)
 {
 	(void)state;
 	assert_refused(
-		"[pool tun]\n"
+		"[pool web]\n"
 		"mode = ipip\n"
-		"outer_source = 2001:db8::9\n"
-		"backend a = 192.0.2.1\n"
-		"backend b = 2001:db8::1\n"
-		"[service six]\nvip = 2001:db8::80\nport = 80\npool = tun\n",
-		MESSAGES("weir.conf:5: [pool tun] outer_source: IPv6 is not forwarded by this "
-			 "version: an IPv4 address is right",
-			 "weir.conf:6: [pool tun] backend a: 192.0.2.1 is IPv4, the pool's "
-			 "outer_source is IPv6: one outer header has one family",
-			 "weir.conf:7: [pool tun] backend b: 2001:db8::1: IPv6 is not "
-			 "forwarded by this version: an IPv4 address is right",
-			 "weir.conf:9: [service six] vip: 2001:db8::80: IPv6 is not forwarded "
-			 "by this version: an IPv4 address is right"));
+		"outer_source = fe80::9\n"
+		"backend a = ff02::1\n"
+		"backend b = ::\n"
+		"backend c = fe80::1\n"
+		"backend d = ::ffff:192.0.2.1\n"
+		"backend e = 2001:db8::80\n"
+		"[service six]\nvip = 2001:db8::80\nport = 80\npool = web\n"
+		"[service loop]\nvip = ::1\nport = 80\npool = web\n"
+		"[service link]\nvip = febf::1\nport = 80\npool = web\n",
+		MESSAGES("weir.conf:5: [pool web] outer_source: that is a link-local address, "
+			 "which is another host's on each link",
+			 "weir.conf:6: [pool web] backend a: ff02::1 is a multicast address",
+			 "weir.conf:7: [pool web] backend b: :: is the unspecified address",
+			 "weir.conf:8: [pool web] backend c: fe80::1 is a link-local address, "
+			 "which is another host's on each link",
+			 "weir.conf:9: [pool web] backend d: ::ffff:192.0.2.1 is an IPv4-mapped "
+			 "address, which never stands in a packet: write it as IPv4",
+			 "weir.conf:10: [pool web] backend e: 2001:db8::80 is the VIP of "
+			 "[service six]; right is the address that the server has for itself",
+			 "weir.conf:16: [service loop] vip: ::1 is a loopback address",
+			 "weir.conf:20: [service link] vip: febf::1 is a link-local address, "
+			 "which is another host's on each link"));
 }
 
-static void l2_pools_and_their_services_are_of_one_family(void **state)
+static void an_outer_header_has_one_family(void **state)
 {
 	(void)state;
-	assert_refused(
-		POOL "[service six]\nvip = 2001:db8::80\nport = 80\npool = web\n",
-		MESSAGES("weir.conf:6: [service six] vip: 2001:db8::80: IPv6 is not forwarded "
-			 "by this version: an IPv4 address is right",
-			 "weir.conf:8: [service six] pool: web has mode l2 and backend a, "
-			 "which is IPv4, while the VIP is IPv6"));
+	for (unsigned i = 0; i < 2; i++) {
+		char *text;
+
+		assert_true(asprintf(&text,
+				     "[pool tun]\nmode = %s\nouter_source = 2001:db8::9\n"
+				     "backend a = 192.0.2.1\nbackend b = 2001:db8::1\n" SERVICE
+				     "pool = tun\n",
+				     i == 0 ? "ipip" : "gue") > 0);
+		assert_refused(text,
+			       MESSAGES("weir.conf:6: [pool tun] backend a: 192.0.2.1 is IPv4, the "
+					"pool's outer_source is IPv6: one outer header has one "
+					"family"));
+		conf_errors_free(&errors);
+		free(text);
+	}
+}
+
+/* l2 too: of such a backend only the MAC address matters. */
+static void every_mix_of_families_is_right(void **state)
+{
+	static const char *const modes[] = { "l2", "ipip", "gue" };
+
+	(void)state;
+	for (unsigned i = 0; i < 3; i++) {
+		char *text;
+
+		assert_true(asprintf(&text,
+				     "[pool web]\nmode = %s\nbackend a = 192.0.2.1\n"
+				     "backend b = 2001:db8::1\n" SERVICE "pool = web\n"
+				     "[service six]\nvip = 2001:db8::80\nport = 80\npool = web\n",
+				     modes[i]) > 0);
+		assert_unwise(text, NO_MESSAGES);
+		free(text);
+	}
+}
+
+static void gue_has_a_port_of_its_own(void **state)
+{
+	struct conf *c;
+
+	(void)state;
+	assert_int_equal(load(POOL "mode = gue\n" SERVICE "pool = web\n", &c), 0);
+	assert_int_equal(c->pool[0].gue_port, 6080);
+	conf_free(c);
+	assert_int_equal(load(POOL "mode = gue\ngue_port = 9999\n" SERVICE "pool = web\n", &c), 0);
+	assert_int_equal(c->pool[0].gue_port, 9999);
+	conf_free(c);
+	assert_messages(&warnings, NO_MESSAGES);
+	assert_unwise(POOL "gue_port = 9999\n" SERVICE "pool = web\n",
+		      MESSAGES("weir.conf:5: [pool web] gue_port: has no effect without mode = "
+			       "gue"));
+}
+
+static void ipv6_has_room_for_1280_bytes(void **state)
+{
+	(void)state;
+	assert_unwise("[pool web]\nmode = ipip\nmtu = 1319\nbackend a = 192.0.2.1\n"
+		      "[service six]\nvip = 2001:db8::80\nport = 80\npool = web\n",
+		      MESSAGES("weir.conf:5: [pool web] mtu: 1319 bytes leave less than the 1280 "
+			       "that IPv6 clients of [service six] may always send: 1320 or more "
+			       "are right"));
+	conf_errors_free(&warnings);
+	assert_unwise("[pool web]\nmode = ipip\nmtu = 1320\nbackend a = 192.0.2.1\n"
+		      "[service six]\nvip = 2001:db8::80\nport = 80\npool = web\n",
+		      NO_MESSAGES);
+	assert_unwise("[pool web]\nmtu = 1280\nbackend a = 192.0.2.1\n"
+		      "[service six]\nvip = 2001:db8::80\nport = 80\npool = web\n",
+		      NO_MESSAGES);
 }
 
 static void checks_go_to_a_port_where_tcp_is_served(void **state)
@@ -358,9 +430,12 @@ int main(void)
 		cmocka_unit_test_teardown(tables_are_long_enough_for_their_backends, no_messages),
 		cmocka_unit_test_teardown(next_hops_by_hand_name_their_port, no_messages),
 		cmocka_unit_test_teardown(addresses_that_no_packet_can_be_sent_to, no_messages),
-		cmocka_unit_test_teardown(ipv6_is_refused_in_a_sentence, no_messages),
-		cmocka_unit_test_teardown(l2_pools_and_their_services_are_of_one_family,
+		cmocka_unit_test_teardown(ipv6_addresses_that_no_packet_can_be_sent_to,
 					  no_messages),
+		cmocka_unit_test_teardown(an_outer_header_has_one_family, no_messages),
+		cmocka_unit_test_teardown(every_mix_of_families_is_right, no_messages),
+		cmocka_unit_test_teardown(gue_has_a_port_of_its_own, no_messages),
+		cmocka_unit_test_teardown(ipv6_has_room_for_1280_bytes, no_messages),
 		cmocka_unit_test_teardown(checks_go_to_a_port_where_tcp_is_served, no_messages),
 		cmocka_unit_test_teardown(a_probe_ends_before_the_next_begins, no_messages),
 		cmocka_unit_test_teardown(what_is_allowed_but_unwise_is_a_warning, no_messages),

@@ -102,7 +102,7 @@ static void errors_of_lines_name_section_key_and_what_is_right(void **state)
 		"[controlplane x]\n"
 		"[controlplane]\n"
 		"flow_seed = 1\n",
-		MESSAGES("weir.conf:4: [pool web] mode: \"l3\" is not right: l2 or ipip",
+		MESSAGES("weir.conf:4: [pool web] mode: \"l3\" is not right: l2, ipip or gue",
 			 "weir.conf:5: [pool web] unknown key \"table_sise\" (did you mean "
 			 "\"table_size\"?)",
 			 "weir.conf:6: [pool web] unknown key \"vip\" (it belongs to "

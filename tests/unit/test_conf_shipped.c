@@ -5,7 +5,7 @@
 #include <ctype.h>
 
 struct seen {
-	bool option[64]; /* by row, dpconf_opts first */
+	bool option[2 * CONF_SECTION_OPTS]; /* by row, dpconf_opts first */
 };
 
 static unsigned row_number(const struct conf_opt *o)

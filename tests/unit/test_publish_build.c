@@ -326,6 +326,29 @@ static void an_ipv6_outer_header_is_ready_but_for_the_packet(void **state)
 	assert_memory_equal(view.backend[0].outer + 24, target.bytes, 16);
 }
 
+static void a_gue_header_is_udp_to_the_pools_port(void **state)
+{
+	static const struct weir_addr target = { 6, { 0x20, 0x01, 0x0d, 0xb8, [15] = 2 } };
+
+	(void)state;
+	prepare(1, 2);
+	small_pool[0].mode = WEIR_MODE_GUE;
+	small_pool[0].gue_port = 6081;
+	small_backend[0][1].addr = target;
+	small_apply(&model);
+	small_up(backend(0, 1));
+	backend(0, 1)->hop.source = target;
+	build(2);
+	assert_int_equal(view.backend[0].encap, WEIR_ENCAP_GUE4);
+	assert_int_equal(view.backend[0].outer[9], IPPROTO_UDP);
+	assert_int_equal(sum_of(view.backend[0].outer), 0xffff);
+	assert_int_equal(ntohs(view.backend[0].gue_port_be), 6081);
+	assert_int_equal(view.backend[1].encap, WEIR_ENCAP_GUE6);
+	assert_int_equal(view.backend[1].outer[6], IPPROTO_UDP);
+	assert_memory_equal(view.backend[1].outer + 24, target.bytes, 16);
+	assert_int_equal(ntohs(view.backend[1].gue_port_be), 6081);
+}
+
 static void the_smaller_mtu_counts(void **state)
 {
 	(void)state;
@@ -388,6 +411,7 @@ int main(void)
 		TEST(the_pools_outer_source_comes_first),
 		TEST(without_an_outer_source_there_is_no_next_hop),
 		TEST(an_ipv6_outer_header_is_ready_but_for_the_packet),
+		TEST(a_gue_header_is_udp_to_the_pools_port),
 		TEST(the_smaller_mtu_counts),
 		TEST(an_index_without_backend_is_all_zero),
 		TEST(nothing_depends_on_what_the_blocks_held),

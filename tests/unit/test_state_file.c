@@ -401,7 +401,7 @@ static void a_damaged_member_is_named(void **state)
 		"a pool's name: \"a/b\" is no name: letters, digits, \"-\", \"_\" and \".\" "
 		"are right, a letter or digit first");
 	assert_bad_with("file/pools/0/mode", json_string("l3"),
-			"mode of pool web: \"l3\" is not right: l2 or ipip");
+			"mode of pool web: \"l3\" is not right: l2, ipip or gue");
 	assert_bad_with("file/pools/0/mtu", json_integer(1500), "mtu of pool web is no string");
 	assert_bad_with("running/services/0/vip", NULL, "service www has no vip");
 	assert_bad_with("running/pools/0/backends/0/address", json_string("here"),
@@ -434,12 +434,12 @@ static void options_of_another_version_are_passed_over_with_a_warning(void **sta
 	save(&s);
 	j = json_load_file("state.json", 0, NULL);
 	pools = json_object_get(json_object_get(j, "running"), "pools");
-	json_object_set_new(json_array_get(pools, 0), "gue_port", json_string("6080"));
+	json_object_set_new(json_array_get(pools, 0), "later_key", json_string("6080"));
 	assert_int_equal(json_dump_file(j, "state.json", 0), 0);
 	json_decref(j);
 	load(&l);
 	assert_messages(&warnings,
-			MESSAGES("state.json: option \"gue_port\" of pool web is unknown to this "
+			MESSAGES("state.json: option \"later_key\" of pool web is unknown to this "
 				 "version"));
 	assert_same_objects(l.running, s.running);
 	state_free(&l);

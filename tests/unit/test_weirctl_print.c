@@ -194,6 +194,28 @@ static void explained_frame_is_taken_apart(void **state)
 		"generation  3\n");
 }
 
+/* IPv6 in GUE (variant 0, no options) in UDP in IPv6; addresses as RFC 5952 has them. */
+static void explained_gue_frame_is_taken_apart(void **state)
+{
+	(void)state;
+	assert_non_null(strstr(
+		printed(weirctl_print_explain,
+			"{\"drop\": \"none\", \"frame\": {\"length\": 126, \"port\": \"wan\","
+			" \"gue_port\": 6080, \"header\": \"02000000000b02000000000186dd"
+			"6000000000481140"
+			"20010db800000000000000000000000a20010db800000000000000000001000b"
+			"c00017c000480000"
+			"00290000"
+			"60000000001406ff"
+			"20010db800010000000000000000000120010db8000000010000000000000050"
+			"9c4001bb00000000000000005002000000000000\"}}"),
+		"            IPv6 2001:db8::a > 2001:db8::1:b, 112 bytes, hop limit 64, UDP\n"
+		"            UDP 49152 > 6080\n"
+		"            GUE, IPv6 inside\n"
+		"            IPv6 2001:db8:1::1 > 2001:db8:0:1::50, 60 bytes, hop limit 255, TCP\n"
+		"            TCP 40000 > 443\n"));
+}
+
 static void frame_cut_anywhere_prints_less(void **state)
 {
 	static const uint8_t frame[] = {
@@ -214,7 +236,7 @@ static void frame_cut_anywhere_prints_less(void **state)
 		free(text);
 		text = NULL;
 		out = open_memstream(&text, &printed_len);
-		weirctl_print_frame(out, copy, len, "");
+		weirctl_print_frame(out, copy, len, 6080, "");
 		fclose(out);
 		free(copy);
 		assert_true(printed_len >= before);
@@ -254,6 +276,7 @@ int main(void)
 		T(status_without_a_data_plane_is_short),
 		T(late_worker_stands_out),
 		T(explained_frame_is_taken_apart),
+		T(explained_gue_frame_is_taken_apart),
 		T(frame_cut_anywhere_prints_less),
 		T(drop_is_explained_without_a_backend),
 	};
