@@ -44,12 +44,17 @@ struct pkt {
 	uint16_t pool;	       /* C  index into view.pool[] */
 	uint16_t backend;      /* S  index, < WEIR_MAX_BACKENDS */
 	uint16_t l4_off;       /* P  bytes from the start of the frame */
-	uint16_t ip_len;       /* P  bytes, as the IP header says and the frame holds */
-	uint8_t l3_off;	       /* P  bytes: 14, more with VLAN tags */
-	uint8_t drop;	       /* any: enum weir_drop, the first reason stands; or PKT_TAKEN */
-	uint8_t port;	       /* R  where it came in; E  where it goes out */
-	uint8_t service_flags; /* C  WEIR_SERVICE_* */
-	uint16_t flags;	       /* P  PKT_* */
+	union {
+		struct {
+			uint16_t ip_len; /* P  bytes, as the IP header says and the frame holds */
+			uint8_t l3_off;	 /* P  bytes: 14, more with VLAN tags */
+			uint8_t drop;	 /* any: enum weir_drop, the first reason stands; or PKT_TAKEN */
+			uint8_t port;	 /* R  where it came in; E  where it goes out */
+			uint8_t service_flags; /* C  WEIR_SERVICE_* */
+			uint16_t flags;	       /* P  PKT_* */
+		};
+		uint64_t state; /* these six at once */
+	};
 };
 static_assert(sizeof(struct pkt) == 32, "two packets a cache line");
 

@@ -15,6 +15,7 @@
 
 void rx_burst(struct worker *w, const struct worker_queue *q, struct burst *b)
 {
+	const struct pkt fresh = { .port = q->port, .drop = WEIR_DROP_NONE };
 	struct rte_mbuf *m[WEIR_BURST];
 	uint64_t bytes = 0;
 
@@ -27,9 +28,7 @@ void rx_burst(struct worker *w, const struct worker_queue *q, struct burst *b)
 		rte_prefetch0(rte_pktmbuf_mtod(m[i], const void *));
 		bytes += m[i]->pkt_len;
 		b->pkt[i].mbuf = m[i];
-		b->pkt[i].port = q->port;
-		b->pkt[i].flags = 0;
-		b->pkt[i].drop = WEIR_DROP_NONE;
+		b->pkt[i].state = fresh.state;
 	}
 	count_add(&w->area->rx[q->port], b->n, bytes);
 }

@@ -5,6 +5,9 @@
  *
  * Reads:  port, drop, service, backend, ip_len.  Takes every mbuf of the burst.
  *
+ * Nearly all bursts leave by one port and whole: those go over the packets twice,
+ * once to gather and once to count. The others are sorted by port first.
+ *
  * Bytes by port and by drop reason are bytes of frames (without preamble and
  * FCS), as they were when the packet left or was given up. Bytes by service and
  * by backend are bytes of IP as the client sent it, whatever was put around it:
@@ -21,6 +24,7 @@
 /* Packets of one burst that leave by one port. */
 struct leaving {
 	uint32_t n;
+	uint64_t bytes; /* of frames */
 	struct rte_mbuf *mbuf[WEIR_BURST];
 	const struct pkt *pkt[WEIR_BURST];
 };
@@ -31,40 +35,61 @@ static void drop(struct worker *w, struct rte_mbuf *m, unsigned reason)
 	rte_pktmbuf_free(m);
 }
 
-/* Neighbours of a burst are mostly for one service: one store for all of them. */
-static void count_sent(struct worker *w, const struct leaving *l, uint32_t sent)
-{
-	uint32_t packets = 0, bytes = 0;
-
-	for (uint32_t i = 0; i < sent; i++) {
-		const struct pkt *p = l->pkt[i];
-
-		count_add(&w->area->backend[p->backend], 1, p->ip_len);
-		packets++;
-		bytes += p->ip_len;
-		if (i + 1 == sent || l->pkt[i + 1]->service != p->service) {
-			count_add(&w->area->service[p->service], packets, bytes);
-			packets = bytes = 0;
-		}
-	}
-}
-
-static void send_by(struct worker *w, unsigned port, const struct leaving *l, uint64_t bytes)
+/* Hand over `n` frames of `bytes` bytes. Returns how many of them the driver took: it
+ * owns them, and from here on only pkt says anything of them. */
+static inline uint32_t send_by(struct worker *w, unsigned port, struct rte_mbuf **m, uint32_t n,
+			       uint64_t bytes)
 {
 	const struct worker_tx *tx = &w->tx[port];
-	/* The driver owns what it took: from here on only pkt says anything of it. */
-	uint32_t sent = rte_eth_tx_burst(tx->ethdev, tx->queue, (struct rte_mbuf **)l->mbuf,
-					 (uint16_t)l->n);
+	uint32_t sent = rte_eth_tx_burst(tx->ethdev, tx->queue, m, (uint16_t)n);
 
-	for (uint32_t i = sent; i < l->n; i++) {
-		bytes -= l->mbuf[i]->pkt_len;
-		drop(w, l->mbuf[i], WEIR_DROP_TX_FULL);
+	for (uint32_t i = sent; i < n; i++) {
+		bytes -= m[i]->pkt_len;
+		drop(w, m[i], WEIR_DROP_TX_FULL);
 	}
 	count_add(&w->area->tx[port], sent, bytes);
-	count_sent(w, l, sent);
+	return sent;
 }
 
-void tx_burst(struct worker *w, struct burst *b)
+/* Packets of one service that follow each other: one addition for all of them. */
+struct run {
+	uint32_t service, packets, bytes;
+};
+
+static inline void count_sent(struct worker *w, struct run *r, const struct pkt *p)
+{
+	count_add(&w->area->backend[p->backend], 1, p->ip_len);
+	if (p->service != r->service) {
+		count_add(&w->area->service[r->service], r->packets, r->bytes);
+		*r = (struct run){ .service = p->service };
+	}
+	r->packets++;
+	r->bytes += p->ip_len;
+}
+
+static inline void count_run(struct worker *w, const struct run *r)
+{
+	count_add(&w->area->service[r->service], r->packets, r->bytes);
+}
+
+/* Written behind the send. DPDK's rte_prefetch0_write() is experimental. */
+static inline void prefetch_counter(const struct worker *w, const struct pkt *p)
+{
+	__builtin_prefetch(&w->area->backend[p->backend], 1);
+}
+
+static void send_sorted(struct worker *w, unsigned port, struct leaving *l)
+{
+	uint32_t sent = send_by(w, port, l->mbuf, l->n, l->bytes);
+	struct run r = { .service = l->pkt[0]->service };
+
+	for (uint32_t i = 0; i < sent; i++)
+		count_sent(w, &r, l->pkt[i]);
+	count_run(w, &r);
+}
+
+/* Free what was dropped, and send the rest, port by port. */
+static void sort(struct worker *w, struct burst *b)
 {
 	struct leaving l;
 	uint32_t ports = 0; /* bit: has packets that leave by it */
@@ -72,31 +97,56 @@ void tx_burst(struct worker *w, struct burst *b)
 	for (uint32_t i = 0; i < b->n; i++) {
 		struct pkt *p = &b->pkt[i];
 
-		if (unlikely(p->drop != WEIR_DROP_NONE)) {
+		if (p->drop == WEIR_DROP_NONE)
+			ports |= 1u << p->port;
+		else if (p->drop != PKT_TAKEN)
 			drop(w, p->mbuf, p->drop);
-			continue;
-		}
-		ports |= 1u << p->port;
-		/* Written behind the send. DPDK's rte_prefetch0_write() is experimental. */
-		__builtin_prefetch(&w->area->backend[p->backend], 1);
-		__builtin_prefetch(&w->area->service[p->service], 1);
 	}
-	/* One round in nearly all bursts. */
 	while (ports != 0) {
 		unsigned port = (unsigned)__builtin_ctz(ports);
-		uint64_t bytes = 0;
 
 		ports &= ports - 1;
 		l.n = 0;
+		l.bytes = 0;
 		for (uint32_t i = 0; i < b->n; i++) {
 			const struct pkt *p = &b->pkt[i];
 
-			if (unlikely(p->drop != WEIR_DROP_NONE || p->port != port))
+			if (p->drop != WEIR_DROP_NONE || p->port != port)
 				continue;
+			prefetch_counter(w, p);
 			l.mbuf[l.n] = p->mbuf;
 			l.pkt[l.n++] = p;
-			bytes += p->mbuf->pkt_len;
+			l.bytes += p->mbuf->pkt_len;
 		}
-		send_by(w, port, &l, bytes);
+		send_sorted(w, port, &l);
 	}
+}
+
+void tx_burst(struct worker *w, struct burst *b)
+{
+	/* What must be alike, in pkt.state, for a burst to leave as it is. */
+	const struct pkt alike = { .drop = UINT8_MAX, .port = UINT8_MAX };
+	const struct pkt first = { .drop = WEIR_DROP_NONE, .port = b->pkt[0].port };
+	struct run r = { .service = b->pkt[0].service };
+	struct rte_mbuf *m[WEIR_BURST];
+	const uint32_t n = b->n;
+	uint64_t bytes = 0, differ = 0;
+	uint32_t sent;
+
+	for (uint32_t i = 0; i < n; i++) {
+		const struct pkt *p = &b->pkt[i];
+
+		differ |= p->state ^ first.state;
+		prefetch_counter(w, p);
+		m[i] = p->mbuf;
+		bytes += p->mbuf->pkt_len;
+	}
+	if (unlikely((differ & alike.state) != 0)) {
+		sort(w, b);
+		return;
+	}
+	sent = send_by(w, first.port, m, n, bytes);
+	for (uint32_t i = 0; i < sent; i++)
+		count_sent(w, &r, &b->pkt[i]);
+	count_run(w, &r);
 }

@@ -29,8 +29,8 @@ measure() {
     }
     callgrind_annotate --inclusive=yes --threshold=100 "$tmp/$case" |
         awk -v case="$case" -v packets="$packets" '
-            match($0, /dataplane\/[a-z]+\.c:[a-z]+_burst /) {
-                stage = substr($0, RSTART, RLENGTH); sub(/.*:/, "", stage); sub(/_burst /, "", stage)
+            match($0, /dataplane\/[a-z]+\.c:[a-z]+_burst( |$)/) {
+                stage = substr($0, RSTART, RLENGTH); sub(/.*:/, "", stage); sub(/_burst ?/, "", stage)
                 count = $1; gsub(/,/, "", count)
                 if (!(stage in seen)) printf "%s %s %.1f\n", case, stage, count / packets
                 seen[stage] = 1
