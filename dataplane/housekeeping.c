@@ -65,6 +65,7 @@ int housekeeping_run(const struct housekeeping *h)
 		steer_follow(h->steer, workers_newest(h->workers));
 		if (now_ms >= slow_ms) {
 			ports_watch(h->ports);
+			steer_watch(h->steer);
 			mend_segment();
 			slow_ms = now_ms + SLOW_MS;
 		}

@@ -52,6 +52,16 @@ int iface_mtu(const char *iface)
 	return err < 0 ? err : r.ifr_mtu;
 }
 
+int iface_mac(const char *iface, uint8_t mac[6])
+{
+	struct ifreq r = { .ifr_ifru = { { 0 } } };
+	int err = ask(iface, SIOCGIFHWADDR, &r);
+
+	if (err == 0)
+		memcpy(mac, r.ifr_hwaddr.sa_data, 6);
+	return err;
+}
+
 int iface_running(const char *iface)
 {
 	struct ifreq r = { .ifr_ifru = { { 0 } } };

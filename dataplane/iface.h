@@ -6,6 +6,8 @@
 #ifndef WEIR_IFACE_H
 #define WEIR_IFACE_H
 
+#include <stdint.h>
+
 struct iface_queues {
 	unsigned rx;	 /* queues that it receives by now */
 	unsigned paired; /* those with a transmit queue: the ones that AF_XDP can have */
@@ -17,6 +19,9 @@ int iface_queues(const char *iface, struct iface_queues *out);
 
 /* Bytes of IP, or a negative errno. */
 int iface_mtu(const char *iface);
+
+/* Its MAC address. Returns 0 or a negative errno. */
+int iface_mac(const char *iface, uint8_t mac[6]);
 
 /* 1 if it is up and has a carrier, 0 if not, or a negative errno. */
 int iface_running(const char *iface);

@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "steer.h"
 
+#include "bpf/steer_map.h"
 #include "device.h"
+#include "iface.h"
 #include "log.h"
 
 #include <bpf/bpf.h>
@@ -20,6 +22,7 @@
 #include <unistd.h>
 
 #include <linux/if_link.h>
+#include <linux/if_packet.h>
 
 /* As bpf/steer.bpf.c has them. */
 #define PROGRAM "weir_steer"
@@ -170,31 +173,71 @@ static int map_open(const __u32 *ids, __u32 count, const char *name)
 	return -ENOENT;
 }
 
-static int open_port(struct steer *s, const char *iface)
+/* The interface goes back to what it was when the socket is closed, or we die. */
+static int take_multicast(const char *iface)
+{
+	struct packet_mreq all = { .mr_ifindex = (int)if_nametoindex(iface),
+				   .mr_type = PACKET_MR_ALLMULTI };
+	int fd = socket(AF_PACKET, SOCK_RAW | SOCK_CLOEXEC, 0); /* protocol 0: receives nothing */
+	int err;
+
+	if (fd < 0)
+		return -errno;
+	if (setsockopt(fd, SOL_PACKET, PACKET_ADD_MEMBERSHIP, &all, sizeof(all)) == 0)
+		return fd;
+	err = -errno;
+	close(fd);
+	return err;
+}
+
+static int set_link(const struct steer_port *p)
+{
+	struct steer_link own = { .check_mac = !p->any_mac };
+	const uint32_t only = 0;
+	int err = iface_mac(p->iface, own.mac);
+
+	return err < 0 ? err : bpf_map_update_elem(p->link, &only, &own, BPF_ANY);
+}
+
+static int open_port(struct steer_port *p)
 {
 	__u32 ids[8] = { 0 };
 	struct bpf_prog_info info = { .nr_map_ids = 8, .map_ids = (uintptr_t)ids };
-	int fd = program_on(if_nametoindex(iface), &info);
+	int fd = program_on(if_nametoindex(p->iface), &info);
 
 	if (fd < 0)
 		return fd;
 	close(fd);
 	if (info.nr_map_ids > 8)
 		return -E2BIG;
-	s->port[s->port_count].vips4 = map_open(ids, info.nr_map_ids, "vips4");
-	s->port[s->port_count].vips6 = map_open(ids, info.nr_map_ids, "vips6");
-	s->port_count++;
-	if (s->port[s->port_count - 1].vips4 < 0)
-		return s->port[s->port_count - 1].vips4;
-	return s->port[s->port_count - 1].vips6 < 0 ? s->port[s->port_count - 1].vips6 : 0;
+	p->vips4 = map_open(ids, info.nr_map_ids, "vips4");
+	if (p->vips4 < 0)
+		return p->vips4;
+	p->vips6 = map_open(ids, info.nr_map_ids, "vips6");
+	if (p->vips6 < 0)
+		return p->vips6;
+	p->link = map_open(ids, info.nr_map_ids, "link");
+	if (p->link < 0)
+		return p->link;
+	p->multicast = take_multicast(p->iface);
+	if (p->multicast < 0)
+		return p->multicast;
+	return set_link(p);
 }
 
 int steer_open(struct steer *s, const struct dpconf *conf)
 {
 	for (uint32_t i = 0; i < conf->port_count; i++) {
 		const char *iface = device_iface(conf->port[i].device);
-		int err = iface == NULL ? 0 : open_port(s, iface);
+		struct steer_port *p = &s->port[s->port_count];
+		int err;
 
+		if (iface == NULL)
+			continue;
+		*p = (struct steer_port){ .iface = iface, .any_mac = conf->port[i].promiscuous,
+					  .vips4 = -1, .vips6 = -1, .link = -1, .multicast = -1 };
+		s->port_count++;
+		err = open_port(p);
 		if (err < 0) {
 			log_error("[port %s] device = %s: cannot open the steering program's maps: "
 				  "%s",
@@ -206,35 +249,52 @@ int steer_open(struct steer *s, const struct dpconf *conf)
 	return 0;
 }
 
+static void close_if_open(int fd)
+{
+	if (fd >= 0)
+		close(fd);
+}
+
 void steer_close(struct steer *s)
 {
 	for (unsigned i = 0; i < s->port_count; i++) {
-		if (s->port[i].vips4 >= 0)
-			close(s->port[i].vips4);
-		if (s->port[i].vips6 >= 0)
-			close(s->port[i].vips6);
+		close_if_open(s->port[i].vips4);
+		close_if_open(s->port[i].vips6);
+		close_if_open(s->port[i].link);
+		close_if_open(s->port[i].multicast);
 	}
 	s->port_count = 0;
 }
 
+void steer_watch(struct steer *s)
+{
+	for (unsigned i = 0; i < s->port_count; i++)
+		(void)set_link(&s->port[i]); /* an interface that has gone has no frames */
+}
+
+/* By the key alone: two entries of one key differ in flags at most. */
 static int compare(const void *a, const void *b)
 {
-	return memcmp(a, b, sizeof(struct steer_vip));
+	return memcmp(a, b, offsetof(struct steer_vip, flags));
 }
 
 /* The VIPs of a view, sorted, each once. The peer may write them meanwhile: what
- * is not a single address is left out, so that no prefix can take all traffic. */
+ * is no address or prefix of a family, or too short a one, is left out. */
 static unsigned collect(const struct view *v, struct steer_vip *out)
 {
 	unsigned n = 0, unique = 0;
 
 	for (uint32_t i = 0; i < v->vip_count; i++) {
 		struct weir_vip vip = v->vip[i];
-		bool v4 = vip.family == 4 && vip.prefix_len == 32;
+		bool v4 = vip.family == 4 && vip.prefix_len >= STEER_MIN_PREFIX4 &&
+			  vip.prefix_len <= 32;
 
-		if (!v4 && !(vip.family == 6 && vip.prefix_len == 128))
+		if (!v4 && !(vip.family == 6 && vip.prefix_len >= STEER_MIN_PREFIX6 &&
+			     vip.prefix_len <= 128))
 			continue;
-		out[n] = (struct steer_vip){ .family = vip.family };
+		out[n] = (struct steer_vip){ .family = vip.family,
+					     .prefix_len = vip.prefix_len,
+					     .flags = vip.flags & WEIR_VIP_ARP ? STEER_ARP : 0 };
 		memcpy(out[n++].addr, vip.addr, v4 ? 4 : 16);
 	}
 	qsort(out, n, sizeof(*out), compare);
@@ -244,16 +304,21 @@ static unsigned collect(const struct view *v, struct steer_vip *out)
 	return unique;
 }
 
-/* In every map: add the VIP, or take it out. Returns 0 or the last error. */
+/* In every map: set the VIP, or take it out. Returns 0 or the last error. */
 static int set(const struct steer *s, const struct steer_vip *vip, bool add)
 {
-	const __u8 present = 1;
+	const struct steer_value value = { .flags = vip->flags };
+	struct steer_key4 key4 = { .prefix_len = vip->prefix_len };
+	struct steer_key6 key6 = { .prefix_len = vip->prefix_len };
 	int err = 0;
 
+	memcpy(key4.addr, vip->addr, sizeof(key4.addr));
+	memcpy(key6.addr, vip->addr, sizeof(key6.addr));
 	for (unsigned i = 0; i < s->port_count; i++) {
 		int map = vip->family == 4 ? s->port[i].vips4 : s->port[i].vips6;
-		int one = add ? bpf_map_update_elem(map, vip->addr, &present, BPF_ANY)
-			      : bpf_map_delete_elem(map, vip->addr);
+		const void *key = vip->family == 4 ? (const void *)&key4 : (const void *)&key6;
+		int one = add ? bpf_map_update_elem(map, key, &value, BPF_ANY)
+			      : bpf_map_delete_elem(map, key);
 
 		if (one < 0 && one != -ENOENT)
 			err = one;
@@ -284,7 +349,7 @@ void steer_follow(struct steer *s, const struct worker *w)
 
 		if (order < 0)
 			one = set(s, &s->now[i], false);
-		else if (order > 0)
+		else if (order > 0 || s->now[i].flags != s->next[j].flags)
 			one = set(s, &s->next[j], true);
 		if (one < 0)
 			err = one;

@@ -23,15 +23,24 @@ const char *steer_object(void);
  */
 int steer_claim(const struct dp_port_conf *conf);
 
-/* A VIP as the maps have it: comparable byte by byte. */
+/* No snapshot takes more than this of a host's addresses away from the kernel. */
+#define STEER_MIN_PREFIX4 8
+#define STEER_MIN_PREFIX6 16
+
+/* A VIP as the maps have it: comparable byte by byte, `flags` last. */
 struct steer_vip {
 	uint8_t family; /* 4 or 6 */
+	uint8_t prefix_len;
 	uint8_t addr[16];
+	uint8_t flags; /* STEER_* */
 };
 
 struct steer {
-	struct {
-		int vips4, vips6; /* maps of the program on its interface */
+	struct steer_port {
+		const char *iface;
+		bool any_mac;		/* promiscuous: frames for other machines as well */
+		int vips4, vips6, link; /* maps of the program on the interface */
+		int multicast;		/* socket that has the interface take all multicast */
 	} port[WEIR_MAX_PORTS];
 	unsigned port_count; /* af_xdp: ports alone */
 	uint64_t generation; /* that the maps follow */
@@ -40,15 +49,20 @@ struct steer {
 	struct view view;
 };
 
-/* After the ports have started: find the maps of their programs. Returns 0, or a
+/* After the ports have started: find the maps of their programs, and have their
+ * interfaces take multicast, which solicitations for VIPs come by. Returns 0, or a
  * negative errno with a sentence logged. */
 int steer_open(struct steer *s, const struct dpconf *conf);
 void steer_close(struct steer *s);
 
+/* Now and then: frames for the MAC that the interface has by now are ours. */
+void steer_watch(struct steer *s);
+
 /*
  * Make the maps follow the snapshot that worker `w` has in force; cheap when they
  * do already. Needs no privilege. A VIP that is added is steered when this
- * returns, one that went goes to the kernel.
+ * returns, one that went goes to the kernel. Prefixes that could only be a mistake
+ * (shorter than STEER_MIN_PREFIX4 and 6) are left to the kernel.
  */
 void steer_follow(struct steer *s, const struct worker *w);
 
