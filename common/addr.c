@@ -125,6 +125,23 @@ const char *weir_addr_text(const struct weir_addr *a, char *buf)
 	return buf;
 }
 
+void weir_addr_clear(struct weir_addr *a, uint8_t host_bits)
+{
+	for (unsigned bit = weir_addr_bits(a), i = 0; i < host_bits && bit > 0; i++) {
+		bit--;
+		a->bytes[bit / 8] &= (uint8_t) ~(0x80 >> bit % 8);
+	}
+}
+
+const char *weir_prefix_text(const struct weir_addr *a, uint8_t host_bits, char *buf)
+{
+	size_t n = strlen(weir_addr_text(a, buf));
+
+	if (a->family != 0 && host_bits != 0)
+		snprintf(buf + n, WEIR_PREFIX_STRLEN - n, "/%u", weir_addr_bits(a) - host_bits);
+	return buf;
+}
+
 bool weir_addr_in(const struct weir_addr *a, const struct weir_addr *prefix, uint8_t len)
 {
 	unsigned most = a->family == 4 ? 32 : 128, whole = len / 8, rest = len % 8;

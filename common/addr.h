@@ -25,6 +25,21 @@ int weir_addr_parse(const char *text, struct weir_addr *out);
  * -EINVAL; -ERANGE when address bits behind the prefix are set. */
 int weir_prefix_parse(const char *text, struct weir_addr *out, uint8_t *len);
 
+/*
+ * A prefix as configuration keeps it: an address and the bits behind the prefix, which
+ * are 0 in it. host_bits 0: the address alone.
+ */
+static inline uint8_t weir_addr_bits(const struct weir_addr *a)
+{
+	return a->family == 4 ? 32 : 128;
+}
+
+/* Set the last host_bits bits to 0. */
+void weir_addr_clear(struct weir_addr *a, uint8_t host_bits);
+
+/* "192.0.2.0/24", "192.0.2.1" for host_bits 0, into buf[WEIR_PREFIX_STRLEN]; returns buf. */
+const char *weir_prefix_text(const struct weir_addr *a, uint8_t host_bits, char *buf);
+
 /* Text per RFC 5952 into buf[WEIR_ADDR_STRLEN]; returns buf. "-" if not set. */
 const char *weir_addr_text(const struct weir_addr *a, char *buf);
 

@@ -228,12 +228,48 @@ static int cpus_set(const struct conf_opt *o, uint16_t *field, uint32_t *count, 
 	return 0;
 }
 
+/* "192.0.2.0/24" or one address. */
+static int prefix_set(struct weir_addr *field, uint8_t *host_bits, const char *value, char *why,
+		      size_t why_len)
+{
+	const char *slash = strchr(value, '/');
+	char text[WEIR_PREFIX_STRLEN], prefix[WEIR_PREFIX_STRLEN];
+	struct weir_addr a;
+	uint8_t len;
+	int err = weir_prefix_parse(value, &a, &len);
+
+	if (err == -ERANGE) {
+		snprintf(text, sizeof(text), "%.*s", (int)(slash - value), value);
+		len = (uint8_t)strtoul(slash + 1, NULL, 10);
+		if (weir_addr_parse(text, &a) == 0) {
+			weir_addr_clear(&a, (uint8_t)(weir_addr_bits(&a) - len));
+			len = (uint8_t)(weir_addr_bits(&a) - len);
+			snprintf(why, why_len, "\"%s\" has bits behind its prefix: %s is right",
+				 value, weir_prefix_text(&a, len, prefix));
+		}
+		return -EINVAL;
+	}
+	if (err < 0) {
+		snprintf(why, why_len,
+			 "\"%s\" is no address or prefix such as 192.0.2.1 or "
+			 "192.0.2.0/24",
+			 value);
+		return -EINVAL;
+	}
+	*field = a;
+	*host_bits = (uint8_t)(weir_addr_bits(&a) - len);
+	return 0;
+}
+
 /* "": the option is not given. */
 static void unset(const struct conf_opt *o, void *base)
 {
 	char *field = (char *)base + o->offset;
 
 	switch (o->type) {
+	case CONF_PREFIX:
+		*((uint8_t *)base + o->offset2) = 0;
+		/* fall through */
 	case CONF_ADDR:
 		*(struct weir_addr *)field = (struct weir_addr){ 0 };
 		break;
@@ -282,6 +318,9 @@ int conf_set(const struct conf_opt *o, void *base, const char *value, char *why,
 			return 0;
 		snprintf(why, why_len, "\"%s\" is no address such as 192.0.2.1", value);
 		return -EINVAL;
+	case CONF_PREFIX:
+		return prefix_set((struct weir_addr *)field, (uint8_t *)field2, value, why,
+				  why_len);
 	case CONF_MAC:
 		if (weir_mac_parse(value, (uint8_t *)field) == 0) {
 			*(bool *)field2 = true;
@@ -340,7 +379,7 @@ const char *conf_text(const struct conf_opt *o, const void *base, char *buf, siz
 {
 	const char *field = (const char *)base + o->offset;
 	const char *field2 = (const char *)base + o->offset2;
-	char addr[WEIR_ADDR_STRLEN];
+	char addr[WEIR_PREFIX_STRLEN];
 
 	buf[0] = '\0';
 	switch (o->type) {
@@ -367,6 +406,12 @@ const char *conf_text(const struct conf_opt *o, const void *base, char *buf, siz
 		if (((const struct weir_addr *)field)->family != 0)
 			snprintf(buf, len, "%s",
 				 weir_addr_text((const struct weir_addr *)field, addr));
+		break;
+	case CONF_PREFIX:
+		if (((const struct weir_addr *)field)->family != 0)
+			snprintf(buf, len, "%s",
+				 weir_prefix_text((const struct weir_addr *)field,
+						  *(const uint8_t *)field2, addr));
 		break;
 	case CONF_MAC:
 		if (*(const bool *)field2)

@@ -36,6 +36,7 @@ enum conf_type {
 	CONF_STRING, /* char[most] with NUL; at least `least` bytes */
 	CONF_NAME,   /* as CONF_STRING, and conf_name_check() */
 	CONF_ADDR,   /* struct weir_addr */
+	CONF_PREFIX, /* struct weir_addr; its host bits in the uint8_t at offset2 */
 	CONF_MAC,    /* uint8_t[6]; bool at offset2: given */
 	CONF_HEX64,  /* uint64_t, 16 hex digits; bool at offset2: given */
 	CONF_CPUS,   /* "1-3,5": uint16_t[most], count in the uint32_t at offset2 */

@@ -177,6 +177,10 @@ enum weir_encap {
 	WEIR_ENCAPS
 };
 
+/* Most of source_bits: the flow hash has 64, and a prefix is of one kind of address. */
+#define WEIR_SOURCE_BITS4 24
+#define WEIR_SOURCE_BITS6 64
+
 #define WEIR_BACKEND_FORWARD  (1u << 0) /* enabled or draining, and not down */
 #define WEIR_BACKEND_RESOLVED (1u << 1) /* the next hop has been known */
 

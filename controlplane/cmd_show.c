@@ -204,10 +204,10 @@ json_t *cmd_status(struct controlplane *cp, const json_t *params, struct rpc_err
 static json_t *service_json(const struct controlplane *cp, const struct service *s)
 {
 	json_t *v = json_object();
-	char vip[WEIR_ADDR_STRLEN];
+	char vip[WEIR_PREFIX_STRLEN];
 
 	json_put_text(v, "name", s->conf.name);
-	json_put_text(v, "vip", weir_addr_text(&s->conf.vip, vip));
+	json_put_text(v, "vip", weir_prefix_text(&s->conf.vip, s->conf.vip_bits, vip));
 	json_put_text(v, "protocol", s->conf.protocol == IPPROTO_TCP ? "tcp" : "udp");
 	json_put_number(v, "port", s->conf.port);
 	json_put_text(v, "pool", s->conf.pool);

@@ -10,8 +10,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define IPV6_MIN_MTU 1280u
-
 int conf_check_line(const struct key_lines *keys, const char *section, const char *key,
 		    int section_line)
 {
@@ -24,31 +22,6 @@ int conf_check_line(const struct key_lines *keys, const char *section, const cha
 static int line_of(const struct service_conf *s, const char *key)
 {
 	return conf_check_line(&s->keys, "service", key, s->line);
-}
-
-static void check_vip(struct conf_check *r, const struct service_conf *s)
-{
-	const char *why = conf_check_unicast(&s->vip);
-	char text[WEIR_ADDR_STRLEN];
-
-	weir_addr_text(&s->vip, text);
-	if (why == NULL && conf_check_loopback(&s->vip))
-		why = "a loopback address";
-	if (why != NULL)
-		fault(r, line_of(s, "vip"), "[service %s] vip: %s is %s", s->name, text, why);
-}
-
-/* RFC 8200, section 5: every IPv6 link carries 1280 bytes; clients rely on it. */
-static void check_room(struct conf_check *r, const struct service_conf *s,
-		       const struct pool_conf *p)
-{
-	static const uint32_t outer[] = { 0, 40, 52 }; /* by enum weir_mode, over IPv6 */
-
-	if (s->vip.family == 6 && p->mtu < IPV6_MIN_MTU + outer[p->mode])
-		unwise(r, conf_check_line(&p->keys, "pool", "mtu", p->line),
-		       "[pool %s] mtu: %u bytes leave less than the %u that IPv6 clients of "
-		       "[service %s] may always send: %u or more are right",
-		       p->name, p->mtu, IPV6_MIN_MTU, s->name, IPV6_MIN_MTU + outer[p->mode]);
 }
 
 static void pool_unknown(struct conf_check *r, const struct service_conf *s)
@@ -65,9 +38,10 @@ static void pool_unknown(struct conf_check *r, const struct service_conf *s)
 	      s->pool, near ? " (did you mean \"" : "", near ? near : "", near ? "\"?)" : "");
 }
 
-/* What may exist once: 20 bytes, as they are compared. */
+/* What may exist once: 21 bytes, as they are compared. */
 struct service_key {
 	struct weir_addr vip;
+	uint8_t vip_bits;
 	uint8_t protocol;
 	uint8_t port[2];
 };
@@ -102,10 +76,11 @@ static int check_services(struct conf_check *r)
 			      s->name);
 		if (s->vip.family == 0)
 			continue; /* said already */
-		check_vip(r, s);
+		conf_check_vip(r, s);
 		if (pool != KEY_MAP_NONE)
-			check_room(r, s, &c->pool[pool]);
+			conf_check_room(r, s, &c->pool[pool]);
 		key[i] = (struct service_key){ s->vip,
+					       s->vip_bits,
 					       (uint8_t)s->protocol,
 					       { (uint8_t)(s->port >> 8), (uint8_t)s->port } };
 		same = key_map_add(&tuples, &key[i], sizeof(key[i]), i);
@@ -119,7 +94,7 @@ static int check_services(struct conf_check *r)
 		if (!used[i] && c->pool[i].name[0] != '\0')
 			unwise(r, c->pool[i].line, "[pool %s]: no service uses it",
 			       c->pool[i].name);
-	err = 0;
+	err = conf_check_vips_nested(r);
 out:
 	free(key);
 	free(used);
@@ -215,14 +190,10 @@ int conf_check(const struct conf *c, const char *path, struct conf_errors *error
 	unsigned before = errors->count;
 	int err = -ENOMEM;
 
-	if (key_map_init(&r.pools, c->pool_count) < 0 ||
-	    key_map_init(&r.vips, c->service_count) < 0)
+	if (key_map_init(&r.pools, c->pool_count) < 0 || conf_check_vips_init(&r) < 0)
 		goto out;
 	for (uint32_t i = 0; i < c->pool_count; i++)
 		key_map_add(&r.pools, c->pool[i].name, strlen(c->pool[i].name), i);
-	for (uint32_t i = 0; i < c->service_count; i++)
-		if (c->service[i].vip.family != 0)
-			key_map_add(&r.vips, &c->service[i].vip, sizeof(struct weir_addr), i);
 
 	check_limits(&r);
 	err = check_pools(&r);

@@ -49,12 +49,14 @@ static void check_backend_address(struct conf_check *r, const struct pool_conf *
 		unwise(r, b->line,
 		       "[pool %s] backend %s: %s is a loopback address: no packet leaves for it",
 		       p->name, b->name, text);
-	service = key_map_find(&r->vips, &b->addr, sizeof(b->addr));
+	service = conf_check_vip_of(r, &b->addr, 0);
 	if (service != KEY_MAP_NONE)
 		fault(r, b->line,
-		      "[pool %s] backend %s: %s is the VIP of [service %s]; right is the address "
+		      "[pool %s] backend %s: %s %s the VIP of [service %s]; right is the address "
 		      "that the server has for itself",
-		      p->name, b->name, text, r->conf->service[service].name);
+		      p->name, b->name, text,
+		      r->conf->service[service].vip_bits == 0 ? "is" : "lies in",
+		      r->conf->service[service].name);
 	if (p->mode != WEIR_MODE_L2 && p->outer_source.family != 0 &&
 	    p->outer_source.family != b->addr.family)
 		fault(r, b->line,
@@ -165,6 +167,7 @@ static void check_table(struct conf_check *r, const struct pool_conf *p)
 
 static void check_outer_source(struct conf_check *r, const struct pool_conf *p)
 {
+	unsigned most = p->outer_source.family == 4 ? WEIR_SOURCE_BITS4 : WEIR_SOURCE_BITS6;
 	const char *why;
 
 	if (p->outer_source.family == 0)
@@ -176,6 +179,11 @@ static void check_outer_source(struct conf_check *r, const struct pool_conf *p)
 	if (why != NULL)
 		fault(r, line_of(p, "outer_source"), "[pool %s] outer_source: that is %s", p->name,
 		      why);
+	else if (p->source_bits > most)
+		fault(r, line_of(p, "outer_source"),
+		      "[pool %s] outer_source: /%u is too wide: /%u is the widest", p->name,
+		      weir_addr_bits(&p->outer_source) - p->source_bits,
+		      weir_addr_bits(&p->outer_source) - most);
 }
 
 static void check_gue_port(struct conf_check *r, const struct pool_conf *p)

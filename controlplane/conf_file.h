@@ -71,7 +71,9 @@ struct pool_conf {
 	uint32_t hash; /* enum weir_hash */
 	uint32_t table_size;
 	uint32_t mtu;		       /* bytes of outer IP */
+	uint32_t fragment;	       /* 1: IPv4 without DF that does not fit goes in pieces */
 	struct weir_addr outer_source; /* of the outer header; unset: ours towards the backend */
+	uint8_t source_bits;	       /* behind its prefix, for the flow hash; 0: one address */
 	uint16_t gue_port;	       /* UDP destination of `gue` */
 	uint32_t tcp_window_s;
 	uint32_t udp_window_s; /* 0: POOL_QUIC_WINDOW_S with a `quic` service, else
@@ -86,6 +88,7 @@ struct pool_conf {
 struct service_conf {
 	char name[WEIR_NAME_LEN];
 	struct weir_addr vip;
+	uint8_t vip_bits;  /* behind the prefix; 0: one address */
 	uint32_t protocol; /* IPPROTO_TCP or IPPROTO_UDP */
 	uint32_t port;	   /* 0: every port */
 	char pool[WEIR_NAME_LEN];

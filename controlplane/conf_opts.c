@@ -9,6 +9,7 @@
 #include <assert.h>
 
 static const char *const mode_words[] = { "l2", "ipip", "gue", NULL }; /* enum weir_mode */
+static const char *const too_big_words[] = { "drop", "fragment", NULL };
 static const char *const hash_words[] = { "5-tuple", "source", NULL }; /* enum weir_hash */
 static const char *const check_words[] = { "none", "tcp", NULL };      /* enum check_kind */
 static const char *const quic_words[] = { "no", "yes", NULL };
@@ -45,8 +46,11 @@ const struct conf_opt conf_opts[] = {
 	  .help = "length of the lookup table, a prime, at least 100 times the backends" },
 	{ "pool", "mtu", CONF_U32, POOL(mtu), 0, "1500", 576, 9216, .unit = "bytes",
 	  .help = "largest IP packet towards the backends, the outer header included" },
-	{ "pool", "outer_source", CONF_ADDR, POOL(outer_source), 0, "",
-	  .help = "source address of the outer header; unset: ours towards the backend" },
+	{ "pool", "too_big", CONF_ENUM, POOL(fragment), 0, "fragment", .choices = too_big_words,
+	  .help = "IPv4 packets without DF that do not fit: their fragments or nothing (drop)" },
+	{ "pool", "outer_source", CONF_PREFIX, POOL(outer_source), POOL(source_bits), "",
+	  .help = "source address of the outer header, or a prefix for one per flow; unset: "
+		  "ours towards the backend" },
 	{ "pool", "gue_port", CONF_U16, POOL(gue_port), 0, "6080", 1, 65535,
 	  .help = "UDP port that the backends take GUE on (mode = gue)" },
 	{ "pool", "tcp_window_s", CONF_U32, POOL(tcp_window_s), 0, "300", 1, 86400, .unit = "s",
@@ -67,8 +71,8 @@ const struct conf_opt conf_opts[] = {
 	{ "pool", "check_fall", CONF_U32, POOL(check.fall), 0, "3", 1, 100, .unit = "probes",
 	  .help = "failures in a row that take a backend down" },
 
-	{ "service", "vip", CONF_ADDR, SERVICE(vip), 0, NULL,
-	  .help = "the address that clients connect to" },
+	{ "service", "vip", CONF_PREFIX, SERVICE(vip), SERVICE(vip_bits), NULL,
+	  .help = "the address that clients connect to, or a prefix for all its addresses" },
 	{ "service", "protocol", CONF_PROTO, SERVICE(protocol), 0, "tcp", .help = "tcp or udp" },
 	{ "service", "port", CONF_U32, SERVICE(port), 0, NULL, 0, 65535,
 	  .help = "the port that clients connect to; 0: every port" },

@@ -16,6 +16,7 @@ struct weir_lookup lookup_entry(const struct lookup_row *row)
 {
 	struct weir_lookup e = { .service = row->service, .pool = row->pool, .flags = row->flags };
 	uint32_t v4_be = 0;
+	uint8_t kind;
 
 	if (row->vip->family == 4) {
 		memcpy(&v4_be, row->vip->bytes, sizeof(v4_be));
@@ -23,8 +24,26 @@ struct weir_lookup lookup_entry(const struct lookup_row *row)
 		memcpy(&e.k1, row->vip->bytes, sizeof(e.k1));
 		memcpy(&e.k2, row->vip->bytes + 8, sizeof(e.k2));
 	}
-	e.k0 = weir_lookup_k0(row->vip->family, row->protocol, htons(row->port), v4_be);
+	kind = weir_lookup_kind(row->vip->family, weir_addr_bits(row->vip) - row->vip_bits);
+	e.k0 = weir_lookup_k0(kind, row->protocol, htons(row->port), v4_be);
 	return e;
+}
+
+struct weir_vip lookup_vip(const struct weir_lookup *e)
+{
+	uint8_t kind = (uint8_t)e->k0;
+	uint32_t v4_be = (uint32_t)(e->k0 >> 32);
+	struct weir_vip v = { .family = kind == 6 || kind >= 128 ? 6 : 4 };
+
+	if (v.family == 4) {
+		v.prefix_len = kind == 4 ? 32 : kind - 32;
+		memcpy(v.addr, &v4_be, sizeof(v4_be));
+	} else {
+		v.prefix_len = kind == 6 ? 128 : kind - 128;
+		memcpy(v.addr, &e->k1, sizeof(e->k1));
+		memcpy(v.addr + 8, &e->k2, sizeof(e->k2));
+	}
+	return v;
 }
 
 static bool same_key(const struct weir_lookup *a, const struct weir_lookup *b)

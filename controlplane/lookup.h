@@ -16,6 +16,7 @@ struct lookup {
 /* One row: a service, or with protocol 0 "this is a VIP". */
 struct lookup_row {
 	const struct weir_addr *vip;
+	uint8_t vip_bits; /* behind its prefix; 0: one address */
 	uint8_t protocol;
 	uint16_t port; /* 0: every port */
 	uint16_t service, pool;
@@ -24,6 +25,9 @@ struct lookup_row {
 
 /* The entry for a row. */
 struct weir_lookup lookup_entry(const struct lookup_row *row);
+
+/* The VIP of an entry, without flags. */
+struct weir_vip lookup_vip(const struct weir_lookup *e);
 
 /*
  * Build a table in which every row is found within WEIR_LOOKUP_PROBES entries; of

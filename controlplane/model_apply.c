@@ -238,7 +238,8 @@ static bool backend_conf_equal(const struct backend_conf *a, const struct backen
 static bool pool_settings_equal(const struct pool_conf *a, const struct pool_conf *b)
 {
 	return a->mode == b->mode && a->mtu == b->mtu &&
-	       weir_addr_equal(&a->outer_source, &b->outer_source) && a->gue_port == b->gue_port &&
+	       weir_addr_equal(&a->outer_source, &b->outer_source) &&
+	       a->source_bits == b->source_bits && a->gue_port == b->gue_port &&
 	       a->check.kind == b->check.kind && a->check.port == b->check.port &&
 	       a->check.interval_ms == b->check.interval_ms &&
 	       a->check.timeout_ms == b->check.timeout_ms && a->check.rise == b->check.rise &&

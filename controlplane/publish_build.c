@@ -22,14 +22,16 @@ static struct lookup_row *make_rows(const struct model *m)
 
 		row[2 * i] = (struct lookup_row){
 			.vip = &s->conf.vip,
+			.vip_bits = s->conf.vip_bits,
 			.protocol = (uint8_t)s->conf.protocol,
 			.port = (uint16_t)s->conf.port,
 			.service = (uint16_t)s->index,
 			.pool = (uint16_t)s->pool->index,
 			.flags = s->conf.quic ? WEIR_SERVICE_QUIC : 0,
 		};
-		row[2 * i + 1] =
-			(struct lookup_row){ .vip = &s->conf.vip, .flags = WEIR_SERVICE_VIP_ONLY };
+		row[2 * i + 1] = (struct lookup_row){ .vip = &s->conf.vip,
+						      .vip_bits = s->conf.vip_bits,
+						      .flags = WEIR_SERVICE_VIP_ONLY };
 	}
 	return row;
 }
@@ -39,23 +41,23 @@ static uint32_t collect_vips(struct weir_vip *vip, const struct lookup *l)
 {
 	uint32_t n = 0;
 
-	for (uint32_t i = 0; i < 1u << l->bits; i++) {
-		const struct weir_lookup *e = &l->entry[i];
-		uint32_t v4_be = (uint32_t)(e->k0 >> 32);
-		struct weir_vip v = { .family = (uint8_t)e->k0 };
-
-		if (!(e->flags & WEIR_SERVICE_VIP_ONLY))
-			continue;
-		v.prefix_len = v.family == 4 ? 32 : 128;
-		if (v.family == 4) {
-			memcpy(v.addr, &v4_be, sizeof(v4_be));
-		} else {
-			memcpy(v.addr, &e->k1, sizeof(e->k1));
-			memcpy(v.addr + 8, &e->k2, sizeof(e->k2));
-		}
-		vip[n++] = v;
-	}
+	for (uint32_t i = 0; i < 1u << l->bits; i++)
+		if (l->entry[i].flags & WEIR_SERVICE_VIP_ONLY)
+			vip[n++] = lookup_vip(&l->entry[i]);
 	return n;
+}
+
+/* Which lengths of prefixes there are: a packet is looked up once by each. */
+static void collect_lengths(struct weir_snapshot *h, const struct weir_vip *vip)
+{
+	for (uint32_t i = 0; i < h->vip_count; i++) {
+		unsigned len = vip[i].prefix_len;
+
+		if (vip[i].family == 4 && len < 32)
+			h->prefixes4 |= 1ull << len;
+		if (vip[i].family == 6 && len < 128)
+			h->prefixes6[len / 64] |= 1ull << len % 64;
+	}
 }
 
 /* -- the plan --------------------------------------------------------------- */
@@ -102,6 +104,7 @@ int build_plan(struct build *out, const struct model *m, uint32_t backend_count)
 	if (b.vip == NULL)
 		goto out;
 	b.head.vip_count = collect_vips(b.vip, &b.lookup);
+	collect_lengths(&b.head, b.vip);
 	plan_head(&b.head, m, b.lookup.bits);
 	*out = b;
 	err = 0;
@@ -210,6 +213,7 @@ static struct weir_backend backend_line(const struct backend *b)
 
 	memcpy(line.dmac, b->hop.mac, sizeof(line.dmac));
 	if (line.encap != WEIR_ENCAP_L2) {
+		line.source_bits = b->pool->conf.source_bits;
 		/* A pool that has just become ipip: the source is still being asked for. */
 		if (outer_source(b)->family == b->conf.addr.family)
 			write_outer(&line, b);
@@ -246,6 +250,7 @@ static struct weir_pool pool_entry(const struct model *m, const struct pool *p)
 		.mtu = (uint16_t)p->conf.mtu,
 		.tcp_window_ms = pool_tcp_window_ms(p),
 		.udp_window_ms = pool_udp_window_ms(m, p),
+		.flags = p->conf.fragment ? WEIR_POOL_FRAGMENT : 0,
 	};
 }
 

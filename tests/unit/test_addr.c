@@ -238,6 +238,40 @@ static void macs(void **state)
 	assert_string_equal(weir_mac_text(mac, buf), "02:00:5e:af:00:01");
 }
 
+/* Parsed, its host bits cleared one more and printed: the length falls one by one. */
+static void a_prefix_is_printed_with_its_length(void **state)
+{
+	char buf[WEIR_PREFIX_STRLEN], want[WEIR_PREFIX_STRLEN];
+	struct weir_addr a = { 6, { 0x20, 0x01, 0x0d, 0xb8 } };
+
+	(void)state;
+	memset(a.bytes + 4, 0xff, 12);
+	for (unsigned bits = 1; bits <= 96; bits++) {
+		struct weir_addr parsed;
+		uint8_t len;
+
+		weir_addr_clear(&a, (uint8_t)bits);
+		assert_int_equal(
+			weir_prefix_parse(weir_prefix_text(&a, (uint8_t)bits, buf), &parsed, &len),
+			0);
+		assert_int_equal(len, 128 - bits);
+		assert_true(weir_addr_equal(&a, &parsed));
+	}
+	assert_string_equal(buf, "2001:db8::/32");
+	a = (struct weir_addr){ 4, { 255, 255, 255, 255 } };
+	assert_string_equal(weir_prefix_text(&a, 0, buf), "255.255.255.255");
+	for (unsigned bits = 1; bits <= 32; bits++) {
+		uint32_t host = bits == 32 ? 0 : 0xffffffffu << bits;
+
+		weir_addr_clear(&a, (uint8_t)bits);
+		snprintf(want, sizeof(want), "%u.%u.%u.%u/%u", host >> 24, host >> 16 & 255,
+			 host >> 8 & 255, host & 255, 32 - bits);
+		assert_string_equal(weir_prefix_text(&a, (uint8_t)bits, buf), want);
+	}
+	weir_addr_clear(&a, 200); /* more than there are */
+	assert_string_equal(weir_prefix_text(&(struct weir_addr){ 0 }, 4, buf), "-");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -249,6 +283,7 @@ int main(void)
 		cmocka_unit_test(an_address_that_is_not_set_prints_as_a_dash),
 		cmocka_unit_test(prefixes),
 		cmocka_unit_test(prefixes_that_are_refused),
+		cmocka_unit_test(a_prefix_is_printed_with_its_length),
 		cmocka_unit_test(containment_matches_bit_by_bit_for_every_length),
 		cmocka_unit_test(containment_needs_one_family_and_a_length_within_it),
 		cmocka_unit_test(macs),

@@ -16,7 +16,8 @@ struct object {
 	uint32_t colour, protocol;
 	char text[8];
 	char name[16];
-	struct weir_addr addr;
+	struct weir_addr addr, net;
+	uint8_t net_bits;
 	uint8_t mac[6];
 	bool has_mac, has_seed;
 	uint64_t seed;
@@ -34,6 +35,7 @@ static const struct conf_opt opts[] = {
 	{ "thing", "text", CONF_STRING, AT(text), 0, "", 0, 8, .help = "" },
 	{ "thing", "name", CONF_NAME, AT(name), 0, "x", 1, 16, .help = "" },
 	{ "thing", "addr", CONF_ADDR, AT(addr), 0, NULL, .help = "where it is" },
+	{ "thing", "net", CONF_PREFIX, AT(net), AT(net_bits), "", .help = "" },
 	{ "thing", "mac", CONF_MAC, AT(mac), AT(has_mac), "", .help = "" },
 	{ "thing", "seed", CONF_HEX64, AT(seed), AT(has_seed), "", .help = "" },
 	{ "thing", "cpus", CONF_CPUS, AT(cpus), AT(cpu_count), "1", 1, 4, .help = "" },
@@ -89,6 +91,10 @@ static void values_of_every_type_are_read_and_written_back(void **state)
 	assert_becomes("text", "", "");
 	assert_becomes("name", "a-b_c.D9", "a-b_c.D9");
 	assert_becomes("addr", "2001:DB8::0:1", "2001:db8::1");
+	assert_becomes("net", "192.0.2.0/24", "192.0.2.0/24");
+	assert_becomes("net", "192.0.2.1/32", "192.0.2.1");
+	assert_becomes("net", "2001:DB8:F::/64", "2001:db8:f::/64");
+	assert_becomes("net", "", "");
 	assert_becomes("mac", "02:00:5E:10:00:01", "02:00:5e:10:00:01");
 	assert_becomes("mac", "", "");
 	assert_becomes("seed", "0123456789ABCDEF", "0123456789abcdef");
@@ -139,6 +145,11 @@ static void refused_values_say_what_is_right_and_change_nothing(void **state)
 		       "a letter or digit first");
 	assert_refused("addr", "", "\"\" is no address such as 192.0.2.1");
 	assert_refused("addr", "192.0.2.1/24", "\"192.0.2.1/24\" is no address such as 192.0.2.1");
+	assert_refused("net", "192.0.2.0/a",
+		       "\"192.0.2.0/a\" is no address or prefix such as 192.0.2.1 or "
+		       "192.0.2.0/24");
+	assert_refused("net", "2001:db8::1/64",
+		       "\"2001:db8::1/64\" has bits behind its prefix: 2001:db8::/64 is right");
 	assert_refused("mac", "ff:ff:ff:ff:ff:ff",
 		       "\"ff:ff:ff:ff:ff:ff\" is no unicast MAC address such as "
 		       "02:00:5e:10:00:01");

@@ -271,6 +271,64 @@ static void gue_has_a_port_of_its_own(void **state)
 			       "gue"));
 }
 
+static void prefixes_are_neither_too_wide_nor_ragged(void **state)
+{
+	(void)state;
+	assert_refused(
+		POOL "[service a]\nvip = 203.0.113.1/28\nport = 80\npool = web\n"
+		     "[service b]\nvip = 203.0.113.0/33\nport = 80\npool = web\n"
+		     "[service c]\nvip = 12.0.0.0/7\nport = 80\npool = web\n"
+		     "[service d]\nvip = 2000::/15\nport = 80\npool = web\n"
+		     "[service e]\nvip = 192.0.2.0/30\nport = 80\npool = web\n",
+		MESSAGES("weir.conf:6: [service a] vip: \"203.0.113.1/28\" has bits behind its "
+			 "prefix: 203.0.113.0/28 is right",
+			 "weir.conf:10: [service b] vip: \"203.0.113.0/33\" is no address or "
+			 "prefix such as 192.0.2.1 or 192.0.2.0/24",
+			 "weir.conf:4: [pool web] backend a: 192.0.2.1 lies in the VIP of "
+			 "[service e]; right is the address that the server has for itself",
+			 "weir.conf:14: [service c] vip: 12.0.0.0/7 is too wide: /8 is the widest",
+			 "weir.conf:18: [service d] vip: 2000::/15 is too wide: /16 is the "
+			 "widest"));
+	conf_errors_free(&errors);
+	assert_refused("[pool web]\nmode = ipip\nouter_source = 10.0.0.0/7\n"
+		       "backend a = 192.0.2.1\n" SERVICE "pool = web\n"
+		       "[pool six]\nmode = ipip\nouter_source = 2001:db8::/63\n"
+		       "backend a = 2001:db8::1\n",
+		       MESSAGES("weir.conf:5: [pool web] outer_source: /7 is too wide: /8 is the "
+				"widest",
+				"weir.conf:13: [pool six] outer_source: /63 is too wide: /64 is "
+				"the widest"));
+}
+
+static void a_vip_and_a_prefix_of_it_are_two_vips(void **state)
+{
+	struct conf *c;
+
+	(void)state;
+	assert_int_equal(load(POOL "[service a]\nvip = 203.0.113.0/28\nport = 80\npool = web\n"
+				   "[service b]\nvip = 203.0.113.0\nport = 80\npool = web\n"
+				   "[service c]\nvip = 203.0.113.1/32\nport = 80\npool = web\n",
+			      &c),
+			 0);
+	assert_int_equal(c->service[0].vip_bits, 4);
+	assert_int_equal(c->service[1].vip_bits, 0);
+	assert_int_equal(c->service[2].vip_bits, 0);
+	conf_free(c);
+	assert_messages(&warnings, NO_MESSAGES);
+}
+
+static void the_longer_vip_alone_decides_and_what_it_lacks_is_said(void **state)
+{
+	(void)state;
+	assert_unwise(POOL "[service all]\nvip = 203.0.113.0/24\nport = 443\npool = web\n"
+			   "[service too]\nvip = 203.0.113.0/24\nport = 80\npool = web\n"
+			   "[service some]\nvip = 203.0.113.0/28\nport = 443\npool = web\n"
+			   "[service one]\nvip = 203.0.113.5\nport = 0\npool = web\n",
+		      MESSAGES("weir.conf:14: [service some] vip: 203.0.113.0/28 lies in "
+			       "203.0.113.0/24 of [service too], and the longer one alone decides: "
+			       "packets to its tcp port 80 are strays"));
+}
+
 static void ipv6_has_room_for_1280_bytes(void **state)
 {
 	(void)state;
@@ -436,6 +494,10 @@ int main(void)
 		cmocka_unit_test_teardown(every_mix_of_families_is_right, no_messages),
 		cmocka_unit_test_teardown(gue_has_a_port_of_its_own, no_messages),
 		cmocka_unit_test_teardown(ipv6_has_room_for_1280_bytes, no_messages),
+		cmocka_unit_test_teardown(prefixes_are_neither_too_wide_nor_ragged, no_messages),
+		cmocka_unit_test_teardown(a_vip_and_a_prefix_of_it_are_two_vips, no_messages),
+		cmocka_unit_test_teardown(the_longer_vip_alone_decides_and_what_it_lacks_is_said,
+					  no_messages),
 		cmocka_unit_test_teardown(checks_go_to_a_port_where_tcp_is_served, no_messages),
 		cmocka_unit_test_teardown(a_probe_ends_before_the_next_begins, no_messages),
 		cmocka_unit_test_teardown(what_is_allowed_but_unwise_is_a_warning, no_messages),

@@ -129,7 +129,8 @@ static void errors_of_lines_name_section_key_and_what_is_right(void **state)
 			 "weir.conf:18: [pool]: a pool needs a name: [pool NAME]",
 			 "weir.conf:19: [service]: a service needs a name: [service NAME]",
 			 "weir.conf:19: [service] needs a key \"vip\": the address that "
-			 "clients connect to",
+			 "clients connect to, or a prefix for all its "
+			 "addresses",
 			 "weir.conf:19: [service] needs a key \"port\": the port that clients "
 			 "connect to; 0: every port",
 			 "weir.conf:19: [service] needs a key \"pool\": name of the pool that "

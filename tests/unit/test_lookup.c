@@ -76,6 +76,37 @@ static void a_key_is_as_the_packet_has_it(void **state)
 	assert_memory_equal(&e.k2, v6.bytes + 8, 8);
 }
 
+static void a_prefix_is_a_key_of_its_own_kind(void **state)
+{
+	struct weir_addr v4 = { 4, { 203, 0, 113, 0 } };
+	struct weir_addr v6 = { 6, { 0x20, 0x01, 0x0d, 0xb8 } };
+	struct lookup_row r = { .vip = &v4, .vip_bits = 4, .protocol = IPPROTO_TCP, .port = 80 };
+	struct weir_lookup e;
+	struct weir_vip v;
+
+	(void)state;
+	e = lookup_entry(&r);
+	assert_true(e.k0 == weir_lookup_k0(weir_lookup_kind(4, 28), IPPROTO_TCP, htons(80),
+					   inet_addr("203.0.113.0")));
+	for (unsigned bits = 0; bits <= 128; bits++) {
+		r.vip = &v6;
+		r.vip_bits = (uint8_t)bits;
+		e = lookup_entry(&r);
+		v = lookup_vip(&e);
+		assert_int_equal(v.family, 6);
+		assert_int_equal(v.prefix_len, 128 - bits);
+		assert_memory_equal(v.addr, v6.bytes, 16);
+		if (bits > 32)
+			continue;
+		r.vip = &v4;
+		e = lookup_entry(&r);
+		v = lookup_vip(&e);
+		assert_int_equal(v.family, 4);
+		assert_int_equal(v.prefix_len, 32 - bits);
+		assert_memory_equal(v.addr, v4.bytes, 16);
+	}
+}
+
 /* As many services as there can be, each on a VIP of its own: 8,192 keys. */
 static void every_key_of_the_largest_table_is_found(void **state)
 {
@@ -140,6 +171,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_key_is_as_the_packet_has_it),
+		cmocka_unit_test(a_prefix_is_a_key_of_its_own_kind),
 		cmocka_unit_test_teardown(every_key_of_the_largest_table_is_found, teardown),
 		cmocka_unit_test_teardown(a_key_that_comes_again_counts_once, teardown),
 		cmocka_unit_test_teardown(no_rows_make_the_smallest_table, teardown),

@@ -82,19 +82,19 @@ static const struct weir_backend_cold *cold(unsigned index)
 }
 
 /* As classify.c looks. */
-static const struct weir_lookup *find(uint8_t family, uint8_t protocol, uint16_t port,
+static const struct weir_lookup *find(uint8_t kind, uint8_t protocol, uint16_t port,
 				      const uint8_t *addr)
 {
 	uint64_t k0, k1 = 0, k2 = 0;
 	uint32_t v4_be = 0, home;
 
-	if (family == 4) {
+	if (kind == 4 || (kind >= 32 && kind < 64)) {
 		memcpy(&v4_be, addr, 4);
 	} else {
 		memcpy(&k1, addr, 8);
 		memcpy(&k2, addr + 8, 8);
 	}
-	k0 = weir_lookup_k0(family, protocol, htons(port), v4_be);
+	k0 = weir_lookup_k0(kind, protocol, htons(port), v4_be);
 	home = weir_lookup_home(k0, k1, k2, view.lookup_bits);
 	for (unsigned i = 0; i < WEIR_LOOKUP_PROBES; i++) {
 		const struct weir_lookup *e =
@@ -211,6 +211,34 @@ static void the_vips_are_listed_once_each(void **state)
 	assert_int_not_equal(view.vip[0].family, view.vip[1].family);
 }
 
+static void prefixes_are_vips_and_their_lengths_stand_in_the_head(void **state)
+{
+	static const uint8_t net6[16] = { 0x20, 0x01, 0x0d, 0xb8, 0, 0xf };
+
+	(void)state;
+	prepare(3, 1);
+	small_service[0].vip_bits = 4; /* 203.0.113.0/28 */
+	small_service[1].vip.family = 6;
+	memcpy(small_service[1].vip.bytes, net6, 16);
+	small_service[1].vip_bits = 64;
+	small_service[1].port = 0;
+	small_apply(&model);
+	build(3);
+	assert_int_equal(view.vip_count, 3);
+	assert_true(view.prefixes4 == 1ull << 28);
+	assert_true(view.prefixes6[0] == 0 && view.prefixes6[1] == 1);
+	assert_non_null(find(weir_lookup_kind(4, 28), IPPROTO_TCP, 80, small_service[0].vip.bytes));
+	assert_null(find(4, IPPROTO_TCP, 80, small_service[0].vip.bytes));
+	assert_non_null(find(weir_lookup_kind(6, 64), IPPROTO_TCP, 0, net6));
+	assert_int_equal(find(weir_lookup_kind(6, 64), 0, 0, net6)->flags & WEIR_SERVICE_VIP_ONLY,
+			 WEIR_SERVICE_VIP_ONLY);
+	for (unsigned i = 0; i < 3; i++) {
+		const struct weir_vip *v = &view.vip[i];
+
+		assert_int_equal(v->prefix_len, v->family == 6 ? 64 : v->addr[3] == 0 ? 28 : 32);
+	}
+}
+
 static void a_backend_line_is_the_next_hop(void **state)
 {
 	static const uint8_t mac[6] = { 2, 0, 10, 0, 0, 3 };
@@ -293,6 +321,36 @@ static void the_pools_outer_source_comes_first(void **state)
 	build(1);
 	assert_memory_equal(&view.backend[0].outer[12], want, 4);
 	assert_int_equal(sum_of(view.backend[0].outer), 0xffff);
+}
+
+static void an_outer_source_may_be_a_prefix(void **state)
+{
+	static const uint8_t want[4] = { 192, 0, 2, 0 };
+
+	(void)state;
+	prepare(2, 1);
+	for (unsigned i = 0; i < 2; i++) {
+		small_pool[i].mode = i == 0 ? WEIR_MODE_IPIP : WEIR_MODE_L2;
+		small_pool[i].outer_source = (struct weir_addr){ 4, { 192, 0, 2, 0 } };
+		small_pool[i].source_bits = 8;
+	}
+	small_apply(&model);
+	build(2);
+	assert_memory_equal(&view.backend[0].outer[12], want, 4);
+	assert_int_equal(sum_of(view.backend[0].outer), 0xffff);
+	assert_int_equal(view.backend[0].source_bits, 8);
+	assert_int_equal(view.backend[1].source_bits, 0); /* l2 has no outer header */
+}
+
+static void what_is_too_big_is_the_pools_to_decide(void **state)
+{
+	(void)state;
+	prepare(2, 1);
+	small_pool[1].fragment = 1;
+	small_apply(&model);
+	build(2);
+	assert_int_equal(view.pool[0].flags, 0);
+	assert_int_equal(view.pool[1].flags, WEIR_POOL_FRAGMENT);
 }
 
 static void without_an_outer_source_there_is_no_next_hop(void **state)
@@ -405,6 +463,9 @@ int main(void)
 		TEST(an_empty_model_is_a_snapshot_too),
 		TEST(every_service_is_found),
 		TEST(the_vips_are_listed_once_each),
+		TEST(prefixes_are_vips_and_their_lengths_stand_in_the_head),
+		TEST(an_outer_source_may_be_a_prefix),
+		TEST(what_is_too_big_is_the_pools_to_decide),
 		TEST(a_backend_line_is_the_next_hop),
 		TEST(flags_follow_state_health_and_next_hop),
 		TEST(an_ipip_header_is_ready_but_for_the_packet),
