@@ -1,9 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * Stage 3: which service a packet is for. The exact (VIP, protocol, port) wins,
- * then (VIP, protocol, 0); what is left is a stray if its address is a VIP.
+ * Stage 3: which service a packet is for. A VIP is an address or a prefix; the
+ * longest that holds the address decides. Within it the exact (VIP, protocol, port)
+ * wins, then (VIP, protocol, 0); what is left is a stray.
  *
- * Reads:  the flow key, flags.  Writes: service, pool, service_flags; or drop.
+ * Reads:  the flow key, flags.  Writes: service, pool, service_flags; or drop. What
+ * is dropped for a VIP has the flags of the VIP in service_flags: answer.c goes by
+ * them. Passes by what has PKT_CHOSEN.
  *
  * The table's entries are in memory that the control plane can write: what is
  * taken from one is masked to its range, and a run of probes is bounded.
@@ -12,21 +15,34 @@
 #include "view.h"
 
 #include <rte_branch_prediction.h>
+#include <rte_byteorder.h>
+#include <rte_common.h>
 #include <rte_prefetch.h>
+
+#include <arpa/inet.h>
+#include <string.h>
 
 static_assert((WEIR_MAX_SERVICES & (WEIR_MAX_SERVICES - 1)) == 0, "a mask bounds an index");
 static_assert((WEIR_MAX_POOLS & (WEIR_MAX_POOLS - 1)) == 0, "a mask bounds an index");
 
-/* The entry of an IPv4 key whose home is `home`, or NULL. */
+/* Packets that have no ports, or not yet. */
+#define NO_PORTS (PKT_FRAG_LATER | PKT_OTHER_L4)
+
+struct lookup_key {
+	uint64_t k0, k1, k2;
+};
+
+/* The entry of a key whose home is `home`, or NULL. `ipv4`: its k0 is all of the key. */
 static inline const struct weir_lookup *lookup_from(const struct view *v, uint32_t home,
-						    uint64_t k0)
+						    const struct lookup_key *k, bool ipv4)
 {
 	uint32_t mask = (1u << v->lookup_bits) - 1;
 
 	for (uint32_t i = 0; i < WEIR_LOOKUP_PROBES; i++) {
 		const struct weir_lookup *e = &v->lookup[(home + i) & mask];
 
-		if (likely(e->k0 == k0))
+		if (likely(e->k0 == k->k0) &&
+		    (ipv4 || (e->k1 == k->k1 && e->k2 == k->k2)))
 			return e;
 		if (e->k0 == 0)
 			return NULL;
@@ -34,9 +50,9 @@ static inline const struct weir_lookup *lookup_from(const struct view *v, uint32
 	return NULL;
 }
 
-static const struct weir_lookup *lookup(const struct view *v, uint64_t k0)
+static inline uint32_t home_of(const struct view *v, const struct lookup_key *k)
 {
-	return lookup_from(v, weir_lookup_home(k0, 0, 0, v->lookup_bits), k0);
+	return weir_lookup_home(k->k0, k->k1, k->k2, v->lookup_bits);
 }
 
 static inline void classify_as(struct pkt *p, const struct weir_lookup *e)
@@ -46,53 +62,162 @@ static inline void classify_as(struct pkt *p, const struct weir_lookup *e)
 	p->service_flags = (uint8_t)e->flags;
 }
 
-/* No service has exactly this address, protocol and port. */
-static void classify_rest(const struct view *v, struct pkt *p, const union flow_key *k)
+static inline struct lookup_key exact4(const union flow_key *k)
 {
-	const struct weir_lookup *e;
-
-	if (!(p->flags & (PKT_FRAGMENT | PKT_OTHER_L4))) {
-		e = lookup(v, weir_lookup_k0(4, k->v4.protocol, 0, k->v4.dst_be));
-		if (e != NULL) {
-			classify_as(p, e);
-			return;
-		}
-	}
-	if (lookup(v, weir_lookup_k0(4, 0, 0, k->v4.dst_be)) == NULL)
-		p->drop = WEIR_DROP_NOT_A_VIP;
-	else if (p->flags & PKT_OTHER_L4)
-		p->drop = WEIR_DROP_UNSUPPORTED_L4;
-	else if (p->flags & PKT_FRAGMENT)
-		p->drop = WEIR_DROP_FRAGMENT;
-	else
-		p->drop = WEIR_DROP_STRAY;
+	return (struct lookup_key){ .k0 = weir_lookup_k0(4, k->v4.protocol, k->v4.dport_be,
+							 k->v4.dst_be) };
 }
 
-static void no_snapshot(struct burst *b)
+static inline struct lookup_key exact6(const union flow_key *k)
+{
+	struct lookup_key l = { .k0 = weir_lookup_k0(6, k->v6.protocol, k->v6.dport_be, 0) };
+
+	memcpy(&l.k1, k->v6.dst, sizeof(l.k1));
+	memcpy(&l.k2, k->v6.dst + sizeof(l.k1), sizeof(l.k2));
+	return l;
+}
+
+/* A destination, as far as the VIPs of one length see it. */
+struct candidate {
+	uint8_t kind; /* weir_lookup_kind() */
+	uint8_t protocol;
+	uint16_t port_be;
+	uint32_t v4_be;	 /* the host's bits are 0 */
+	uint64_t k1, k2; /* likewise */
+};
+
+static const struct weir_lookup *entry(const struct view *v, const struct candidate *c,
+				       uint8_t protocol, uint16_t port_be)
+{
+	const struct lookup_key k = { weir_lookup_k0(c->kind, protocol, port_be, c->v4_be), c->k1,
+				      c->k2 };
+
+	return lookup_from(v, home_of(v, &k), &k, false);
+}
+
+/* Why a packet for a VIP goes to no service. */
+static enum weir_drop no_service(const struct pkt *p)
+{
+	if (p->flags & PKT_ICMP_ERROR)
+		return WEIR_DROP_BAD_QUOTE;
+	if (p->flags & PKT_ECHO)
+		return WEIR_DROP_ECHO_OFF; /* or answered: WEIR_VIP_ECHO says it */
+	if (p->flags & PKT_OTHER_L4)
+		return WEIR_DROP_UNSUPPORTED_L4;
+	if (p->flags & PKT_FRAG_LATER)
+		return WEIR_DROP_FRAGMENT; /* frags.c knows more */
+	return WEIR_DROP_STRAY;
+}
+
+/* Is there such a VIP? Then it decides. */
+static bool by_vip(const struct view *v, struct pkt *p, const struct candidate *c)
+{
+	const struct weir_lookup *vip = entry(v, c, 0, 0), *e = NULL;
+
+	if (vip == NULL)
+		return false;
+	if (!(p->flags & NO_PORTS)) {
+		e = entry(v, c, c->protocol, c->port_be);
+		if (e == NULL)
+			e = entry(v, c, c->protocol, 0);
+	}
+	if (e != NULL) {
+		classify_as(p, e);
+	} else {
+		p->service_flags = (uint8_t)vip->flags;
+		p->drop = no_service(p);
+	}
+	return true;
+}
+
+static void mask_be64(uint64_t *word, unsigned bits)
+{
+	*word &= bits == 0 ? 0 : rte_cpu_to_be_64(UINT64_MAX << (64 - bits));
+}
+
+static bool by_prefix4(const struct view *v, struct pkt *p, struct candidate *c)
+{
+	for (uint64_t rest = v->prefixes4; rest != 0;) {
+		unsigned len = 63 - (unsigned)__builtin_clzll(rest);
+
+		rest ^= 1ull << len;
+		c->kind = weir_lookup_kind(4, len);
+		c->v4_be &= len == 0 ? 0 : htonl(UINT32_MAX << (32 - len));
+		if (by_vip(v, p, c))
+			return true;
+	}
+	return false;
+}
+
+static bool by_prefix6(const struct view *v, struct pkt *p, struct candidate *c)
+{
+	for (unsigned word = 2; word-- > 0;)
+		for (uint64_t rest = v->prefixes6[word]; rest != 0;) {
+			unsigned len = 63 - (unsigned)__builtin_clzll(rest);
+
+			rest ^= 1ull << len;
+			c->kind = weir_lookup_kind(6, word * 64 + len);
+			mask_be64(word == 1 ? &c->k2 : &c->k1, len);
+			if (word == 0)
+				c->k2 = 0;
+			if (by_vip(v, p, c))
+				return true;
+		}
+	return false;
+}
+
+/* No service has exactly this address, protocol and port. */
+static __rte_noinline void classify_rest(const struct view *v, struct burst *b, struct pkt *p,
+					 const union flow_key *k)
+{
+	const struct weir_lookup *e;
+	struct candidate c;
+
+	if (p->flags & PKT_IPV6) {
+		const struct lookup_key l = exact6(k);
+
+		c = (struct candidate){ .kind = 6, .protocol = k->v6.protocol,
+					.port_be = k->v6.dport_be, .k1 = l.k1, .k2 = l.k2 };
+	} else {
+		c = (struct candidate){ .kind = 4, .protocol = k->v4.protocol,
+					.port_be = k->v4.dport_be, .v4_be = k->v4.dst_be };
+	}
+	/* The most usual of what is rare: a service on every port of one address. */
+	e = p->flags & NO_PORTS ? NULL : entry(v, &c, c.protocol, 0);
+	if (e != NULL)
+		classify_as(p, e);
+	else if (!by_vip(v, p, &c) &&
+		 !(p->flags & PKT_IPV6 ? by_prefix6(v, p, &c) : by_prefix4(v, p, &c)))
+		p->drop = WEIR_DROP_NOT_A_VIP;
+	b->dropped |= p->drop != WEIR_DROP_NONE;
+}
+
+static __rte_noinline void no_snapshot(struct burst *b)
 {
 	for (uint32_t i = 0; i < b->n; i++)
 		if (b->pkt[i].drop == WEIR_DROP_NONE)
 			b->pkt[i].drop = WEIR_DROP_NO_SNAPSHOT;
+	b->dropped = true;
 }
 
-void classify_burst(const struct view *v, struct burst *b)
+/*
+ * `plain`: the burst has nothing but TCP and UDP over IPv4, whole and so far without
+ * a drop, as nearly all bursts; what tells the others apart is then left out.
+ */
+static __rte_always_inline void classify_all(const struct view *v, struct burst *b, bool plain)
 {
-	uint32_t home[WEIR_BURST];
 	uint64_t k0[WEIR_BURST];
+	uint32_t home[WEIR_BURST];
 	const uint32_t n = b->n;
 
-	if (unlikely(v->generation == 0)) {
-		no_snapshot(b);
-		return;
-	}
-
 	for (uint32_t i = 0; i < n; i++) {
-		const union flow_key *k = &b->key[i];
+		struct lookup_key k;
 
-		if (unlikely(b->pkt[i].drop != WEIR_DROP_NONE))
+		if (!plain && b->pkt[i].drop != WEIR_DROP_NONE)
 			continue;
-		k0[i] = weir_lookup_k0(4, k->v4.protocol, k->v4.dport_be, k->v4.dst_be);
-		home[i] = weir_lookup_home(k0[i], 0, 0, v->lookup_bits);
+		k = !plain && b->pkt[i].flags & PKT_IPV6 ? exact6(&b->key[i]) : exact4(&b->key[i]);
+		k0[i] = k.k0;
+		home[i] = home_of(v, &k);
 		rte_prefetch0(&v->lookup[home[i]]);
 	}
 
@@ -100,13 +225,33 @@ void classify_burst(const struct view *v, struct burst *b)
 		struct pkt *p = &b->pkt[i];
 		const struct weir_lookup *e = NULL;
 
-		if (unlikely(p->drop != WEIR_DROP_NONE))
+		if (!plain && (p->drop != WEIR_DROP_NONE || p->flags & PKT_CHOSEN))
 			continue;
-		if (likely(!(p->flags & (PKT_FRAGMENT | PKT_OTHER_L4))))
-			e = lookup_from(v, home[i], k0[i]);
+		if (plain || !(p->flags & (NO_PORTS | PKT_IPV6))) {
+			e = lookup_from(v, home[i], &(struct lookup_key){ .k0 = k0[i] }, true);
+		} else if (!(p->flags & NO_PORTS)) {
+			const struct lookup_key k = exact6(&b->key[i]);
+
+			e = lookup_from(v, home[i], &k, false);
+		}
 		if (likely(e != NULL))
 			classify_as(p, e);
 		else
-			classify_rest(v, p, &b->key[i]);
+			classify_rest(v, b, p, &b->key[i]);
 	}
+}
+
+static __rte_noinline void classify_mixed(const struct view *v, struct burst *b)
+{
+	classify_all(v, b, false);
+}
+
+void classify_burst(const struct view *v, struct burst *b)
+{
+	if (unlikely(v->generation == 0))
+		no_snapshot(b);
+	else if (likely(!b->dropped && !(b->seen & (NO_PORTS | PKT_IPV6 | PKT_CHOSEN))))
+		classify_all(v, b, true);
+	else
+		classify_mixed(v, b);
 }

@@ -16,6 +16,7 @@
 
 #include <rte_branch_prediction.h>
 #include <rte_byteorder.h>
+#include <rte_common.h>
 #include <rte_ether.h>
 #include <rte_ip.h>
 #include <rte_mbuf.h>
@@ -30,7 +31,7 @@ struct next_hop {
 	uint8_t port;
 	uint8_t flags;
 	uint8_t encap;
-	uint8_t reserved0;
+	uint8_t source_bits;
 	uint16_t mtu;
 	uint16_t gue_port_be;
 };
@@ -115,7 +116,8 @@ static inline uint8_t *write_be16(uint8_t *at, uint16_t value_be)
  * Each copy takes the two bytes behind the address along, to be one store; what
  * follows comes over them.
  */
-static inline uint8_t *write_link(uint8_t *at, const struct next_hop *h, const struct egress *out)
+static inline uint8_t *write_link(uint8_t *at, const struct next_hop *h, const struct egress *out,
+				  uint16_t type_be)
 {
 	memcpy(at, h, sizeof(uint64_t));
 	memcpy(at + RTE_ETHER_ADDR_LEN, out, sizeof(uint64_t));
@@ -124,7 +126,7 @@ static inline uint8_t *write_link(uint8_t *at, const struct next_hop *h, const s
 		at = write_be16(at, RTE_BE16(RTE_ETHER_TYPE_VLAN));
 		at = write_be16(at, h->vlan_be);
 	}
-	return write_be16(at, RTE_BE16(RTE_ETHER_TYPE_IPV4));
+	return write_be16(at, type_be);
 }
 
 /*
@@ -157,8 +159,8 @@ static inline uint32_t link_len(const struct next_hop *h)
 	return unlikely(h->vlan_be != 0) ? RTE_ETHER_HDR_LEN + RTE_VLAN_HLEN : RTE_ETHER_HDR_LEN;
 }
 
-static inline enum weir_drop encap_l2(struct pkt *p, const struct next_hop *h,
-				      const struct egress *out)
+static __rte_always_inline enum weir_drop encap_l2(struct pkt *p, const struct next_hop *h,
+						   const struct egress *out, bool ipv6)
 {
 	uint8_t *at = rte_pktmbuf_mtod(p->mbuf, uint8_t *);
 
@@ -169,7 +171,8 @@ static inline enum weir_drop encap_l2(struct pkt *p, const struct next_hop *h,
 		if (at == NULL)
 			return WEIR_DROP_NO_HEADROOM;
 	}
-	write_link(at, h, out);
+	write_link(at, h, out,
+		   ipv6 ? RTE_BE16(RTE_ETHER_TYPE_IPV6) : RTE_BE16(RTE_ETHER_TYPE_IPV4));
 	return WEIR_DROP_NONE;
 }
 
@@ -186,13 +189,14 @@ static inline enum weir_drop encap_ipip4(struct pkt *p, const struct next_hop *h
 	at = frame_wrap(p->mbuf, p->l3_off, link_len(h) + outer_len, p->ip_len);
 	if (unlikely(at == NULL))
 		return WEIR_DROP_NO_HEADROOM;
-	at = write_link(at, h, out);
+	at = write_link(at, h, out, RTE_BE16(RTE_ETHER_TYPE_IPV4));
 	write_outer4(at, be, tos, (uint16_t)len);
 	return WEIR_DROP_NONE;
 }
 
-static inline enum weir_drop encap_packet(const struct view *v, const struct egress *ports,
-					  struct pkt *p)
+static __rte_always_inline enum weir_drop encap_packet(const struct view *v,
+						       const struct egress *ports, struct pkt *p,
+						       bool ipv6)
 {
 	const struct weir_backend *be = &v->backend[p->backend];
 	const struct next_hop h = next_hop_load(be);
@@ -206,19 +210,42 @@ static inline enum weir_drop encap_packet(const struct view *v, const struct egr
 	p->port = h.port;
 	switch (h.encap) {
 	case WEIR_ENCAP_L2:
-		return encap_l2(p, &h, out);
+		return encap_l2(p, &h, out, ipv6);
 	case WEIR_ENCAP_IPIP4:
-		return encap_ipip4(p, &h, out, be);
+		return ipv6 ? WEIR_DROP_BACKEND_OFF : encap_ipip4(p, &h, out, be);
 	default:
 		return WEIR_DROP_BACKEND_OFF; /* no encapsulation of this version */
 	}
 }
 
-void encap_burst(const struct view *v, const struct egress *ports, struct burst *b)
+static __rte_always_inline void encap_all(const struct view *v, const struct egress *ports,
+					  struct burst *b, bool plain)
 {
 	struct pkt *end = &b->pkt[b->n];
 
-	for (struct pkt *p = b->pkt; p < end; p++)
-		if (likely(p->drop == WEIR_DROP_NONE))
-			p->drop = encap_packet(v, ports, p);
+	for (struct pkt *p = b->pkt; p < end; p++) {
+		enum weir_drop drop;
+
+		if (!plain && p->drop != WEIR_DROP_NONE)
+			continue;
+		drop = encap_packet(v, ports, p, !plain && p->flags & PKT_IPV6);
+		if (unlikely(drop != WEIR_DROP_NONE)) {
+			p->drop = (uint8_t)drop;
+			b->dropped = true;
+		}
+	}
+}
+
+static __rte_noinline void encap_mixed(const struct view *v, const struct egress *ports,
+				       struct burst *b)
+{
+	encap_all(v, ports, b, false);
+}
+
+void encap_burst(const struct view *v, const struct egress *ports, struct burst *b)
+{
+	if (likely(!b->dropped && !(b->seen & PKT_IPV6)))
+		encap_all(v, ports, b, true);
+	else
+		encap_mixed(v, ports, b);
 }

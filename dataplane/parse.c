@@ -3,15 +3,16 @@
  * Stage 2: check the headers against the frame and each other, and note where
  * they are and which flow they name.
  *
- * Reads:  mbuf.  Writes: l3_off, l4_off, ip_len, flags, the flow key; or drop.
+ * Reads:  mbuf.  Writes: l3_off, l4_off, ip_len, flags, the flow key, fragment; or
+ * drop; seen and dropped of the burst.
  *
- * A packet that passes has its IPv4 header, and the TCP or UDP header of one
- * that is no fragment, in the mbuf's first segment. Checksums are left to the
- * backend: nothing they cover is changed on the way. So is the TTL: Weir stands
- * for the host that the packet is addressed to, and a host does not discard for
- * a TTL below 2 (RFC 1122, section 3.2.1.7).
+ * A packet that passes has its headers up to that of TCP or UDP, or of ICMP with
+ * what it quotes, in the mbuf's first segment. Checksums are left to the backend:
+ * nothing they cover is changed on the way. So is the TTL: Weir stands for the host
+ * that the packet is addressed to, and a host does not discard for a TTL below 2
+ * (RFC 1122, section 3.2.1.7).
  */
-#include "pipeline.h"
+#include "parse.h"
 
 #include <rte_branch_prediction.h>
 #include <rte_byteorder.h>
@@ -22,7 +23,9 @@
 #include <rte_udp.h>
 
 #include <arpa/inet.h>
+#include <netinet/icmp6.h>
 #include <netinet/in.h>
+#include <netinet/ip_icmp.h>
 #include <stdbool.h>
 #include <string.h>
 
@@ -31,28 +34,36 @@
 
 #define FRAG_BITS RTE_BE16(RTE_IPV4_HDR_MF_FLAG | RTE_IPV4_HDR_OFFSET_MASK)
 
+/* ICMP and ICMPv6: type, code, checksum and four bytes more; then what is quoted. */
+#define ICMP_HDR_LEN 8
+
+/* 802.1Q in 802.1ad. */
+#define VLAN_TAGS_MAX 2
+
+/* What the low bits of the TCP flags (FIN 1, SYN 2, RST 4, ACK 16) make of a packet. */
+#define TCP_KIND(f)                                                                         \
+	(uint8_t)(PKT_TCP | (((f) & 0x12) == RTE_TCP_SYN_FLAG ? PKT_OPENER : 0) |           \
+		  ((f) & (RTE_TCP_FIN_FLAG | RTE_TCP_RST_FLAG) ? PKT_CLOSING : 0))
+#define TCP_KINDS(f) TCP_KIND(f), TCP_KIND((f) + 1), TCP_KIND((f) + 2), TCP_KIND((f) + 3)
+static const uint8_t tcp_kind[32] = { TCP_KINDS(0),  TCP_KINDS(4),  TCP_KINDS(8),
+				      TCP_KINDS(12), TCP_KINDS(16), TCP_KINDS(20),
+				      TCP_KINDS(24), TCP_KINDS(28) };
+static_assert((PKT_TCP | PKT_OPENER | PKT_CLOSING) <= UINT8_MAX, "they fit");
+
 /*
  * The transport header. `len`: bytes behind the IP header, as that says; `room`:
  * how many of them the first segment holds.
  */
-static inline enum weir_drop parse_tcp(struct pkt *p, const struct rte_tcp_hdr *tcp, uint32_t len,
-				       uint32_t room)
+static inline uint32_t parse_tcp(const struct rte_tcp_hdr *tcp, uint32_t len, uint32_t room)
 {
 	uint32_t hdr_len;
-	uint8_t flags;
 
 	if (unlikely(room < sizeof(*tcp)))
-		return WEIR_DROP_TRUNCATED;
+		return PARSE_DROP(TRUNCATED);
 	hdr_len = (tcp->data_off >> 4) * 4u;
 	if (unlikely(hdr_len < sizeof(*tcp) || hdr_len > len))
-		return WEIR_DROP_BAD_HEADER;
-
-	flags = tcp->tcp_flags;
-	if ((flags & (RTE_TCP_SYN_FLAG | RTE_TCP_ACK_FLAG)) == RTE_TCP_SYN_FLAG)
-		p->flags |= PKT_OPENER;
-	if (flags & (RTE_TCP_FIN_FLAG | RTE_TCP_RST_FLAG))
-		p->flags |= PKT_CLOSING;
-	return WEIR_DROP_NONE;
+		return PARSE_DROP(BAD_HEADER);
+	return tcp_kind[tcp->tcp_flags & 31];
 }
 
 /*
@@ -73,100 +84,308 @@ static inline bool is_quic_initial(const uint8_t *data, uint32_t len)
 	return false;
 }
 
-static inline enum weir_drop parse_udp(struct pkt *p, const struct rte_udp_hdr *udp, uint32_t len,
-				       uint32_t room)
+static inline uint32_t parse_udp(const struct rte_udp_hdr *udp, uint32_t len, uint32_t room)
 {
 	uint32_t dgram_len;
 
 	if (unlikely(room < sizeof(*udp)))
-		return WEIR_DROP_TRUNCATED;
+		return PARSE_DROP(TRUNCATED);
 	/* Shorter than the IP packet is right: RFC 768 leaves the rest open. */
 	dgram_len = ntohs(udp->dgram_len);
 	if (unlikely(dgram_len < sizeof(*udp) || dgram_len > len))
-		return WEIR_DROP_BAD_HEADER;
-	if (is_quic_initial((const uint8_t *)(udp + 1), room - (uint32_t)sizeof(*udp)))
-		p->flags |= PKT_QUIC_INITIAL;
-	return WEIR_DROP_NONE;
+		return PARSE_DROP(BAD_HEADER);
+	return is_quic_initial((const uint8_t *)(udp + 1), room - (uint32_t)sizeof(*udp))
+		       ? PKT_QUIC_INITIAL
+		       : 0;
+}
+
+/* What is known of a packet once its IP header has been read. */
+struct at_l4 {
+	const uint8_t *l4;
+	uint32_t len, held; /* bytes from l4 on: of the packet; of them in the first segment */
+	uint8_t protocol;
+	uint16_t *ports; /* of the key: source and destination */
+};
+
+/* A packet in one piece; PKT_OTHER_L4 alone: it has no ports. */
+static inline uint32_t parse_ports(const struct at_l4 *a)
+{
+	uint32_t verdict;
+
+	if (likely(a->protocol == IPPROTO_TCP))
+		verdict = parse_tcp((const struct rte_tcp_hdr *)a->l4, a->len, a->held);
+	else if (likely(a->protocol == IPPROTO_UDP))
+		verdict = parse_udp((const struct rte_udp_hdr *)a->l4, a->len, a->held);
+	else
+		return PKT_OTHER_L4;
+	if (likely(verdict >> PARSE_DROP_SHIFT == WEIR_DROP_NONE))
+		memcpy(a->ports, a->l4, 2 * sizeof(uint16_t)); /* both, in TCP and UDP */
+	return verdict;
+}
+
+/*
+ * The transport header of a first fragment, which must be there as a whole: else the
+ * ports or flags that decide about the datagram could come later, or twice (RFC 1858,
+ * RFC 7112). The datagram's own length is that of all fragments together.
+ */
+static uint32_t parse_first(const struct at_l4 *a)
+{
+	uint32_t verdict;
+
+	if (a->protocol == IPPROTO_TCP) {
+		verdict = parse_tcp((const struct rte_tcp_hdr *)a->l4, a->len, a->held);
+		if (a->len < sizeof(struct rte_tcp_hdr) ||
+		    (a->held >= sizeof(struct rte_tcp_hdr) && (a->l4[12] >> 4) * 4u > a->len))
+			return PARSE_DROP(FRAGMENT_TINY);
+	} else if (a->protocol == IPPROTO_UDP) {
+		verdict = parse_udp((const struct rte_udp_hdr *)a->l4, UINT16_MAX, a->held);
+		if (a->len < sizeof(struct rte_udp_hdr))
+			return PARSE_DROP(FRAGMENT_TINY);
+	} else {
+		return PKT_FRAG_FIRST | PKT_OTHER_L4;
+	}
+	if (verdict >> PARSE_DROP_SHIFT == WEIR_DROP_NONE) {
+		memcpy(a->ports, a->l4, 2 * sizeof(uint16_t));
+		verdict |= PKT_FRAG_FIRST;
+	}
+	return verdict;
+}
+
+/* Any fragment. `before`: bytes that stand in front of the datagram's payload and
+ * count as part of its length; `wrong`: how to call one that no host can put together. */
+static uint32_t parse_fragment(const struct at_l4 *a, const struct fragment *f, uint32_t before,
+			       uint32_t wrong)
+{
+	a->ports[0] = a->ports[1] = 0;
+	if (f->len == 0 || (f->more && f->len % 8 != 0) || before + f->off + f->len > UINT16_MAX)
+		return wrong;
+	if (f->off == 0)
+		return parse_first(a);
+	if (a->protocol == IPPROTO_TCP)
+		return f->off < sizeof(struct rte_tcp_hdr) ? PARSE_DROP(FRAGMENT_TINY)
+							   : PKT_FRAG_LATER | PKT_TCP;
+	if (a->protocol == IPPROTO_UDP || extensions_is_one(a->protocol))
+		return PKT_FRAG_LATER;
+	return PKT_FRAG_LATER | PKT_OTHER_L4;
+}
+
+static uint32_t parse_fragment4(const struct rte_ipv4_hdr *ip, const struct at_l4 *a,
+				uint32_t hdr_len, struct fragment *f)
+{
+	uint16_t bits = ntohs(ip->fragment_offset);
+
+	*f = (struct fragment){ .id_be = ip->packet_id,
+				.off = (uint16_t)((bits & RTE_IPV4_HDR_OFFSET_MASK) *
+						  RTE_IPV4_HDR_OFFSET_UNITS),
+				.len = (uint16_t)a->len,
+				.more = bits & RTE_IPV4_HDR_MF_FLAG };
+	return parse_fragment(a, f, hdr_len, PARSE_DROP(BAD_HEADER));
+}
+
+/* A fragment, or neither TCP nor UDP: ICMP tells about flows of a VIP, or asks whether
+ * it is there. `held`: bytes of the first segment from the IP header on. */
+static __rte_noinline uint32_t parse_rare4(const struct pkt *p, union flow_key *k,
+					   struct fragment *f, const struct rte_ipv4_hdr *ip,
+					   uint32_t held)
+{
+	const uint32_t hdr_len = (uint32_t)p->l4_off - p->l3_off;
+	const struct at_l4 a = { .l4 = (const uint8_t *)ip + hdr_len,
+				 .len = p->ip_len - hdr_len,
+				 .held = RTE_MIN(held, p->ip_len) - hdr_len,
+				 .protocol = ip->next_proto_id,
+				 .ports = &k->v4.sport_be };
+
+	if (ip->fragment_offset & FRAG_BITS)
+		return parse_fragment4(ip, &a, hdr_len, f);
+	k->v4.sport_be = k->v4.dport_be = 0;
+	if (a.protocol != IPPROTO_ICMP || a.held < ICMP_HDR_LEN)
+		return PKT_OTHER_L4;
+	switch (a.l4[0]) {
+	case ICMP_ECHO:
+		return PKT_OTHER_L4 | PKT_ECHO;
+	case ICMP_DEST_UNREACH:
+	case ICMP_TIME_EXCEEDED:
+	case ICMP_PARAMETERPROB:
+		return quote_parse4(k->v4.dst_be, a.l4 + ICMP_HDR_LEN, a.held - ICMP_HDR_LEN, k);
+	default:
+		return PKT_OTHER_L4;
+	}
+}
+
+static uint32_t parse_other6(const struct at_l4 *a, union flow_key *k)
+{
+	k->v6.sport_be = k->v6.dport_be = 0;
+	if (a->protocol != IPPROTO_ICMPV6 || a->held < ICMP_HDR_LEN)
+		return PKT_OTHER_L4;
+	switch (a->l4[0]) {
+	case ICMP6_ECHO_REQUEST:
+		return PKT_OTHER_L4 | PKT_ECHO;
+	case ICMP6_DST_UNREACH:
+	case ICMP6_PACKET_TOO_BIG:
+	case ICMP6_TIME_EXCEEDED:
+	case ICMP6_PARAM_PROB:
+		return quote_parse6(k->v6.dst, a->l4 + ICMP_HDR_LEN, a->held - ICMP_HDR_LEN, k);
+	default:
+		return PKT_OTHER_L4;
+	}
 }
 
 /* `held`: bytes of the first segment from the IP header on; `frame`: of all. */
-static inline enum weir_drop parse_ipv4(struct pkt *p, union flow_key *k,
-					const struct rte_ipv4_hdr *ip, uint32_t held,
-					uint32_t frame)
+static inline uint32_t parse_ipv4(struct pkt *p, union flow_key *k, struct fragment *f,
+				  const struct rte_ipv4_hdr *ip, uint32_t held, uint32_t frame)
 {
-	uint32_t hdr_len = sizeof(*ip), ip_len, len;
-	const uint8_t *l4;
-	enum weir_drop drop;
+	uint32_t hdr_len = sizeof(*ip), ip_len, verdict;
 
 	if (unlikely(held < sizeof(*ip)))
-		return WEIR_DROP_TRUNCATED;
+		return PARSE_DROP(TRUNCATED);
 	if (unlikely(ip->version_ihl != RTE_IPV4_VHL_DEF)) {
 		hdr_len = (ip->version_ihl & RTE_IPV4_HDR_IHL_MASK) * RTE_IPV4_IHL_MULTIPLIER;
 		if (ip->version_ihl >> 4 != IPVERSION || hdr_len < sizeof(*ip))
-			return WEIR_DROP_BAD_HEADER;
+			return PARSE_DROP(BAD_HEADER);
 	}
 	ip_len = ntohs(ip->total_length);
 	if (unlikely(ip_len < hdr_len))
-		return WEIR_DROP_BAD_HEADER;
+		return PARSE_DROP(BAD_HEADER);
 	if (unlikely(ip_len > frame || hdr_len > held))
-		return WEIR_DROP_TRUNCATED;
+		return PARSE_DROP(TRUNCATED);
 
 	p->l4_off = (uint16_t)(p->l3_off + hdr_len);
 	p->ip_len = (uint16_t)ip_len;
-	l4 = (const uint8_t *)ip + hdr_len;
-	len = ip_len - hdr_len;
-	held = RTE_MIN(held - hdr_len, len);
-
 	memcpy(&k->v4.src_be, &ip->src_addr, 2 * sizeof(uint32_t)); /* and destination */
 	k->v4.protocol = ip->next_proto_id;
 	memset(k->v4.zero, 0, sizeof(k->v4.zero));
 
-	/* The first fragment too, though it has ports: the rest could not follow. */
-	if (unlikely(ip->fragment_offset & FRAG_BITS)) {
-		p->flags |= ip->fragment_offset & RTE_BE16(RTE_IPV4_HDR_OFFSET_MASK)
-				    ? PKT_FRAG_LATER
-				    : PKT_FRAG_FIRST;
-		k->v4.sport_be = k->v4.dport_be = 0;
-		return WEIR_DROP_NONE;
-	}
-	if (likely(ip->next_proto_id == IPPROTO_TCP)) {
-		drop = parse_tcp(p, (const struct rte_tcp_hdr *)l4, len, held);
-	} else if (ip->next_proto_id == IPPROTO_UDP) {
-		drop = parse_udp(p, (const struct rte_udp_hdr *)l4, len, held);
-	} else {
-		p->flags |= PKT_OTHER_L4;
-		k->v4.sport_be = k->v4.dport_be = 0;
-		return WEIR_DROP_NONE;
-	}
-	if (likely(drop == WEIR_DROP_NONE))
-		memcpy(&k->v4.sport_be, l4, 2 * sizeof(uint16_t)); /* both, in TCP and UDP */
-	return drop;
+	if (unlikely(ip->fragment_offset & FRAG_BITS))
+		return parse_rare4(p, k, f, ip, held);
+	verdict = parse_ports(&(struct at_l4){ .l4 = (const uint8_t *)ip + hdr_len,
+					       .len = ip_len - hdr_len,
+					       .held = RTE_MIN(held, ip_len) - hdr_len,
+					       .protocol = ip->next_proto_id,
+					       .ports = &k->v4.sport_be });
+	return likely(verdict != PKT_OTHER_L4) ? verdict : parse_rare4(p, k, f, ip, held);
 }
 
-static inline enum weir_drop parse_frame(struct pkt *p, union flow_key *k)
+/* Extension headers, or neither TCP nor UDP. `held`: bytes from the IPv6 header on. */
+static uint32_t parse_rare6(struct pkt *p, union flow_key *k, struct fragment *f,
+			    const struct rte_ipv6_hdr *ip, uint32_t held, struct at_l4 *a)
+{
+	struct chain c;
+	uint32_t verdict = extensions_walk(ip, held, p->ip_len, &c);
+
+	if (verdict != 0)
+		return verdict;
+	p->l4_off = (uint16_t)(p->l3_off + c.off);
+	k->v6.protocol = a->protocol = c.protocol;
+	a->l4 = (const uint8_t *)ip + c.off;
+	a->len = p->ip_len - c.off;
+	a->held = held - c.off;
+	if (c.fragmented) {
+		*f = c.fragment;
+		return parse_fragment(a, f, c.before, PARSE_DROP(BAD_EXTENSION));
+	}
+	verdict = parse_ports(a);
+	return verdict != PKT_OTHER_L4 ? verdict : parse_other6(a, k);
+}
+
+static __rte_noinline uint32_t parse_ipv6(struct pkt *p, union flow_key *k, struct fragment *f,
+					  const struct rte_ipv6_hdr *ip, uint32_t held,
+					  uint32_t frame)
+{
+	uint32_t ip_len, verdict;
+	struct at_l4 a;
+
+	if (unlikely(held < sizeof(*ip)))
+		return PARSE_DROP(TRUNCATED);
+	if (unlikely(*(const uint8_t *)ip >> 4 != 6))
+		return PARSE_DROP(BAD_HEADER);
+	ip_len = (uint32_t)sizeof(*ip) + ntohs(ip->payload_len);
+	if (unlikely(ip_len > RTE_MIN(frame, (uint32_t)UINT16_MAX)))
+		return PARSE_DROP(TRUNCATED);
+
+	p->l4_off = (uint16_t)(p->l3_off + sizeof(*ip));
+	p->ip_len = (uint16_t)ip_len;
+	memcpy(k->v6.src, ip->src_addr, sizeof(k->v6.src) + sizeof(k->v6.dst));
+	k->v6.protocol = ip->proto;
+	memset(k->v6.zero, 0, sizeof(k->v6.zero));
+
+	a = (struct at_l4){ .l4 = (const uint8_t *)(ip + 1),
+			    .len = ip_len - (uint32_t)sizeof(*ip),
+			    .held = RTE_MIN(held, ip_len) - (uint32_t)sizeof(*ip),
+			    .protocol = ip->proto,
+			    .ports = &k->v6.sport_be };
+	verdict = parse_ports(&a);
+	if (unlikely(verdict == PKT_OTHER_L4))
+		verdict = parse_rare6(p, k, f, ip, RTE_MIN(held, ip_len), &a);
+	return verdict | PKT_IPV6;
+}
+
+static __rte_noinline uint32_t parse_tagged4(struct pkt *p, union flow_key *k, struct fragment *f,
+					     const struct rte_ipv4_hdr *ip, uint32_t held,
+					     uint32_t frame)
+{
+	return parse_ipv4(p, k, f, ip, held, frame);
+}
+
+static inline bool is_vlan(uint16_t type_be)
+{
+	return type_be == RTE_BE16(RTE_ETHER_TYPE_VLAN) || type_be == RTE_BE16(RTE_ETHER_TYPE_QINQ);
+}
+
+/* What is not IPv4 at once. `type_be`: the Ethernet type. */
+static __rte_noinline uint32_t parse_typed(struct pkt *p, union flow_key *k, struct fragment *f,
+					   uint16_t type_be)
 {
 	const struct rte_mbuf *m = p->mbuf;
 	const uint8_t *frame = rte_pktmbuf_mtod(m, const uint8_t *);
-	uint16_t type;
+	uint32_t off = RTE_ETHER_HDR_LEN;
+
+	for (unsigned tags = 0; is_vlan(type_be); tags++) {
+		if (tags == VLAN_TAGS_MAX)
+			return PARSE_DROP(NOT_IP);
+		off += RTE_VLAN_HLEN;
+		if (m->data_len < off)
+			return PARSE_DROP(TRUNCATED);
+		memcpy(&type_be, frame + off - sizeof(type_be), sizeof(type_be));
+	}
+	p->l3_off = (uint8_t)off;
+	if (type_be == RTE_BE16(RTE_ETHER_TYPE_IPV4))
+		return parse_tagged4(p, k, f, (const struct rte_ipv4_hdr *)(frame + off),
+				     m->data_len - off, m->pkt_len - off);
+	if (type_be == RTE_BE16(RTE_ETHER_TYPE_IPV6))
+		return parse_ipv6(p, k, f, (const struct rte_ipv6_hdr *)(frame + off),
+				  m->data_len - off, m->pkt_len - off);
+	return PARSE_DROP(NOT_IP);
+}
+
+static inline uint32_t parse_frame(struct pkt *p, union flow_key *k, struct fragment *f)
+{
+	const struct rte_mbuf *m = p->mbuf;
+	const uint8_t *frame = rte_pktmbuf_mtod(m, const uint8_t *);
+	uint16_t type_be;
 
 	if (unlikely(m->data_len < RTE_ETHER_HDR_LEN))
-		return WEIR_DROP_TRUNCATED;
-	memcpy(&type, frame + offsetof(struct rte_ether_hdr, ether_type), sizeof(type));
+		return PARSE_DROP(TRUNCATED);
+	memcpy(&type_be, frame + offsetof(struct rte_ether_hdr, ether_type), sizeof(type_be));
+	if (unlikely(type_be != RTE_BE16(RTE_ETHER_TYPE_IPV4)))
+		return parse_typed(p, k, f, type_be);
 	p->l3_off = RTE_ETHER_HDR_LEN;
-
-	if (likely(type == RTE_BE16(RTE_ETHER_TYPE_IPV4)))
-		return parse_ipv4(p, k, (const struct rte_ipv4_hdr *)(frame + RTE_ETHER_HDR_LEN),
-				  m->data_len - RTE_ETHER_HDR_LEN, m->pkt_len - RTE_ETHER_HDR_LEN);
-	/* No VIP is an IPv6 address yet, so none of these is for one. */
-	if (type == RTE_BE16(RTE_ETHER_TYPE_IPV6))
-		return WEIR_DROP_NOT_A_VIP;
-	return WEIR_DROP_NOT_IP;
+	return parse_ipv4(p, k, f, (const struct rte_ipv4_hdr *)(frame + RTE_ETHER_HDR_LEN),
+			  m->data_len - RTE_ETHER_HDR_LEN, m->pkt_len - RTE_ETHER_HDR_LEN);
 }
 
 void parse_burst(struct burst *b)
 {
 	const uint32_t n = b->n;
+	uint32_t all = 0;
 
-	for (uint32_t i = 0; i < n; i++)
-		b->pkt[i].drop = parse_frame(&b->pkt[i], &b->key[i]);
+	for (uint32_t i = 0; i < n; i++) {
+		struct pkt *p = &b->pkt[i];
+		uint32_t verdict = parse_frame(p, &b->key[i], &b->fragment[i]);
+
+		p->flags = (uint16_t)verdict;
+		p->drop = (uint8_t)(verdict >> PARSE_DROP_SHIFT);
+		all |= verdict;
+	}
+	b->seen = (uint16_t)all;
+	b->dropped = all >> PARSE_DROP_SHIFT != 0;
 }

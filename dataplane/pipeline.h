@@ -5,7 +5,7 @@
  * parse to encap on one made-up packet and changes nothing by it.
  *
  *   R rx.c        a burst from one (port, queue)
- *   P parse.c     headers checked against the frame, flow key
+ *   P parse.c     headers checked against the frame, flow key (extensions.c, quote.c)
  *   C classify.c  which service, which pool
  *   S select.c    which slot, which backend
  *   E encap.c     the frame that leaves
@@ -13,6 +13,11 @@
  *
  * A stage sets `drop` and later stages pass that packet by; a stage neither
  * locks, calls the kernel, allocates nor logs.
+ *
+ * A burst's `seen` holds all flags of its packets, and `dropped` is set with the first
+ * `drop`: most bursts have neither what is rare nor what is passed by, and a stage that
+ * knows it from these two looks at no packet's flags. Who adds a packet or sets a drop
+ * keeps them true.
  *
  * What few packets need is done by files that the worker calls only when a burst
  * has such packets (`seen`, `dropped`), so that the others do not pay for it.
@@ -98,8 +103,9 @@ union flow_key {
 };
 static_assert(sizeof(union flow_key) == 40, "v4: 2 words, v6: 5");
 
-/* Of a packet with PKT_FRAGMENT. Offset and length count the datagram's payload:
- * behind the IPv4 header, or behind the IPv6 fragment header. */
+/* Of a packet with PKT_FRAGMENT. Offset and length count the datagram's payload: behind
+ * the IPv4 header, or behind the IPv6 fragment header. A later fragment's protocol, in
+ * its key, is what that header says: in IPv6 maybe an extension header's number. */
 struct fragment {
 	uint32_t id_be; /* IPv4: 16 bits, in the low half as loaded */
 	uint16_t off;	/* bytes */

@@ -2,7 +2,8 @@
 /*
  * Stage 4: which backend. One hash of the flow, one load from the pool's table.
  *
- * Reads:  the flow key, pool.  Writes: flow_hash, backend; or drop.
+ * Reads:  the flow key, pool.  Writes: flow_hash, backend; or drop. Passes by what
+ * has PKT_CHOSEN.
  *
  * A settled slot says it in the entry itself. The others are put aside and go by
  * the rule for flows whose slot changes its owner (moving.c), which alone uses pins.
@@ -13,31 +14,52 @@
 #include "view.h"
 
 #include <rte_branch_prediction.h>
+#include <rte_common.h>
 #include <rte_prefetch.h>
 
-#include <netinet/in.h>
 #include <stdbool.h>
+#include <string.h>
 
 #define XXH_INLINE_ALL
 #include <xxhash.h>
 
-/* Bytes of an IPv4 flow key that are hashed: the addresses, ports and protocol,
- * with zeros up to a multiple of eight. */
+/* Bytes of a flow key that are hashed: the addresses, ports and protocol, with zeros
+ * up to a multiple of eight. */
 #define KEY4_LEN sizeof(((union flow_key *)0)->v4)
+#define KEY6_LEN sizeof(((union flow_key *)0)->v6)
 static_assert(KEY4_LEN == 16, "XXH3's short form: two multiplications");
+static_assert(KEY6_LEN == 40, "no byte of it is left over");
 
-static inline uint64_t flow_hash(const union flow_key *k, uint64_t seed)
+static inline uint64_t hash4(const union flow_key *k, uint64_t seed)
 {
 	return XXH3_64bits_withSeed(k, KEY4_LEN, seed);
 }
 
+static __rte_noinline uint64_t hash6(const union flow_key *k, uint64_t seed)
+{
+	return XXH3_64bits_withSeed(k, KEY6_LEN, seed);
+}
+
 /* The same bytes, but only the source address is not zero: a client meets the same
  * backend on every service of a pool. */
-static uint64_t source_hash(const union flow_key *k, uint64_t seed)
+static __rte_noinline uint64_t source_hash(const union flow_key *k, bool ipv6, uint64_t seed)
 {
-	const union flow_key source = { .v4.src_be = k->v4.src_be };
+	union flow_key source = { .word = { 0 } };
 
-	return flow_hash(&source, seed);
+	if (!ipv6) {
+		source.v4.src_be = k->v4.src_be;
+		return hash4(&source, seed);
+	}
+	memcpy(source.v6.src, k->v6.src, sizeof(source.v6.src));
+	return hash6(&source, seed);
+}
+
+static inline uint64_t flow_hash(const struct view_pool *pool, const union flow_key *k, bool ipv6,
+				 uint64_t seed)
+{
+	if (unlikely(pool->hash != WEIR_HASH_5TUPLE))
+		return source_hash(k, ipv6, seed);
+	return ipv6 ? hash6(k, seed) : hash4(k, seed);
 }
 
 /* A peer may write the entry between two loads of it: load it once. */
@@ -46,11 +68,18 @@ static inline weir_slot slot_load(const weir_slot *s)
 	return __atomic_load_n(s, __ATOMIC_RELAXED);
 }
 
-static inline void take_backend(const struct view *v, struct pkt *p, unsigned backend)
+static inline void drop(struct burst *b, struct pkt *p, enum weir_drop reason)
+{
+	p->drop = (uint8_t)reason;
+	b->dropped = true;
+}
+
+static inline void take_backend(const struct view *v, struct burst *b, struct pkt *p,
+				unsigned backend)
 {
 	p->backend = (uint16_t)backend;
 	if (unlikely(backend >= v->backend_count)) {
-		p->drop = backend == MOVING_NOBODY ? WEIR_DROP_NO_BACKEND : WEIR_DROP_BACKEND_OFF;
+		drop(b, p, backend == MOVING_NOBODY ? WEIR_DROP_NO_BACKEND : WEIR_DROP_BACKEND_OFF);
 		return;
 	}
 	rte_prefetch0(&v->backend[backend]); /* for encap */
@@ -66,10 +95,23 @@ static bool is_opener(const struct view_pool *pool, const struct pkt *p)
 	       (p->flags & PKT_QUIC_INITIAL && p->service_flags & WEIR_SERVICE_QUIC);
 }
 
+/* Anyone can forge an ICMP error: it goes by the pins there are, and leaves them be.
+ * *look becomes a table that can only be read. */
+static struct pins *pins_for(struct pins *t, struct pins *look, const struct pkt *p)
+{
+	if (!(p->flags & PKT_ICMP_ERROR))
+		return t;
+	*look = *t;
+	look->read_only = true;
+	return look;
+}
+
 /* The packets of `aside` (a bit each), whose slots are moving or pinned. */
 static void select_unsettled(const struct view *v, struct pins *t, struct burst *b,
 			     const weir_slot *const slot[WEIR_BURST], uint32_t aside)
 {
+	struct pins look;
+
 	for (uint32_t rest = aside; rest != 0; rest &= rest - 1)
 		pins_prefetch(t, b->pkt[__builtin_ctz(rest)].flow_hash);
 
@@ -80,13 +122,16 @@ static void select_unsettled(const struct view *v, struct pins *t, struct burst 
 		weir_slot s = slot_load(slot[i]);
 
 		/* Loaded anew: where a peer has changed it, every value is still safe. */
-		take_backend(v, p,
-			     moving_select(t, v, p, (uint32_t)(slot[i] - pool->slot), s,
-					   b->key[i].v4.protocol == IPPROTO_TCP, is_opener(pool, p)));
+		take_backend(v, b, p,
+			     moving_select(pins_for(t, &look, p), v, p,
+					   (uint32_t)(slot[i] - pool->slot), s,
+					   p->flags & PKT_TCP, is_opener(pool, p)));
 	}
 }
 
-void select_burst(const struct view *v, struct pins *t, struct burst *b)
+/* `plain`: only IPv4, and no packet that is to be passed by. */
+static __rte_always_inline void select_all(const struct view *v, struct pins *t, struct burst *b,
+					   bool plain)
 {
 	const weir_slot *slot[WEIR_BURST];
 	uint32_t aside = 0;
@@ -99,12 +144,10 @@ void select_burst(const struct view *v, struct pins *t, struct burst *b)
 		struct pkt *p = &b->pkt[i];
 		const struct view_pool *pool;
 
-		if (unlikely(p->drop != WEIR_DROP_NONE))
+		if (!plain && (p->drop != WEIR_DROP_NONE || p->flags & PKT_CHOSEN))
 			continue;
 		pool = &v->pool[p->pool];
-		p->flow_hash = likely(pool->hash == WEIR_HASH_5TUPLE)
-				       ? flow_hash(&b->key[i], seed)
-				       : source_hash(&b->key[i], seed);
+		p->flow_hash = flow_hash(pool, &b->key[i], !plain && p->flags & PKT_IPV6, seed);
 		slot[i] = &pool->slot[weir_slot_of(p->flow_hash, pool->table_len)];
 		rte_prefetch0(slot[i]);
 	}
@@ -113,13 +156,13 @@ void select_burst(const struct view *v, struct pins *t, struct burst *b)
 		struct pkt *p = &b->pkt[i];
 		weir_slot s;
 
-		if (unlikely(p->drop != WEIR_DROP_NONE))
+		if (!plain && (p->drop != WEIR_DROP_NONE || p->flags & PKT_CHOSEN))
 			continue;
 		s = slot_load(slot[i]);
 		if (likely(weir_slot_state(s) == WEIR_SLOT_SETTLED))
-			take_backend(v, p, weir_slot_backend(s));
+			take_backend(v, b, p, weir_slot_backend(s));
 		else if (weir_slot_state(s) == WEIR_SLOT_EMPTY)
-			p->drop = WEIR_DROP_NO_BACKEND;
+			drop(b, p, WEIR_DROP_NO_BACKEND);
 		else
 			aside |= 1u << i;
 	}
@@ -127,3 +170,16 @@ void select_burst(const struct view *v, struct pins *t, struct burst *b)
 		select_unsettled(v, t, b, slot, aside);
 }
 static_assert(WEIR_BURST <= 32, "a bit a packet");
+
+static __rte_noinline void select_mixed(const struct view *v, struct pins *t, struct burst *b)
+{
+	select_all(v, t, b, false);
+}
+
+void select_burst(const struct view *v, struct pins *t, struct burst *b)
+{
+	if (likely(!b->dropped && !(b->seen & (PKT_IPV6 | PKT_CHOSEN))))
+		select_all(v, t, b, true);
+	else
+		select_mixed(v, t, b);
+}

@@ -4,8 +4,8 @@
  * the input choose how it is carried; the rest is the frame. What is not dropped must
  * leave with the client's packet as it came, behind headers of the right length.
  *
- * links: dataplane/classify.c dataplane/encap.c dataplane/moving.c dataplane/parse.c
- * links: dataplane/pins.c dataplane/select.c dataplane/view.c
+ * links: dataplane/classify.c dataplane/encap.c dataplane/extensions.c dataplane/moving.c
+ * links: dataplane/parse.c dataplane/pins.c dataplane/quote.c dataplane/select.c dataplane/view.c
  * packages: libdpdk libxxhash
  */
 #include "pins.h"

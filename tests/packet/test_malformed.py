@@ -105,28 +105,49 @@ def test_every_udp_length_near_the_right_one():
 
 
 def test_fragments_of_a_vip():
-    frame = udp(1000, bytes(64))
-    cases = [(with_bytes(frame, ETH + 6, field.to_bytes(2, "big")), "fragment")
-             for field in (0x2000, 0x2001, 0x0001, 0x1FFF, 0x3FFF, 0x6000, 0x4001, 0xA000)]
+    frame = udp(1000, bytes(64))  # 72 bytes of UDP
+    fields = [(0x2000, None), (0x6000, None),  # first ones
+              (0x2001, "fragment"), (0x0001, "fragment"), (0x4001, "fragment"),
+              (0xA001, "fragment"), (0x1FF4, "fragment"),
+              (0x1FF5, "bad-header"), (0x3FFF, "bad-header")]  # beyond 65,535 bytes
+    cases = [(with_bytes(frame, ETH + 6, field.to_bytes(2, "big")), reason)
+             for field, reason in fields]
     # Don't fragment, and the bit of RFC 3514: no fragments
     cases += [(with_bytes(frame, ETH + 6, field), None) for field in (b"\x40\0", b"\x80\0")]
-    # a later fragment may be as short as it likes
+    # the last fragment may be as short as it likes, but one without data is none
     cases += [(with_ip_length(with_bytes(frame, ETH + 6, b"\x00\x08"), 20 + n)[:ETH + 20 + n],
-               "fragment") for n in range(1, 9)]
+               "fragment" if n else "bad-header") for n in range(9)]
+    # those before it have a multiple of eight
+    cases += [(with_ip_length(with_bytes(frame, ETH + 6, b"\x20\x08"), 20 + n)[:ETH + 20 + n],
+               "bad-header" if n % 8 else "fragment") for n in range(1, 25)]
+    outcome(cases)
+
+
+def test_fragments_without_the_whole_transport_header_where_it_belongs():
+    first = with_bytes(tcp(1000, bytes(20)), ETH + 6, b"\x20\0")  # 40 bytes of TCP
+    cases = [(with_ip_length(first, 20 + n)[:ETH + 20 + n],
+              "fragment-tiny" if n < 20 else None) for n in (8, 16, 24, 32, 40)]
+    later = tcp(1000, bytes(20))
+    cases += [(with_bytes(later, ETH + 6, n.to_bytes(2, "big")),
+               "fragment-tiny" if n < 3 else "fragment") for n in (1, 2, 3, 4)]
+    short = with_bytes(udp(1000, bytes(8)), ETH + 6, b"\x20\0")
+    cases += [(with_ip_length(short, 28)[:ETH + 28], None)]
     outcome(cases)
 
 
 def test_what_is_not_for_a_service():
     arp = ether(b"\x00\x01\x08\x00\x06\x04\x00\x01" + bytes(20), type=0x0806)
-    tagged = ether(b"\x00\x64\x08\x00" + tcp(1000)[ETH:], type=0x8100)
-    ipv6 = ether(b"\x60" + bytes(3) + b"\x00\x14\x06\x40" + bytes(52), type=0x86DD)
+    tagged = ether(b"\x00\x64\x08\x06" + bytes(42), type=0x8100)
+    three_tags = ether(b"\x00\x64\x81\x00" * 3 + tcp(1000)[ETH - 2:], type=0x8100)
+    ipv6 = ether(b"\x60" + bytes(3) + b"\x00\x14\x3b\x40" + bytes(52), type=0x86DD)
     length_field = ether(bytes(46), type=46)
-    cases = [(arp, "not-ip"), (tagged, "not-ip"), (length_field, "not-ip"), (ipv6, "not-a-vip"),
+    cases = [(arp, "not-ip"), (tagged, "not-ip"), (three_tags, "not-ip"),
+             (length_field, "not-ip"), (ipv6, "not-a-vip"),
              (tcp(1000, dport=81), "stray"), (udp(1000, dport=80), "stray"),
              (tcp(1000, dport=0), "stray"), (tcp(1000, dst=NO_VIP), "not-a-vip"),
-             (udp(1000, dst=NO_VIP), "not-a-vip"), (icmp(), "unsupported-l4"),
+             (udp(1000, dst=NO_VIP), "not-a-vip"), (icmp(), "echo-off"),
              (icmp(dst=NO_VIP), "not-a-vip")]
-    for protocol in (0, 2, 4, 41, 47, 50, 132, 255):
+    for protocol in (0, 2, 4, 41, 47, 50, 58, 132, 255):
         cases.append((with_bytes(tcp(1000), ETH + 9, bytes([protocol])), "unsupported-l4"))
     outcome(cases)
 

@@ -83,6 +83,7 @@ enum {
 	AT_SRC = AT_IP + 12,
 	AT_DST = AT_IP + 16,
 	IP4_HDR = 20,
+	IP6_HDR = 40,
 	FRAME_MAX = 2048,
 };
 
@@ -90,6 +91,25 @@ enum {
 #define VIP_IP 0xcb00710au /* 203.0.113.10 */
 #define SPORT  40000
 #define DPORT  443
+
+/* 2001:db8:1::7 and 2001:db8:2::a */
+static const uint8_t src_ip6[16] __attribute__((unused)) = { 0x20, 1, 0x0d, 0xb8, 0, 1, [15] = 7 };
+static const uint8_t vip_ip6[16] __attribute__((unused)) = { 0x20, 1, 0x0d, 0xb8, 0, 2, [15] = 10 };
+
+/* Ports and what else a transport header must have; `len` bytes of it and the payload. */
+static inline void build_l4(uint8_t *l4, uint8_t protocol, size_t len)
+{
+	if (protocol != IPPROTO_TCP && protocol != IPPROTO_UDP)
+		return;
+	put16(l4, SPORT);
+	put16(l4 + 2, DPORT);
+	if (protocol == IPPROTO_TCP) {
+		l4[12] = 5 << 4;
+		l4[13] = 0x10;
+	} else {
+		put16(l4 + 4, (uint16_t)len);
+	}
+}
 
 /*
  * An Ethernet frame with IPv4: `options` bytes of IP options (a multiple of 4),
@@ -113,16 +133,27 @@ static inline size_t build_ipv4(uint8_t *out, uint8_t protocol, size_t options, 
 	put32(out + AT_DST, VIP_IP);
 	memset(out + AT_IP + IP4_HDR, 1, options); /* no-operation */
 	put16(out + AT_SUM, slow_checksum(out + AT_IP, IP4_HDR + options));
-	if (l4_len != 0) {
-		put16(out + l4, SPORT);
-		put16(out + l4 + 2, DPORT);
-	}
-	if (protocol == IPPROTO_TCP) {
-		out[l4 + 12] = 5 << 4;
-		out[l4 + 13] = 0x10;
-	} else if (protocol == IPPROTO_UDP) {
-		put16(out + l4 + 4, (uint16_t)(l4_len + payload));
-	}
+	build_l4(out + l4, protocol, l4_len + payload);
+	for (size_t i = 0; i < payload; i++)
+		out[l4 + l4_len + i] = (uint8_t)(i * 7 + 1);
+	return len;
+}
+
+/* The same with IPv6, without extension headers. */
+static inline size_t build_ipv6(uint8_t *out, uint8_t protocol, size_t payload)
+{
+	size_t l4_len = protocol == IPPROTO_TCP ? 20 : protocol == IPPROTO_UDP ? 8 : 0;
+	size_t l4 = AT_IP + IP6_HDR, len = l4 + l4_len + payload;
+
+	memset(out, 0, len);
+	memcpy(out, "\x02\x00\x00\x00\x00\x01\x02\x00\x00\x00\x00\x02\x86\xdd", ETH_LEN);
+	out[AT_IP] = 0x60;
+	put16(out + AT_IP + 4, (uint16_t)(len - l4));
+	out[AT_IP + 6] = protocol;
+	out[AT_IP + 7] = 57;
+	memcpy(out + AT_IP + 8, src_ip6, sizeof(src_ip6));
+	memcpy(out + AT_IP + 24, vip_ip6, sizeof(vip_ip6));
+	build_l4(out + l4, protocol, l4_len + payload);
 	for (size_t i = 0; i < payload; i++)
 		out[l4 + l4_len + i] = (uint8_t)(i * 7 + 1);
 	return len;

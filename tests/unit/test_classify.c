@@ -61,9 +61,9 @@ static struct weir_lookup *enter(uint64_t k0, uint16_t service, uint16_t pool)
 	return &entries()[i];
 }
 
-static struct pkt classify(uint32_t addr, uint8_t protocol, uint16_t port, uint8_t flags)
+static struct pkt classify(uint32_t addr, uint8_t protocol, uint16_t port, uint16_t flags)
 {
-	struct burst b = { .n = 1 };
+	struct burst b = { .n = 1, .seen = flags };
 
 	b.pkt[0].flags = flags;
 	b.key[0].v4.src_be = htonl(0xc6336407);
@@ -72,6 +72,7 @@ static struct pkt classify(uint32_t addr, uint8_t protocol, uint16_t port, uint8
 	b.key[0].v4.dport_be = htons(port);
 	b.key[0].v4.protocol = protocol;
 	classify_burst(&view, &b);
+	assert_int_equal(b.dropped, b.pkt[0].drop != WEIR_DROP_NONE);
 	return b.pkt[0];
 }
 
@@ -134,15 +135,80 @@ static void a_stray_is_for_a_vip_and_the_rest_is_not(void **state)
 	assert_int_equal(classify(OTHER_VIP, IPPROTO_TCP, 443, 0).drop, WEIR_DROP_NOT_A_VIP);
 }
 
-/* 443 lies where a fragment's ports would be: it must not be looked at. */
-static void a_fragment_of_a_vip_is_a_drop_of_its_own(void **state)
+static void a_first_fragment_goes_to_the_service_of_its_ports(void **state)
+{
+	(void)state;
+	one_vip();
+	assert_int_equal(classify(VIP, IPPROTO_TCP, 443, PKT_FRAG_FIRST).service, 7);
+	assert_int_equal(classify(VIP, IPPROTO_TCP, 80, PKT_FRAG_FIRST).drop, WEIR_DROP_STRAY);
+}
+
+/* 443 lies where a later fragment's ports would be, and 0 is no port either. */
+static void a_later_fragment_waits_for_its_first(void **state)
 {
 	(void)state;
 	one_vip();
 	enter(key(VIP, IPPROTO_TCP, 0), 8, 4);
-	assert_int_equal(classify(VIP, IPPROTO_TCP, 443, PKT_FRAGMENT).drop, WEIR_DROP_FRAGMENT);
-	assert_int_equal(classify(VIP, IPPROTO_TCP, 0, PKT_FRAGMENT).drop, WEIR_DROP_FRAGMENT);
-	assert_int_equal(classify(NO_VIP, IPPROTO_TCP, 0, PKT_FRAGMENT).drop, WEIR_DROP_NOT_A_VIP);
+	assert_int_equal(classify(VIP, IPPROTO_TCP, 443, PKT_FRAG_LATER).drop, WEIR_DROP_FRAGMENT);
+	assert_int_equal(classify(VIP, IPPROTO_TCP, 0, PKT_FRAG_LATER).drop, WEIR_DROP_FRAGMENT);
+	assert_int_equal(classify(NO_VIP, IPPROTO_TCP, 0, PKT_FRAG_LATER).drop,
+			 WEIR_DROP_NOT_A_VIP);
+}
+
+static void a_later_fragment_without_ports_has_none_to_come(void **state)
+{
+	(void)state;
+	one_vip();
+	assert_int_equal(classify(VIP, IPPROTO_ICMP, 0, PKT_FRAG_LATER | PKT_OTHER_L4).drop,
+			 WEIR_DROP_UNSUPPORTED_L4);
+}
+
+/* What the packet is dropped for goes with what the VIP wants done about it. */
+static void a_drop_for_a_vip_has_the_flags_of_the_vip(void **state)
+{
+	static const struct {
+		uint16_t flags;
+		enum weir_drop drop;
+	} row[] = { { 0, WEIR_DROP_STRAY },
+		    { PKT_OTHER_L4, WEIR_DROP_UNSUPPORTED_L4 },
+		    { PKT_OTHER_L4 | PKT_ECHO, WEIR_DROP_ECHO_OFF },
+		    { PKT_OTHER_L4 | PKT_ICMP_ERROR, WEIR_DROP_BAD_QUOTE },
+		    { PKT_ICMP_ERROR, WEIR_DROP_BAD_QUOTE },
+		    { PKT_FRAG_LATER, WEIR_DROP_FRAGMENT } };
+
+	(void)state;
+	enter(key(VIP, 0, 0), 0, 0)->flags = WEIR_SERVICE_VIP_ONLY | WEIR_VIP_ECHO | WEIR_VIP_ARP;
+	for (unsigned i = 0; i < sizeof(row) / sizeof(row[0]); i++) {
+		struct pkt p = classify(VIP, IPPROTO_TCP, 80, row[i].flags);
+
+		assert_int_equal(p.drop, row[i].drop);
+		assert_int_equal(p.service_flags,
+				 WEIR_SERVICE_VIP_ONLY | WEIR_VIP_ECHO | WEIR_VIP_ARP);
+		assert_int_equal(classify(NO_VIP, IPPROTO_TCP, 80, row[i].flags).drop,
+				 WEIR_DROP_NOT_A_VIP);
+	}
+}
+
+/* The key is that of the quoted flow. */
+static void an_icmp_error_goes_where_its_flow_goes(void **state)
+{
+	(void)state;
+	one_vip();
+	assert_int_equal(classify(VIP, IPPROTO_TCP, 443, PKT_ICMP_ERROR | PKT_TCP).service, 7);
+}
+
+static void what_has_been_chosen_is_passed_by(void **state)
+{
+	struct burst b = { .n = 1, .seen = PKT_CHOSEN | PKT_FRAG_LATER };
+
+	(void)state;
+	one_vip();
+	b.pkt[0] = (struct pkt){ .flags = PKT_CHOSEN | PKT_FRAG_LATER, .service = 5, .pool = 6 };
+	b.key[0].v4.dst_be = htonl(VIP);
+	classify_burst(&view, &b);
+	assert_int_equal(b.pkt[0].drop, WEIR_DROP_NONE);
+	assert_int_equal(b.pkt[0].service, 5);
+	assert_int_equal(b.pkt[0].pool, 6);
 }
 
 static void a_protocol_without_ports_is_a_drop_of_its_own(void **state)
@@ -217,10 +283,12 @@ static void nonsense_in_the_table_stays_in_range(void **state)
 		for (size_t i = 0; i < SIZE * sizeof(struct weir_lookup); i++)
 			byte[i] = (uint8_t)random();
 		for (uint16_t port = 1; port < 20; port++) {
+			struct weir_lookup *e =
+				&entries()[weir_lookup_home(key(VIP, 6, port), 0, 0, BITS)];
 			struct pkt p;
 
-			entries()[weir_lookup_home(key(VIP, 6, port), 0, 0, BITS)].k0 =
-				key(VIP, 6, port);
+			e->k0 = key(VIP, 6, port);
+			e->k1 = e->k2 = 0;
 			p = classify(VIP, 6, port, 0);
 			assert_int_equal(p.drop, WEIR_DROP_NONE);
 			assert_true(p.service < WEIR_MAX_SERVICES);
@@ -236,6 +304,7 @@ static void without_a_snapshot_nothing_is_looked_up(void **state)
 
 	(void)state;
 	memset(&none, 0, sizeof(none));
+	b.dropped = true;
 	b.pkt[1].drop = WEIR_DROP_TRUNCATED;
 	classify_burst(&none, &b);
 	assert_int_equal(b.pkt[0].drop, WEIR_DROP_NO_SNAPSHOT);
@@ -244,7 +313,7 @@ static void without_a_snapshot_nothing_is_looked_up(void **state)
 
 static void each_packet_of_a_burst_gets_its_own_service(void **state)
 {
-	struct burst b = { .n = WEIR_BURST };
+	struct burst b = { .n = WEIR_BURST, .dropped = true };
 
 	(void)state;
 	one_vip();
@@ -276,7 +345,12 @@ int main(void)
 		TEST(exact_comes_before_every_port),
 		TEST(every_port_is_of_one_protocol),
 		TEST(a_stray_is_for_a_vip_and_the_rest_is_not),
-		TEST(a_fragment_of_a_vip_is_a_drop_of_its_own),
+		TEST(a_first_fragment_goes_to_the_service_of_its_ports),
+		TEST(a_later_fragment_waits_for_its_first),
+		TEST(a_later_fragment_without_ports_has_none_to_come),
+		TEST(a_drop_for_a_vip_has_the_flags_of_the_vip),
+		TEST(an_icmp_error_goes_where_its_flow_goes),
+		TEST(what_has_been_chosen_is_passed_by),
 		TEST(a_protocol_without_ports_is_a_drop_of_its_own),
 		TEST(a_run_of_probes_is_followed_to_its_end_and_no_further),
 		TEST(an_empty_entry_ends_the_search),

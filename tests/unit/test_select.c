@@ -230,7 +230,7 @@ static void an_index_beyond_the_backends_is_off(void **state)
 
 static void a_dropped_packet_is_passed_by(void **state)
 {
-	struct burst b = { .n = 1 };
+	struct burst b = { .n = 1, .dropped = true };
 
 	(void)state;
 	b.pkt[0] = (struct pkt){ .drop = WEIR_DROP_STRAY, .backend = 77, .pool = 3 };
