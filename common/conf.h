@@ -110,7 +110,8 @@ const char *conf_unknown_key(const struct conf_opt *opts, unsigned count, const 
 /*
  * Read `path`, calling `fn` for each key in file order: section kind ("pool"),
  * section name ("web", "" if none), key, value, line. A section header alone is
- * also reported once, with key and value NULL. Names have passed conf_name_check().
+ * also reported once, with key and value NULL. Names have passed conf_name_check(); that
+ * of a [vip ...] is an address or a prefix, as weir_prefix_text() writes it.
  * Lines too long for inih, bytes that are no text and syntax errors become
  * entries in *errors; keys below a broken header are passed over. Returns 0,
  * -EINVAL when *errors grew (by `fn` too), or -errno when the file cannot be read

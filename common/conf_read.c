@@ -7,6 +7,8 @@
  */
 #include "conf.h"
 
+#include "addr.h"
+
 #include <errno.h>
 #include <ini.h>
 #include <stdio.h>
@@ -114,6 +116,26 @@ static bool blank(char c)
 	return c == ' ' || c == '\t';
 }
 
+/* What stands behind the kind: a name, or in [vip ...] the VIP, which takes the form in
+ * which it is compared. */
+static int name_check(struct reader *r, char *why, size_t why_len)
+{
+	struct weir_addr a;
+	uint8_t len;
+
+	if (strcmp(r->kind, "vip") != 0)
+		return conf_name_check(r->name, why, why_len);
+	if (weir_prefix_parse(r->name, &a, &len) < 0) {
+		snprintf(why, why_len,
+			 "\"%.64s\" is no address or prefix such as 192.0.2.1 or "
+			 "192.0.2.0/24",
+			 r->name);
+		return -EINVAL;
+	}
+	weir_prefix_text(&a, (uint8_t)(weir_addr_bits(&a) - len), r->name);
+	return 0;
+}
+
 /* "[kind]" or "[kind name]" at `s`; a comment may follow. */
 static void header_read(struct reader *r, const char *s)
 {
@@ -148,7 +170,7 @@ static void header_read(struct reader *r, const char *s)
 		conf_error(r->errors, r->path, r->line, "section header without a name: \"%s\"", s);
 		return;
 	}
-	if (r->name[0] != '\0' && conf_name_check(r->name, why, sizeof(why)) < 0) {
+	if (r->name[0] != '\0' && name_check(r, why, sizeof(why)) < 0) {
 		conf_error(r->errors, r->path, r->line, "[%s %s]: %s", r->kind, r->name, why);
 		return;
 	}

@@ -224,7 +224,7 @@ struct weir_vip {
 	uint8_t addr[16];   /* IPv4 in the first 4 bytes */
 	uint8_t family;	    /* 4 or 6 */
 	uint8_t prefix_len; /* 32 or 128 for a single address */
-	uint8_t flags;
+	uint8_t flags;	    /* WEIR_VIP_* */
 	uint8_t reserved[5];
 };
 static_assert(sizeof(struct weir_vip) == 24, "layout 1");

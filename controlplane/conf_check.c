@@ -95,6 +95,8 @@ static int check_services(struct conf_check *r)
 			unwise(r, c->pool[i].line, "[pool %s]: no service uses it",
 			       c->pool[i].name);
 	err = conf_check_vips_nested(r);
+	if (err == 0)
+		err = conf_check_vip_sections(r);
 out:
 	free(key);
 	free(used);

@@ -54,6 +54,9 @@ void conf_check_room(struct conf_check *r, const struct service_conf *s, const s
 /* VIPs that lie in others: what becomes a stray by that. 0 or -ENOMEM. */
 int conf_check_vips_nested(struct conf_check *r);
 
+/* The [vip ...] sections. 0 or -ENOMEM. */
+int conf_check_vip_sections(struct conf_check *r);
+
 /* A pool and its backends. 0 whatever was found, or -ENOMEM. */
 int conf_check_pool(struct conf_check *r, const struct pool_conf *p);
 

@@ -158,3 +158,44 @@ int conf_check_vips_nested(struct conf_check *r)
 	free(next);
 	return 0;
 }
+
+/* -- [vip ...] -------------------------------------------------------------- */
+
+static void vip_unknown(struct conf_check *r, const struct vip_conf *v)
+{
+	uint32_t around = conf_check_vip_of(r, &v->addr, v->bits);
+	const struct service_conf *s;
+	char text[WEIR_PREFIX_STRLEN];
+
+	if (around == KEY_MAP_NONE) {
+		fault(r, v->line, "[vip %s]: no service has this VIP", v->name);
+		return;
+	}
+	s = &r->conf->service[around];
+	fault(r, v->line, "[vip %s]: no service has this VIP; [service %s] has %s", v->name,
+	      s->name, weir_prefix_text(&s->vip, s->vip_bits, text));
+}
+
+int conf_check_vip_sections(struct conf_check *r)
+{
+	const struct conf *c = r->conf;
+	struct key_map seen;
+
+	if (key_map_init(&seen, c->vip_count) < 0)
+		return -ENOMEM;
+	for (uint32_t i = 0; i < c->vip_count; i++) {
+		const struct vip_conf *v = &c->vip[i];
+		struct vip_key key = { v->addr, v->bits };
+		uint32_t same = key_map_add(&seen, v->name, strlen(v->name), i);
+
+		if (v->addr.family == 0)
+			continue; /* said already */
+		if (same != KEY_MAP_NONE)
+			fault(r, v->line, "[vip %s]: begun already in line %d", v->name,
+			      c->vip[same].line);
+		else if (key_map_find(&r->vips, &key, sizeof(key)) == KEY_MAP_NONE)
+			vip_unknown(r, v);
+	}
+	key_map_free(&seen);
+	return 0;
+}

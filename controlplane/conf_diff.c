@@ -124,41 +124,48 @@ static int diff_pools(const struct diff *d, const struct conf *a, const struct c
 	return err;
 }
 
-static void diff_service_whole(const struct diff *d, const struct service_conf *s, bool gone)
+/* A service or VIP that only one of the two has: all its keys. */
+static void diff_whole(const struct diff *d, const char *section, const char *name,
+		       const void *object, bool gone)
 {
 	char what[WEIR_NAME_LEN + 16], text[CONF_TEXT_LEN], value[CONF_TEXT_LEN];
 	size_t n = 0;
 
-	snprintf(what, sizeof(what), "service %s", s->name);
+	snprintf(what, sizeof(what), "%s %s", section, name);
 	text[0] = '\0';
 	for (unsigned i = 0; i < conf_opt_count && n < sizeof(text); i++)
-		if (strcmp(conf_opts[i].section, "service") == 0)
-			n += (size_t)snprintf(text + n, sizeof(text) - n, "%s%s=%s", n ? " " : "",
-					      conf_opts[i].key,
-					      conf_text(&conf_opts[i], s, value, sizeof(value)));
+		if (strcmp(conf_opts[i].section, section) == 0)
+			n += (size_t)snprintf(
+				text + n, sizeof(text) - n, "%s%s=%s", n ? " " : "",
+				conf_opts[i].key,
+				conf_text(&conf_opts[i], object, value, sizeof(value)));
 	d->fn(d->user, what, NULL, gone ? text : NULL, gone ? NULL : text);
 }
 
-static int diff_services(const struct diff *d, const struct conf *a, const struct conf *b)
+/* Objects of one section that begin with their name and consist of options alone. */
+static int diff_section(const struct diff *d, const char *section, const void *a, uint32_t a_count,
+			const void *b, uint32_t b_count, size_t size)
 {
 	char what[WEIR_NAME_LEN + 16];
 	struct name_pairs pair;
 
-	if (name_pairs_make(&pair, a->service, a->service_count, b->service, b->service_count,
-			    sizeof(*a->service)) < 0)
+	if (name_pairs_make(&pair, a, a_count, b, b_count, size) < 0)
 		return -ENOMEM;
-	for (uint32_t i = 0; i < a->service_count; i++) {
+	for (uint32_t i = 0; i < a_count; i++) {
+		const char *name = (const char *)a + i * size;
+
 		if (pair.to_b[i] == KEY_MAP_NONE) {
-			diff_service_whole(d, &a->service[i], true);
+			diff_whole(d, section, name, name, true);
 			continue;
 		}
-		snprintf(what, sizeof(what), "service %s", a->service[i].name);
-		diff_opts(d, conf_opts, conf_opt_count, "service", what, &a->service[i],
-			  &b->service[pair.to_b[i]]);
+		snprintf(what, sizeof(what), "%s %s", section, name);
+		diff_opts(d, conf_opts, conf_opt_count, section, what, name,
+			  (const char *)b + pair.to_b[i] * size);
 	}
-	for (uint32_t i = 0; i < b->service_count; i++)
+	for (uint32_t i = 0; i < b_count; i++)
 		if (pair.to_a[i] == KEY_MAP_NONE)
-			diff_service_whole(d, &b->service[i], false);
+			diff_whole(d, section, (const char *)b + i * size,
+				   (const char *)b + i * size, false);
 	name_pairs_free(&pair);
 	return 0;
 }
@@ -201,5 +208,11 @@ int conf_diff(const struct conf *a, const struct conf *b, conf_diff_fn *fn, void
 	diff_opts(&d, conf_opts, conf_opt_count, "controlplane", "controlplane", &a->control,
 		  &b->control);
 	err = diff_pools(&d, a, b);
-	return err < 0 ? err : diff_services(&d, a, b);
+	if (err == 0)
+		err = diff_section(&d, "service", a->service, a->service_count, b->service,
+				   b->service_count, sizeof(*a->service));
+	if (err == 0)
+		err = diff_section(&d, "vip", a->vip, a->vip_count, b->vip, b->vip_count,
+				   sizeof(*a->vip));
+	return err;
 }

@@ -186,11 +186,17 @@ struct conf *conf_dup(const struct conf *c)
 	d->pool_count = 0;
 	d->service = NULL;
 	d->service_count = 0;
+	d->vip = NULL;
+	d->vip_count = 0;
 
 	if (!array_dup(&array, c->service, c->service_count, sizeof(*c->service)))
 		goto err;
 	d->service = array;
 	d->service_count = c->service_count;
+	if (!array_dup(&array, c->vip, c->vip_count, sizeof(*c->vip)))
+		goto err;
+	d->vip = array;
+	d->vip_count = c->vip_count;
 	if (!array_dup(&array, c->pool, c->pool_count, sizeof(*c->pool)))
 		goto err;
 	d->pool = array;
@@ -218,5 +224,6 @@ void conf_free(struct conf *c)
 		free(c->pool[i].backend);
 	free(c->pool);
 	free(c->service);
+	free(c->vip);
 	free(c);
 }

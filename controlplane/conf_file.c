@@ -15,6 +15,7 @@
 #define POOLS_KEPT    (WEIR_MAX_POOLS + 1)
 #define SERVICES_KEPT (WEIR_MAX_SERVICES + 1)
 #define BACKENDS_KEPT (WEIR_MAX_BACKENDS + 1)
+#define VIPS_KEPT     (WEIR_MAX_SERVICES + 1)
 
 struct loader {
 	const char *file;
@@ -92,6 +93,27 @@ static struct service_conf *service_open(struct loader *l, const char *name)
 	return s;
 }
 
+static struct vip_conf *vip_open(struct loader *l, const char *name)
+{
+	struct conf *c = l->conf;
+	struct vip_conf *v;
+	uint8_t len = 0;
+
+	if (c->vip_count < VIPS_KEPT) {
+		c->vip = array_grow(c->vip, c->vip_count, sizeof(*v));
+		v = &c->vip[c->vip_count++];
+	} else {
+		v = &c->vip[c->vip_count - 1];
+	}
+	*v = (struct vip_conf){ .line = l->section.line };
+	strncpy(v->name, name, sizeof(v->name) - 1);
+	if (weir_prefix_parse(name, &v->addr, &len) == 0) /* conf_read() has seen to it */
+		v->bits = (uint8_t)(weir_addr_bits(&v->addr) - len);
+	l->section.name = v->name;
+	l->keys = &v->keys;
+	return v;
+}
+
 static struct control_conf *control_open(struct loader *l, const char *name, int line)
 {
 	if (name[0] != '\0')
@@ -109,9 +131,9 @@ static struct control_conf *control_open(struct loader *l, const char *name, int
 
 static void header_unknown(struct loader *l, const char *kind, int line)
 {
-	static const char *const kinds[] = { "dataplane", "port", "controlplane", "pool",
-					     "service" };
-	const char *near = conf_nearest(kind, kinds, 5);
+	static const char *const kinds[] = { "dataplane", "port",    "controlplane",
+					     "pool",	  "service", "vip" };
+	const char *near = conf_nearest(kind, kinds, 6);
 
 	l->unknown = true;
 	if (near != NULL)
@@ -119,16 +141,20 @@ static void header_unknown(struct loader *l, const char *kind, int line)
 			   kind, near);
 	else
 		conf_error(l->errors, l->file, line,
-			   "unknown section [%s]: dataplane, port NAME, controlplane, pool NAME "
-			   "and service NAME are right",
+			   "unknown section [%s]: dataplane, port NAME, controlplane, pool NAME, "
+			   "service NAME and vip ADDRESS are right",
 			   kind);
 }
 
 static void header_read(struct loader *l, const char *kind, const char *name, int line)
 {
 	bool pool = strcmp(kind, "pool") == 0, service = strcmp(kind, "service") == 0;
+	bool vip = strcmp(kind, "vip") == 0;
 
 	l->section.line = line;
+	if (vip && name[0] == '\0')
+		conf_error(l->errors, l->file, line,
+			   "[vip]: of which VIP? [vip ADDRESS] or [vip PREFIX]");
 	if ((pool || service) && name[0] == '\0')
 		conf_error(l->errors, l->file, line, "[%s]: a %s needs a name: [%s NAME]", kind,
 			   kind, kind);
@@ -138,6 +164,9 @@ static void header_read(struct loader *l, const char *kind, const char *name, in
 	} else if (service) {
 		l->section.kind = "service";
 		l->section.base = service_open(l, name);
+	} else if (vip) {
+		l->section.kind = "vip";
+		l->section.base = vip_open(l, name);
 	} else if (strcmp(kind, "controlplane") == 0) {
 		l->section.kind = "controlplane";
 		l->section.base = control_open(l, name, line);

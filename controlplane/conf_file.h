@@ -3,8 +3,8 @@
  * The whole configuration as data: what a file says, or what runs now. Nothing
  * here was observed; health, indices and next hops live in model.h.
  *
- *   conf_opts.c   every option of [controlplane], [pool], [service] and of a
- *                 backend's line, once
+ *   conf_opts.c   every option of [controlplane], [pool], [service], [vip] and of
+ *                 a backend's line, once
  *   conf_file.c   conf_load()
  *   conf_check*.c what spans sections
  *   conf_edit.c   finding, adding, removing, copying
@@ -97,6 +97,16 @@ struct service_conf {
 	struct key_lines keys;
 };
 
+/* [vip ADDRESS]: what is not a service's. A VIP without a section has the defaults. */
+struct vip_conf {
+	char name[WEIR_NAME_LEN]; /* the address or prefix, as weir_prefix_text() writes it */
+	struct weir_addr addr;
+	uint8_t bits;		    /* behind the prefix; 0: one address */
+	uint32_t echo, reject, arp; /* 1: yes */
+	int line;
+	struct key_lines keys;
+};
+
 struct control_conf {
 	char control_socket[108];
 	char group[32]; /* of the control socket; empty: unchanged */
@@ -113,9 +123,11 @@ struct conf {
 	uint32_t pool_count;
 	struct service_conf *service;
 	uint32_t service_count;
+	struct vip_conf *vip;
+	uint32_t vip_count;
 };
 
-/* The rows of [controlplane], [pool], [service]; "backend" is the rows of a
+/* The rows of [controlplane], [pool], [service], [vip]; "backend" is the rows of a
  * backend's line behind its address. */
 extern const struct conf_opt conf_opts[];
 extern const unsigned conf_opt_count;
@@ -170,7 +182,7 @@ int conf_check(const struct conf *c, const char *path, struct conf_errors *error
 
 /*
  * Every difference, one call each, in a stable order. `what` is "pool web",
- * "backend web/a", "service www", "port wan", "dataplane" or "controlplane"; key
+ * "backend web/a", "service www", "vip 192.0.2.1", "port wan", "dataplane" or "controlplane"; key
  * NULL: the whole object, `from` NULL: only in b, `to` NULL: only in a. The text
  * of a whole backend is its line. Returns 0, or -ENOMEM part-way.
  */

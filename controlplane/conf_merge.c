@@ -20,7 +20,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* What is merged: pools, backends or services. All begin with their name. */
+/* What is merged: pools, backends, services or VIPs. All begin with their name. */
 struct kind {
 	size_t size;
 	/* NULL `before`: whatever differs from `after` is changed. 0 or -ENOMEM. */
@@ -268,17 +268,38 @@ static int service_copy(void *to, const void *from)
 static const struct kind service_kind = { sizeof(struct service_conf), service_merge, service_copy,
 					  backend_release };
 
+static int vip_merge(void *running, const void *before, const void *after, unsigned *changed)
+{
+	struct vip_conf *r = running, old = *r;
+	const struct vip_conf *a = after, *b = before ? before : &old;
+
+	merge_opts("vip", r, b, a, changed);
+	r->line = a->line;
+	r->keys = a->keys;
+	return 0;
+}
+
+static int vip_copy(void *to, const void *from)
+{
+	memcpy(to, from, sizeof(struct vip_conf));
+	return 0;
+}
+
+static const struct kind vip_kind = { sizeof(struct vip_conf), vip_merge, vip_copy,
+				      backend_release };
+
 int conf_merge(struct conf *running, const struct conf *before, const struct conf *after,
 	       unsigned *changed)
 {
 	struct conf *c = conf_dup(running), old;
-	struct list pools, services;
+	struct list pools, services, vips;
 	unsigned n = 0;
 
 	if (c == NULL)
 		return -ENOMEM;
 	pools = (struct list){ c->pool, c->pool_count };
 	services = (struct list){ c->service, c->service_count };
+	vips = (struct list){ c->vip, c->vip_count };
 	if (merge_list(&pool_kind, &pools, (struct list){ before->pool, before->pool_count },
 		       (struct list){ after->pool, after->pool_count }, &n) < 0)
 		goto err;
@@ -290,6 +311,11 @@ int conf_merge(struct conf *running, const struct conf *before, const struct con
 		goto err;
 	c->service = services.at;
 	c->service_count = services.count;
+	if (merge_list(&vip_kind, &vips, (struct list){ before->vip, before->vip_count },
+		       (struct list){ after->vip, after->vip_count }, &n) < 0)
+		goto err;
+	c->vip = vips.at;
+	c->vip_count = vips.count;
 
 	old = *running;
 	*running = *c;

@@ -13,11 +13,14 @@ static const char *const too_big_words[] = { "drop", "fragment", NULL };
 static const char *const hash_words[] = { "5-tuple", "source", NULL }; /* enum weir_hash */
 static const char *const check_words[] = { "none", "tcp", NULL };      /* enum check_kind */
 static const char *const quic_words[] = { "no", "yes", NULL };
+static const char *const switch_words[] = { "off", "on", NULL };
+static const char *const stray_words[] = { "drop", "reject", NULL };
 static const char *const state_words[] = { "enabled", "draining", "disabled", NULL };
 
 #define CONTROL(field)	  offsetof(struct control_conf, field)
 #define POOL(field)	  offsetof(struct pool_conf, field)
 #define SERVICE(field)	  offsetof(struct service_conf, field)
+#define VIP(field)	  offsetof(struct vip_conf, field)
 #define BACKEND(field)	  offsetof(struct backend_conf, field)
 #define SIZE(type, field) sizeof(((struct type *)0)->field)
 
@@ -81,6 +84,14 @@ const struct conf_opt conf_opts[] = {
 	{ "service", "quic", CONF_ENUM, SERVICE(quic), 0, "no", .choices = quic_words,
 	  .help = "udp: the first packet of a QUIC connection starts a flow (yes), or nothing "
 		  "does (no)" },
+
+	{ "vip", "echo", CONF_ENUM, VIP(echo), 0, "on", .choices = switch_words,
+	  .help = "whether Weir answers pings to the VIP" },
+	{ "vip", "strays", CONF_ENUM, VIP(reject), 0, "drop", .choices = stray_words,
+	  .help = "packets to the VIP that no service has: nothing (drop), or a TCP reset or "
+		  "port unreachable (reject)" },
+	{ "vip", "arp", CONF_ENUM, VIP(arp), 0, "off", .choices = switch_words,
+	  .help = "whether Weir answers ARP and neighbour solicitations for the VIP" },
 
 	{ "backend", "weight", CONF_U32, BACKEND(weight), 0, "1", 0, WEIGHT_MAX,
 	  .help = "share of the flows against the pool's others; 0: no new flows" },

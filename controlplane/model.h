@@ -72,6 +72,7 @@ struct service {
 	struct service_conf conf;
 	struct pool *pool;
 	uint32_t index; /* in the snapshot and the counters; kept while the service lives */
+	uint32_t vip_flags; /* WEIR_VIP_*, the same for all services of a VIP */
 	uint64_t packets_before, bytes_before;
 	bool stays; /* model_apply()'s mark */
 };

@@ -346,8 +346,27 @@ static void services_index(struct model *m, struct news *news)
 	}
 }
 
+/* WEIR_VIP_*: by the section of its VIP, or what stands for one that is not there. */
+static uint32_t vip_flags(const struct conf *conf, const struct key_map *vips,
+			  const struct service_conf *s)
+{
+	struct vip_conf none = { 0 };
+	const struct vip_conf *v = &none;
+	char name[WEIR_PREFIX_STRLEN];
+	uint32_t at;
+
+	weir_prefix_text(&s->vip, s->vip_bits, name);
+	at = key_map_find(vips, name, strlen(name));
+	if (at != KEY_MAP_NONE)
+		v = &conf->vip[at];
+	else
+		conf_defaults(conf_opts, conf_opt_count, "vip", &none);
+	return (v->echo ? WEIR_VIP_ECHO : 0) | (v->reject ? WEIR_VIP_REJECT : 0) |
+	       (v->arp ? WEIR_VIP_ARP : 0);
+}
+
 static void services_place(struct model *m, const struct plan *plan, const struct key_map *pools,
-			   struct news *news)
+			   const struct key_map *vips, struct news *news)
 {
 	const struct conf *conf = plan->conf;
 
@@ -363,6 +382,7 @@ static void services_place(struct model *m, const struct plan *plan, const struc
 		}
 		s->stays = true;
 		s->conf = conf->service[i];
+		s->vip_flags = vip_flags(conf, vips, &s->conf);
 		s->pool = plan->pools[key_map_find(pools, pool, strlen(pool))];
 	}
 	for (uint32_t i = 0; i < m->service_count; i++)
@@ -394,12 +414,13 @@ int model_apply(struct model *m, const struct conf *running, const struct model_
 {
 	struct pool **old_pool = m->pool;
 	uint32_t old_count = m->pool_count;
-	struct key_map pools;
+	struct key_map pools = { 0 }, vips = { 0 };
 	struct news news;
 	struct plan plan;
 
-	if (key_map_init(&pools, running->pool_count) < 0)
-		return -ENOMEM;
+	if (key_map_init(&pools, running->pool_count) < 0 ||
+	    key_map_init(&vips, running->vip_count) < 0)
+		goto err_pools;
 	if (news_make(&news, m, running) < 0)
 		goto err_pools;
 	if (plan_make(&plan, m, running) < 0)
@@ -416,7 +437,9 @@ int model_apply(struct model *m, const struct conf *running, const struct model_
 			news.removed[news.removed_count++] = old_pool[i]->backend[j];
 	m->pool = plan.pools;
 	m->pool_count = running->pool_count;
-	services_place(m, &plan, &pools, &news);
+	for (uint32_t i = 0; i < running->vip_count; i++)
+		key_map_add(&vips, running->vip[i].name, strlen(running->vip[i].name), i);
+	services_place(m, &plan, &pools, &vips, &news);
 
 	tell(&news, hooks);
 	for (uint32_t i = 0; i < news.removed_count; i++)
@@ -430,12 +453,14 @@ int model_apply(struct model *m, const struct conf *running, const struct model_
 	free(plan.pool);
 	news_free(&news);
 	key_map_free(&pools);
+	key_map_free(&vips);
 	return 0;
 
 err_news:
 	news_free(&news);
 err_pools:
 	key_map_free(&pools);
+	key_map_free(&vips);
 	return -ENOMEM;
 }
 

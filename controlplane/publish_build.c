@@ -29,9 +29,10 @@ static struct lookup_row *make_rows(const struct model *m)
 			.pool = (uint16_t)s->pool->index,
 			.flags = s->conf.quic ? WEIR_SERVICE_QUIC : 0,
 		};
-		row[2 * i + 1] = (struct lookup_row){ .vip = &s->conf.vip,
-						      .vip_bits = s->conf.vip_bits,
-						      .flags = WEIR_SERVICE_VIP_ONLY };
+		row[2 * i + 1] =
+			(struct lookup_row){ .vip = &s->conf.vip,
+					     .vip_bits = s->conf.vip_bits,
+					     .flags = WEIR_SERVICE_VIP_ONLY | s->vip_flags };
 	}
 	return row;
 }
@@ -41,9 +42,14 @@ static uint32_t collect_vips(struct weir_vip *vip, const struct lookup *l)
 {
 	uint32_t n = 0;
 
-	for (uint32_t i = 0; i < 1u << l->bits; i++)
-		if (l->entry[i].flags & WEIR_SERVICE_VIP_ONLY)
-			vip[n++] = lookup_vip(&l->entry[i]);
+	for (uint32_t i = 0; i < 1u << l->bits; i++) {
+		const struct weir_lookup *e = &l->entry[i];
+
+		if (!(e->flags & WEIR_SERVICE_VIP_ONLY))
+			continue;
+		vip[n] = lookup_vip(e);
+		vip[n++].flags = e->flags & (WEIR_VIP_ECHO | WEIR_VIP_REJECT | WEIR_VIP_ARP);
+	}
 	return n;
 }
 

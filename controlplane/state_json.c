@@ -74,8 +74,9 @@ static bool pool_write(json_t *array, const struct pool_conf *p)
 
 json_t *state_json_make(const struct conf *c)
 {
-	json_t *pools = json_array(), *services = json_array();
-	json_t *j = json_pack("{s:o, s:o}", "pools", pools, "services", services);
+	json_t *pools = json_array(), *services = json_array(), *vips = json_array();
+	json_t *j =
+		json_pack("{s:o, s:o, s:o}", "pools", pools, "services", services, "vips", vips);
 	bool good = j != NULL;
 
 	for (uint32_t i = 0; good && i < c->pool_count; i++)
@@ -83,6 +84,8 @@ json_t *state_json_make(const struct conf *c)
 	for (uint32_t i = 0; good && i < c->service_count; i++)
 		good = object_write(services, "service", c->service[i].name, &c->service[i]) !=
 		       NULL;
+	for (uint32_t i = 0; good && i < c->vip_count; i++)
+		good = object_write(vips, "vip", c->vip[i].name, &c->vip[i]) != NULL;
 	if (good)
 		return j;
 	json_decref(j);
@@ -243,6 +246,37 @@ static bool service_read(const json_t *object, struct service_conf *s,
 	       opts_read(object, "service", s->name, s, ctx);
 }
 
+static bool vip_read(const json_t *object, struct vip_conf *v, const struct state_json_ctx *ctx)
+{
+	const char *text = json_string_value(json_object_get(object, "name"));
+	uint8_t len;
+
+	if (text == NULL || weir_prefix_parse(text, &v->addr, &len) < 0)
+		return damaged(ctx, "a vip's name is no address or prefix");
+	v->bits = (uint8_t)(weir_addr_bits(&v->addr) - len);
+	weir_prefix_text(&v->addr, v->bits, v->name);
+	return opts_read(object, "vip", v->name, v, ctx);
+}
+
+/* Versions before [vip] have written no such member. */
+static bool vips_fill(struct conf *c, const json_t *j, const struct state_json_ctx *ctx)
+{
+	const json_t *vips;
+
+	if (json_object_get(j, "vips") == NULL)
+		return true;
+	vips = array_of(j, "vips", WEIR_MAX_SERVICES, ctx);
+	if (vips == NULL)
+		return false;
+	c->vip = calloc(json_array_size(vips) + 1, sizeof(*c->vip));
+	if (c->vip == NULL)
+		return damaged(ctx, "out of memory");
+	for (size_t i = 0; i < json_array_size(vips); i++, c->vip_count++)
+		if (!vip_read(json_array_get(vips, i), &c->vip[i], ctx))
+			return false;
+	return names_once(c->vip, c->vip_count, sizeof(*c->vip), "vip", ctx);
+}
+
 static bool conf_fill(struct conf *c, const json_t *j, const struct state_json_ctx *ctx)
 {
 	const json_t *pools = array_of(j, "pools", WEIR_MAX_POOLS, ctx);
@@ -266,7 +300,8 @@ static bool conf_fill(struct conf *c, const json_t *j, const struct state_json_c
 		if (!service_read(json_array_get(services, i), &c->service[i], ctx))
 			return false;
 	return names_once(c->pool, c->pool_count, sizeof(*c->pool), "pool", ctx) &&
-	       names_once(c->service, c->service_count, sizeof(*c->service), "service", ctx);
+	       names_once(c->service, c->service_count, sizeof(*c->service), "service", ctx) &&
+	       vips_fill(c, j, ctx);
 }
 
 struct conf *state_json_read(const json_t *j, const struct state_json_ctx *ctx)

@@ -329,6 +329,45 @@ static void the_longer_vip_alone_decides_and_what_it_lacks_is_said(void **state)
 			       "packets to its tcp port 80 are strays"));
 }
 
+static void a_vip_section_is_for_a_vip_and_stands_once(void **state)
+{
+	struct conf *c;
+
+	(void)state;
+	assert_int_equal(load(POOL SERVICE
+			      "pool = web\n"
+			      "[service six]\nvip = 2001:db8:f::/64\nport = 80\npool = web\n"
+			      "[vip 2001:DB8:F:0::/64]\necho = off\nstrays = reject\narp = on\n"
+			      "[vip 203.0.113.1]\n",
+			      &c),
+			 0);
+	assert_messages(&warnings, NO_MESSAGES);
+	assert_int_equal(c->vip_count, 2);
+	assert_string_equal(c->vip[0].name, "2001:db8:f::/64");
+	assert_int_equal(c->vip[0].bits, 64);
+	assert_true(!c->vip[0].echo && c->vip[0].reject && c->vip[0].arp);
+	assert_true(c->vip[1].echo && !c->vip[1].reject && !c->vip[1].arp);
+	conf_free(c);
+
+	assert_refused(
+		POOL SERVICE "pool = web\n"
+			     "[service net]\nvip = 198.51.100.0/24\nport = 80\npool = web\n"
+			     "[vip 203.0.113.1]\n[vip 203.0.113.2]\n[vip 203.0.113.1/32]\n"
+			     "[vip 198.51.100.7]\n[vip]\n[vip 198.51.100.7/24]\n[vip www]\n"
+			     "[vip 203.0.113.1]\necho = maybe\n",
+		MESSAGES("weir.conf:17: [vip]: of which VIP? [vip ADDRESS] or [vip PREFIX]",
+			 "weir.conf:18: [vip 198.51.100.7/24]: \"198.51.100.7/24\" is no address "
+			 "or prefix such as 192.0.2.1 or 192.0.2.0/24",
+			 "weir.conf:19: [vip www]: \"www\" is no address or prefix such as "
+			 "192.0.2.1 or 192.0.2.0/24",
+			 "weir.conf:21: [vip 203.0.113.1] echo: \"maybe\" is not right: off or on",
+			 "weir.conf:14: [vip 203.0.113.2]: no service has this VIP",
+			 "weir.conf:15: [vip 203.0.113.1]: begun already in line 13",
+			 "weir.conf:16: [vip 198.51.100.7]: no service has this VIP; [service net] "
+			 "has 198.51.100.0/24",
+			 "weir.conf:20: [vip 203.0.113.1]: begun already in line 13"));
+}
+
 static void ipv6_has_room_for_1280_bytes(void **state)
 {
 	(void)state;
@@ -496,6 +535,7 @@ int main(void)
 		cmocka_unit_test_teardown(ipv6_has_room_for_1280_bytes, no_messages),
 		cmocka_unit_test_teardown(prefixes_are_neither_too_wide_nor_ragged, no_messages),
 		cmocka_unit_test_teardown(a_vip_and_a_prefix_of_it_are_two_vips, no_messages),
+		cmocka_unit_test_teardown(a_vip_section_is_for_a_vip_and_stands_once, no_messages),
 		cmocka_unit_test_teardown(the_longer_vip_alone_decides_and_what_it_lacks_is_said,
 					  no_messages),
 		cmocka_unit_test_teardown(checks_go_to_a_port_where_tcp_is_served, no_messages),

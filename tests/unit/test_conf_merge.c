@@ -287,6 +287,38 @@ static void assert_diff(const struct conf *a, const struct conf *b, const char *
 	assert_string_equal(told, expected);
 }
 
+static void sections_of_vips_are_merged_by_their_address(void **state)
+{
+	struct conf *before = web(A(1)), *running = web(A(1));
+	struct conf *with = conf_make(
+		"[pool web]\n" A(1) "[service www]\nvip = 203.0.113.1\nport = 80\npool = web\n"
+				    "[vip 203.0.113.1/32]\necho = off\nstrays = reject\n");
+	struct conf *other = conf_make(
+		"[pool web]\n" A(1) "[service www]\nvip = 203.0.113.1\nport = 80\npool = web\n"
+				    "[vip 203.0.113.1]\narp = on\n");
+	unsigned changed;
+
+	(void)state;
+	assert_int_equal(conf_merge(running, before, with, &changed), 0);
+	assert_int_equal(changed, 1);
+	assert_int_equal(running->vip_count, 1);
+	assert_true(!running->vip[0].echo && running->vip[0].reject && !running->vip[0].arp);
+	assert_int_equal(conf_merge(running, with, other, &changed), 0);
+	assert_int_equal(changed, 3);
+	assert_true(running->vip[0].echo && !running->vip[0].reject && running->vip[0].arp);
+	assert_int_equal(conf_merge(running, other, before, &changed), 0);
+	assert_int_equal(running->vip_count, 0);
+	assert_diff(with, other,
+		    "vip 203.0.113.1|echo|off|on\n"
+		    "vip 203.0.113.1|strays|reject|drop\n"
+		    "vip 203.0.113.1|arp|off|on\n");
+	assert_diff(before, other, "vip 203.0.113.1|-|-|echo=on strays=drop arp=on\n");
+	conf_free(before);
+	conf_free(with);
+	conf_free(other);
+	conf_free(running);
+}
+
 static void equal_configurations_have_no_difference(void **state)
 {
 	struct conf *a = web(A(1) B(2)), *b = web(A(1) B(2)), *c = web(B(2) A(1));
@@ -374,6 +406,7 @@ int main(void)
 		cmocka_unit_test(every_key_of_a_backend_can_change),
 		cmocka_unit_test(pools_and_services_come_and_go_with_all_that_is_in_them),
 		cmocka_unit_test(settings_of_a_pool_are_merged_one_by_one),
+		cmocka_unit_test(sections_of_vips_are_merged_by_their_address),
 		cmocka_unit_test(sections_of_the_processes_are_left_alone),
 		cmocka_unit_test(merge_matches_the_rules_for_every_combination),
 		cmocka_unit_test(equal_configurations_have_no_difference),

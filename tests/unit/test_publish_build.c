@@ -186,7 +186,7 @@ static void every_service_is_found(void **state)
 		assert_int_equal(e->pool, i % 2);
 		assert_int_equal(e->flags, many[i].quic ? WEIR_SERVICE_QUIC : 0);
 		assert_non_null(vip);
-		assert_int_equal(vip->flags, WEIR_SERVICE_VIP_ONLY);
+		assert_int_equal(vip->flags, WEIR_SERVICE_VIP_ONLY | WEIR_VIP_ECHO);
 	}
 	assert_null(find(4, IPPROTO_TCP, 9999, many[0].vip.bytes));
 }
@@ -237,6 +237,44 @@ static void prefixes_are_vips_and_their_lengths_stand_in_the_head(void **state)
 
 		assert_int_equal(v->prefix_len, v->family == 6 ? 64 : v->addr[3] == 0 ? 28 : 32);
 	}
+}
+
+static void a_vips_section_is_in_its_row_and_in_the_list(void **state)
+{
+	struct vip_conf sections[2] = {
+		{ .name = "203.0.113.0", .addr = { 4, { 203, 0, 113, 0 } }, .reject = 1 },
+		{ .name = "203.0.113.0/28",
+		  .addr = { 4, { 203, 0, 113, 0 } },
+		  .bits = 4,
+		  .echo = 1,
+		  .arp = 1 },
+	};
+	static const uint8_t addr[4] = { 203, 0, 113, 0 }, other[4] = { 203, 0, 113, 2 };
+
+	(void)state;
+	prepare(3, 1);
+	small_service[1].vip = small_service[0].vip;
+	small_service[1].vip_bits = 4;
+	small_conf.vip = sections;
+	small_conf.vip_count = 2;
+	assert_int_equal(small_apply(&model), 0);
+	build(3);
+	assert_int_equal(find(4, 0, 0, addr)->flags, WEIR_SERVICE_VIP_ONLY | WEIR_VIP_REJECT);
+	assert_int_equal(find(weir_lookup_kind(4, 28), 0, 0, addr)->flags,
+			 WEIR_SERVICE_VIP_ONLY | WEIR_VIP_ECHO | WEIR_VIP_ARP);
+	assert_int_equal(find(4, 0, 0, other)->flags, WEIR_SERVICE_VIP_ONLY | WEIR_VIP_ECHO);
+	assert_int_equal(find(4, IPPROTO_TCP, 80, addr)->flags, 0);
+	for (unsigned i = 0; i < view.vip_count; i++) {
+		const struct weir_vip *v = &view.vip[i];
+
+		assert_int_equal(v->flags, v->prefix_len == 28 ? WEIR_VIP_ECHO | WEIR_VIP_ARP
+					   : v->addr[3] == 0   ? WEIR_VIP_REJECT
+							       : WEIR_VIP_ECHO);
+	}
+	small_conf.vip_count = 0; /* without its section it is as all others */
+	assert_int_equal(small_apply(&model), 0);
+	build(3);
+	assert_int_equal(find(4, 0, 0, addr)->flags, WEIR_SERVICE_VIP_ONLY | WEIR_VIP_ECHO);
 }
 
 static void a_backend_line_is_the_next_hop(void **state)
@@ -466,6 +504,7 @@ int main(void)
 		TEST(prefixes_are_vips_and_their_lengths_stand_in_the_head),
 		TEST(an_outer_source_may_be_a_prefix),
 		TEST(what_is_too_big_is_the_pools_to_decide),
+		TEST(a_vips_section_is_in_its_row_and_in_the_list),
 		TEST(a_backend_line_is_the_next_hop),
 		TEST(flags_follow_state_health_and_next_hop),
 		TEST(an_ipip_header_is_ready_but_for_the_packet),

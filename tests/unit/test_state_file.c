@@ -54,7 +54,9 @@ static struct state make_state(void)
 	s.file = conf_make("[pool web]\n"
 			   "backend a = 192.0.2.1 weight=10\n"
 			   "backend b = 192.0.2.2\n"
-			   "[service www]\nvip = 203.0.113.1\nport = 80\npool = web\n");
+			   "[service www]\nvip = 203.0.113.1\nport = 80\npool = web\n"
+			   "[service net]\nvip = 2001:db8:f::/64\nport = 80\npool = web\n"
+			   "[vip 2001:db8:f::/64]\necho = off\nstrays = reject\n");
 	s.running = conf_dup(s.file);
 	backend_set_weight(conf_backend(s.running, "web", "a"), 0);
 	conf_backend(s.running, "web", "a")->admin = ADMIN_DRAINING;
@@ -137,6 +139,27 @@ static void what_is_saved_is_loaded(void **state)
 	assert_int_equal(a->base_weight, 10); /* the table is still built with it */
 	assert_int_equal(a->drain_deadline_ms, 1060000);
 	assert_int_equal(l.running->pool[0].tcp_window_s, 300);
+	state_free(&s);
+	state_free(&l);
+}
+
+/* As a version without [vip] wrote it. */
+static void a_state_without_vips_is_whole(void **state)
+{
+	struct state s = make_state(), l;
+	json_t *j;
+
+	(void)state;
+	save(&s);
+	j = json_load_file("state.json", 0, NULL);
+	json_object_del(json_object_get(j, "file"), "vips");
+	json_object_del(json_object_get(j, "running"), "vips");
+	assert_int_equal(json_dump_file(j, "state.json", 0), 0);
+	json_decref(j);
+	load(&l);
+	assert_messages(&warnings, NO_MESSAGES);
+	assert_int_equal(l.running->vip_count, 0);
+	assert_int_equal(l.running->service_count, 2);
 	state_free(&s);
 	state_free(&l);
 }
@@ -412,6 +435,10 @@ static void a_damaged_member_is_named(void **state)
 			"drain_deadline_ms of backend a is no time");
 	assert_bad_with("running/pools/0/backends/1/name", json_string("a"),
 			"backend a stands twice");
+	assert_bad_with("running/vips/0/name", json_string("2001:db8:f::1/64"),
+			"a vip's name is no address or prefix");
+	assert_bad_with("running/vips/0/strays", json_string("punt"),
+			"strays of vip 2001:db8:f::/64: \"punt\" is not right: drop or reject");
 }
 
 static void what_is_no_regular_file_is_not_waited_for(void **state)
@@ -462,6 +489,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup(what_is_saved_is_loaded, fresh),
+		cmocka_unit_test_setup(a_state_without_vips_is_whole, fresh),
 		cmocka_unit_test_setup(the_greatest_number_of_backends_makes_the_round_trip, fresh),
 		cmocka_unit_test_setup(the_first_start_has_none, fresh),
 		cmocka_unit_test_setup(the_file_is_the_owners_alone_and_synced_around_the_rename,
