@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
  * What on this host would keep Weir, its probes above all, from working with a
- * configuration: a VIP that is an address of the host, a blackhole route to a VIP,
- * strict reverse path filtering, users that cannot meet at the session socket.
+ * configuration: a VIP that is or holds an address of the host, a blackhole route to a
+ * VIP, an outer source that is not the host's, strict reverse path filtering, users that cannot
+ * meet at the session socket.
  */
 #ifndef WEIR_HOST_CHECK_H
 #define WEIR_HOST_CHECK_H

@@ -111,6 +111,25 @@ check nothing_is_held_on_other_interfaces refused 1 "" entry_has 10.52.0.9 manag
 check a_backend_that_goes_leaves_no_entry wait_until 5 lab_weirctl backend remove web-l2/silent --force
 check its_entry_is_gone wait_until 5 no_entry 10.0.1.99
 
+# IPv6: on the link by ND, behind a router by the router's link-local address.
+for host in weir b1 b2; do
+    lab_sysctl "$host" net.ipv6.conf.all.disable_ipv6=0
+done
+lab_ip weir addr add 2001:db8:1::2/64 dev eth0 nodad
+lab_ip b1 addr add 2001:db8:1::11/64 dev eth0 nodad
+lab_ip b2 addr add fe80::b2/64 dev eth0 nodad
+lab_ip weir -6 route add 2001:db8:2::/64 via fe80::b2 dev eth0
+lab_weirctl backend add web-l2/six 2001:db8:1::11 >/dev/null
+lab_weirctl backend add web-ipip/six 2001:db8:2::1 >/dev/null
+lab_weirctl backend add web-ipip/far 2001:db8:3::1 >/dev/null
+lab_weirctl backend add web-l2/mute 2001:db8:1::99 >/dev/null
+check nd_finds_a_backend wait_until 5 hop_is web-l2/six mac 02:00:00:00:be:01
+check its_ipv6_entry_is_managed entry_has 2001:db8:1::11 managed
+check a_link_local_gateway_is_the_next_hop wait_until 5 hop_is web-ipip/six mac "$(mac_of b2)"
+check no_ipv6_route_is_said wait_until 5 hop_is web-ipip/far why "this host has no route to it"
+check nd_that_is_not_answered_is_said wait_until 5 hop_is web-l2/mute why \
+    "2001:db8:1::99 does not answer ND on eth0"
+
 # An entry that the administrator made is used, and left alone.
 lab_ip weir neigh add 10.0.1.77 lladdr 02:00:00:00:be:77 dev eth0 nud permanent
 lab_weirctl backend add web-ipip/fixed 10.0.1.77 >/dev/null
