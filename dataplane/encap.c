@@ -3,14 +3,16 @@
  * Stage 5: make the frame that leaves (docs/encap.md).
  *
  *   l2    the Ethernet header alone is new: the next hop's MAC, our port's MAC
- *   ipip  outer IPv4 header in front of the client's packet (RFC 2003)
+ *   ipip  outer IPv4 or IPv6 header in front of the client's packet (RFC 2003, RFC 2473)
+ *   gue   outer IP header, UDP and GUE
  *
- * Reads:  mbuf, l3_off, ip_len, pool, backend.  Writes: the frame, port; or drop.
+ * Reads:  mbuf, l3_off, ip_len, flow_hash, backend.  Writes: the frame, port; or drop,
+ * and then the frame and port are as they were.
  *
  * From the IP header on, the client's packet is not touched. A backend is one
- * cache line with the outer header made ready; what differs from packet to packet
- * is the ToS and the length, and the checksum's share of these.
+ * cache line with the outer header made ready (outer.h).
  */
+#include "outer.h"
 #include "pipeline.h"
 #include "view.h"
 
@@ -21,7 +23,7 @@
 #include <rte_ip.h>
 #include <rte_mbuf.h>
 
-#include <arpa/inet.h>
+#include <netinet/in.h>
 #include <string.h>
 
 /* The first quarter of struct weir_backend: all that decides about a packet. */
@@ -117,7 +119,7 @@ static inline uint8_t *write_be16(uint8_t *at, uint16_t value_be)
  * follows comes over them.
  */
 static inline uint8_t *write_link(uint8_t *at, const struct next_hop *h, const struct egress *out,
-				  uint16_t type_be)
+				  bool ipv6)
 {
 	memcpy(at, h, sizeof(uint64_t));
 	memcpy(at + RTE_ETHER_ADDR_LEN, out, sizeof(uint64_t));
@@ -126,32 +128,7 @@ static inline uint8_t *write_link(uint8_t *at, const struct next_hop *h, const s
 		at = write_be16(at, RTE_BE16(RTE_ETHER_TYPE_VLAN));
 		at = write_be16(at, h->vlan_be);
 	}
-	return write_be16(at, type_be);
-}
-
-/*
- * The backend's ready header with the two fields that are the packet's: the ToS
- * of the client's packet (DSCP as RFC 2983 says for the uniform model, ECN as the
- * normal mode of RFC 6040) and the total length. Both are 0 in the ready header,
- * so that adding them to its sum is all that RFC 1624 leaves to do.
- */
-static inline void write_outer4(uint8_t *at, const struct weir_backend *be, uint8_t tos,
-				uint16_t total_len)
-{
-	struct rte_ipv4_hdr *ip = (struct rte_ipv4_hdr *)at;
-	uint32_t sum;
-
-	memcpy(ip, be->outer, sizeof(*ip));
-	ip->type_of_service = tos;
-	ip->total_length = htons(total_len);
-
-	/* Words in network order: the ToS is the low byte of the first. */
-	sum = (uint16_t)~ip->hdr_checksum;
-	sum += htons(tos);
-	sum += ip->total_length;
-	sum = (sum & 0xffff) + (sum >> 16);
-	sum = (sum & 0xffff) + (sum >> 16);
-	ip->hdr_checksum = (uint16_t)~sum;
+	return write_be16(at, ipv6 ? RTE_BE16(RTE_ETHER_TYPE_IPV6) : RTE_BE16(RTE_ETHER_TYPE_IPV4));
 }
 
 static inline uint32_t link_len(const struct next_hop *h)
@@ -171,27 +148,57 @@ static __rte_always_inline enum weir_drop encap_l2(struct pkt *p, const struct n
 		if (at == NULL)
 			return WEIR_DROP_NO_HEADROOM;
 	}
-	write_link(at, h, out,
-		   ipv6 ? RTE_BE16(RTE_ETHER_TYPE_IPV6) : RTE_BE16(RTE_ETHER_TYPE_IPV4));
+	write_link(at, h, out, ipv6);
 	return WEIR_DROP_NONE;
 }
 
-static inline enum weir_drop encap_ipip4(struct pkt *p, const struct next_hop *h,
-					 const struct egress *out, const struct weir_backend *be)
+/* The parameters behind `be` are known to the compiler in each use. */
+static __rte_always_inline enum weir_drop encap_tunnel(struct pkt *p, const struct next_hop *h,
+						       const struct egress *out,
+						       const struct weir_backend *be, bool outer6,
+						       bool gue, bool inner6)
 {
-	const uint32_t outer_len = sizeof(struct rte_ipv4_hdr);
-	uint32_t len = p->ip_len + outer_len, mtu = RTE_MIN(h->mtu, out->mtu);
-	uint8_t *at, tos;
+	const uint32_t outer_ip = outer6 ? sizeof(struct rte_ipv6_hdr) : sizeof(struct rte_ipv4_hdr);
+	const uint32_t outer_udp = gue ? OUTER_UDP_LEN + OUTER_GUE_LEN : 0;
+	struct outer o;
+	uint8_t *at;
 
-	if (unlikely(len > mtu))
+	if (unlikely(p->ip_len + outer_ip + outer_udp > RTE_MIN(h->mtu, out->mtu)))
 		return WEIR_DROP_TOO_BIG;
-	tos = rte_pktmbuf_mtod_offset(p->mbuf, const uint8_t *, p->l3_off)[1];
-	at = frame_wrap(p->mbuf, p->l3_off, link_len(h) + outer_len, p->ip_len);
+	at = rte_pktmbuf_mtod_offset(p->mbuf, uint8_t *, p->l3_off);
+	o = (struct outer){ .hash = p->flow_hash,
+			    .len = p->ip_len + outer_udp,
+			    .tos = outer_tos_of(at, inner6),
+			    .protocol = inner6 ? IPPROTO_IPV6 : IPPROTO_IPIP,
+			    .source_bits = h->source_bits,
+			    .gue = gue };
+	at = frame_wrap(p->mbuf, p->l3_off, link_len(h) + outer_ip + outer_udp, p->ip_len);
 	if (unlikely(at == NULL))
 		return WEIR_DROP_NO_HEADROOM;
-	at = write_link(at, h, out, RTE_BE16(RTE_ETHER_TYPE_IPV4));
-	write_outer4(at, be, tos, (uint16_t)len);
+	at = write_link(at, h, out, outer6);
+	at = outer6 ? outer_write6(at, be->outer, &o) : outer_write4(at, be->outer, &o);
+	if (gue)
+		outer_write_gue(at, h->gue_port_be, &o);
 	return WEIR_DROP_NONE;
+}
+
+/* All but the packets that most backends get, IPv4 by l2 or ipip over IPv4. */
+static __rte_noinline enum weir_drop encap_other(struct pkt *p, const struct next_hop *h,
+						 const struct egress *out,
+						 const struct weir_backend *be, bool ipv6)
+{
+	switch (h->encap) {
+	case WEIR_ENCAP_IPIP4:
+		return encap_tunnel(p, h, out, be, false, false, ipv6);
+	case WEIR_ENCAP_IPIP6:
+		return encap_tunnel(p, h, out, be, true, false, ipv6);
+	case WEIR_ENCAP_GUE4:
+		return encap_tunnel(p, h, out, be, false, true, ipv6);
+	case WEIR_ENCAP_GUE6:
+		return encap_tunnel(p, h, out, be, true, true, ipv6);
+	default:
+		return WEIR_DROP_BACKEND_OFF; /* no encapsulation of this version */
+	}
 }
 
 static __rte_always_inline enum weir_drop encap_packet(const struct view *v,
@@ -201,21 +208,22 @@ static __rte_always_inline enum weir_drop encap_packet(const struct view *v,
 	const struct weir_backend *be = &v->backend[p->backend];
 	const struct next_hop h = next_hop_load(be);
 	const struct egress *out = &ports[h.port % WEIR_MAX_PORTS];
+	enum weir_drop drop;
 
 	if (unlikely((h.flags & READY) != READY))
 		return h.flags & WEIR_BACKEND_FORWARD ? WEIR_DROP_NO_NEXT_HOP
 						      : WEIR_DROP_BACKEND_OFF;
 	if (unlikely(h.port >= WEIR_MAX_PORTS || out->mtu == 0))
 		return WEIR_DROP_NO_PORT;
-	p->port = h.port;
-	switch (h.encap) {
-	case WEIR_ENCAP_L2:
-		return encap_l2(p, &h, out, ipv6);
-	case WEIR_ENCAP_IPIP4:
-		return ipv6 ? WEIR_DROP_BACKEND_OFF : encap_ipip4(p, &h, out, be);
-	default:
-		return WEIR_DROP_BACKEND_OFF; /* no encapsulation of this version */
-	}
+	if (h.encap == WEIR_ENCAP_L2)
+		drop = encap_l2(p, &h, out, ipv6);
+	else if (h.encap == WEIR_ENCAP_IPIP4 && !ipv6)
+		drop = encap_tunnel(p, &h, out, be, false, false, false);
+	else
+		drop = encap_other(p, &h, out, be, ipv6);
+	if (likely(drop == WEIR_DROP_NONE))
+		p->port = h.port;
+	return drop;
 }
 
 static __rte_always_inline void encap_all(const struct view *v, const struct egress *ports,
@@ -248,4 +256,13 @@ void encap_burst(const struct view *v, const struct egress *ports, struct burst 
 		encap_all(v, ports, b, true);
 	else
 		encap_mixed(v, ports, b);
+}
+
+uint32_t encap_room(const struct view *v, const struct egress *ports, const struct pkt *p)
+{
+	const struct next_hop h = next_hop_load(&v->backend[p->backend]);
+	uint32_t mtu = RTE_MIN(h.mtu, ports[h.port % WEIR_MAX_PORTS].mtu);
+	uint32_t overhead = encap_overhead(h.encap);
+
+	return mtu > overhead ? mtu - overhead : 0;
 }

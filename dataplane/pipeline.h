@@ -27,6 +27,7 @@
 
 #include "bounds.h"
 #include "counters.h"
+#include "snapshot.h"
 
 #include <assert.h>
 #include <stdalign.h>
@@ -135,5 +136,20 @@ void classify_burst(const struct view *v, struct burst *b);			/* classify.c */
 void select_burst(const struct view *v, struct pins *t, struct burst *b);	/* select.c */
 void encap_burst(const struct view *v, const struct egress *ports, struct burst *b); /* encap.c */
 void tx_burst(struct worker *w, struct burst *b);				/* tx.c */
+
+/* Bytes that an encapsulation puts in front of the client's packet; 0 if it is unknown. */
+static inline uint32_t encap_overhead(unsigned encap)
+{
+	static const uint8_t overhead[WEIR_ENCAPS] = { [WEIR_ENCAP_IPIP4] = 20,
+						       [WEIR_ENCAP_IPIP6] = 40,
+						       [WEIR_ENCAP_GUE4] = 32,
+						       [WEIR_ENCAP_GUE6] = 52 };
+
+	return encap < WEIR_ENCAPS ? overhead[encap] : 0;
+}
+
+/* The largest packet of a client that fits towards p->backend, bytes: of a packet that is
+ * TOO_BIG. A peer may change it between two calls. encap.c */
+uint32_t encap_room(const struct view *v, const struct egress *ports, const struct pkt *p);
 
 #endif /* WEIR_PIPELINE_H */

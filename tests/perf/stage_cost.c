@@ -4,7 +4,7 @@
  * instructions (tests/perf/stages.sh): the real stages by the real worker's view,
  * input from a ring device, output to a device that forgets.
  *
- *   stage_cost l2|ipip ROUNDS
+ *   stage_cost CASE ROUNDS     cases[] has the names
  *
  * Every stage sees 32 packets a round, all of them of different flows of one
  * service, forwarded; prints the number of packets that were sent.
@@ -41,24 +41,58 @@ static void die(const char *what)
 	exit(1);
 }
 
-/* An ACK of flow number `flow`, 60 bytes. */
-static void fill(uint8_t *f, uint32_t flow)
-{
-	static const uint8_t packet[60] = {
-		2, 0, 0, 0, 0, 1, 2, 0, 0, 0, 0, 2, 8, 0,		 /* Ethernet */
-		0x45, 0, 0, 40, 0, 0, 0x40, 0, 64, IPPROTO_TCP, 0, 0,	 /* IPv4 */
-		198, 51, 100, 0, 203, 0, 113, 10,			 /* addresses */
-		0x9c, 0x40, 0, 80, 0, 0, 0, 1, 0, 0, 0, 1, 0x50, 0x10, 0xff, 0xff,
-	};
+/* Client's packets and how they are carried. */
+static const struct perf_case {
+	const char *name;
+	bool ipv6;
+	uint8_t encap;
+} cases[] = {
+	{ "l2", false, WEIR_ENCAP_L2 },
+	{ "ipip", false, WEIR_ENCAP_IPIP4 },
+	{ "gue", false, WEIR_ENCAP_GUE4 },
+	{ "l2-v6", true, WEIR_ENCAP_L2 },
+	{ "ipip-6in6", true, WEIR_ENCAP_IPIP6 },
+};
 
-	memcpy(f, packet, sizeof(packet));
-	f[29] = (uint8_t)flow;
-	f[35] = (uint8_t)(flow >> 8);
+/* An ACK of flow number `flow`, 60 bytes with IPv4 and 74 with IPv6. Returns its length. */
+static uint16_t fill(uint8_t *f, uint32_t flow, bool ipv6)
+{
+	static const uint8_t ether[14] = { 2, 0, 0, 0, 0, 1, 2, 0, 0, 0, 0, 2 };
+	static const uint8_t ip4[20] = { 0x45, 0, 0, 40, 0, 0, 0x40, 0, 64, IPPROTO_TCP, 0, 0,
+					 198, 51, 100, 0, 203, 0, 113, 10 };
+	static const uint8_t ip6[40] = { 0x60, 0, 0, 0, 0, 20, IPPROTO_TCP, 64,
+					 0x20, 1, 0x0d, 0xb8, [23] = 0, 0x20, 1, 0x0d, 0xb8,
+					 [39] = 10 };
+	static const uint8_t tcp[20] = { 0x9c, 0x40, 0, 80, 0, 0, 0, 1, 0, 0, 0, 1, 0x50, 0x10,
+					 0xff, 0xff };
+	uint16_t at = sizeof(ether), client;
+
+	memcpy(f, ether, sizeof(ether));
+	f[12] = ipv6 ? 0x86 : 0x08;
+	f[13] = ipv6 ? 0xdd : 0x00;
+	client = (uint16_t)(at + (ipv6 ? 23 : 15));
+	memcpy(f + at, ipv6 ? ip6 : ip4, ipv6 ? sizeof(ip6) : sizeof(ip4));
+	at = (uint16_t)(at + (ipv6 ? sizeof(ip6) : sizeof(ip4)));
+	memcpy(f + at, tcp, sizeof(tcp));
+	f[client] = (uint8_t)flow;
+	f[at + 1] = (uint8_t)(flow >> 8);
+	return ipv6 ? 74 : 60;
 }
 
-static void make_view(unsigned encap)
+static void enter_service(bool ipv6)
 {
-	uint64_t k0 = weir_lookup_k0(4, IPPROTO_TCP, htons(80), htonl(VIP));
+	struct weir_lookup e = { .k0 = weir_lookup_k0(4, IPPROTO_TCP, htons(80), htonl(VIP)) };
+
+	if (ipv6) {
+		e.k0 = weir_lookup_k0(6, IPPROTO_TCP, htons(80), 0);
+		memcpy(&e.k1, "\x20\x01\x0d\xb8\0\0\0\0", sizeof(e.k1));
+		memcpy(&e.k2, "\0\0\0\0\0\0\0\x0a", sizeof(e.k2));
+	}
+	lookup[weir_lookup_home(e.k0, e.k1, e.k2, WEIR_LOOKUP_MIN_BITS)] = e;
+}
+
+static void make_view(const struct perf_case *c)
+{
 
 	for (uint32_t i = 0; i < SLOTS; i++)
 		slot[i] = weir_slot_make(WEIR_SLOT_SETTLED, i * 7919u % BACKENDS);
@@ -67,12 +101,13 @@ static void make_view(unsigned encap)
 			.dmac = { 2, 0, 0, 0, (uint8_t)(i >> 8), (uint8_t)i },
 			.port = 1,
 			.flags = WEIR_BACKEND_FORWARD | WEIR_BACKEND_RESOLVED,
-			.encap = (uint8_t)encap,
+			.encap = c->encap,
+			.gue_port_be = htons(6080),
 			.mtu = 1500,
 		};
 		memcpy(backend[i].outer, "\x45\0\0\0\0\0\x40\0\x40\x04\0\0\x0a\0\0\x01\x0a\0\0\x02", 20);
 	}
-	lookup[weir_lookup_home(k0, 0, 0, WEIR_LOOKUP_MIN_BITS)] = (struct weir_lookup){ .k0 = k0 };
+	enter_service(c->ipv6);
 	view_none(&view);
 	view.generation = 1;
 	view.flow_seed = 42;
@@ -104,13 +139,17 @@ int main(int argc, char **argv)
 			      "-m", "64", "-l", "0", "--vdev=net_null0", "--log-level", "error" };
 	struct rte_eth_conf conf = { 0 };
 	struct worker_queue queue = { 0 };
+	const struct perf_case *c = NULL;
 	struct rte_mempool *pool;
 	struct rte_ring *in;
 	struct burst b;
 	uint16_t ethdev[2];
 
-	if (argc != 3 || (strcmp(argv[1], "l2") != 0 && strcmp(argv[1], "ipip") != 0))
-		die("usage: stage_cost l2|ipip ROUNDS");
+	for (unsigned i = 0; argc == 3 && i < sizeof(cases) / sizeof(cases[0]); i++)
+		if (strcmp(argv[1], cases[i].name) == 0)
+			c = &cases[i];
+	if (c == NULL)
+		die("usage: stage_cost CASE ROUNDS");
 	if (rte_eal_init(sizeof(eal) / sizeof(eal[0]), (char **)eal) < 0)
 		die("DPDK does not start");
 	pool = rte_pktmbuf_pool_create("buffers", 1023, 250, 0, RTE_MBUF_DEFAULT_BUF_SIZE, SOCKET_ID_ANY);
@@ -122,7 +161,7 @@ int main(int argc, char **argv)
 		    rte_eth_dev_start(ethdev[i]) < 0)
 			die("a device does not start");
 
-	make_view(strcmp(argv[1], "ipip") == 0 ? WEIR_ENCAP_IPIP4 : WEIR_ENCAP_L2);
+	make_view(c);
 	w = (struct worker){ .area = &area, .control = &control };
 	worker_init(&w);
 	w.pins = (struct pins){ .bucket = pins, .mask = sizeof(pins) / sizeof(pins[0]) - 1,
@@ -137,7 +176,8 @@ int main(int argc, char **argv)
 		if (rte_pktmbuf_alloc_bulk(pool, m, WEIR_BURST) != 0)
 			die("no packet buffers");
 		for (uint32_t i = 0; i < WEIR_BURST; i++)
-			fill((uint8_t *)rte_pktmbuf_append(m[i], 60), (uint32_t)round * WEIR_BURST + i);
+			rte_pktmbuf_append(m[i], fill(rte_pktmbuf_mtod(m[i], uint8_t *),
+						      (uint32_t)round * WEIR_BURST + i, c->ipv6));
 		rte_ring_enqueue_bulk(in, (void **)m, WEIR_BURST, NULL);
 
 		rx_burst(&w, &queue, &b);

@@ -69,6 +69,7 @@ static enum weir_drop encap(struct pkt *p)
 
 	encap_burst(&view, ports, &b);
 	*p = b.pkt[0];
+	assert_int_equal(b.dropped, p->drop != WEIR_DROP_NONE);
 	return p->drop;
 }
 
@@ -307,7 +308,7 @@ static void an_unknown_encapsulation_is_no_way_out(void **state)
 
 	(void)state;
 	for (unsigned encap_kind = 0; encap_kind < 256; encap_kind++) {
-		bool known = encap_kind == WEIR_ENCAP_L2 || encap_kind == WEIR_ENCAP_IPIP4;
+		bool known = encap_kind < WEIR_ENCAPS;
 
 		backend.encap = (uint8_t)encap_kind;
 		assert_int_equal(outcome(bytes, len),
@@ -352,13 +353,13 @@ static void nonsense_in_a_backend_stays_in_range(void **state)
 			((uint8_t *)&backend)[i] = (uint8_t)random();
 		if (round % 2) { /* half of them near enough to pass */
 			backend.flags |= WEIR_BACKEND_FORWARD | WEIR_BACKEND_RESOLVED;
-			backend.encap %= 2;
+			backend.encap %= WEIR_ENCAPS;
 			backend.port %= 4;
 		}
 		if (encap_frame(&f, bytes, len, &p) == WEIR_DROP_NONE) {
 			passed++;
 			assert_int_equal(p.port, PORT);
-			assert_true(f.mbuf.pkt_len <= len + OUTER + 4);
+			assert_true(f.mbuf.pkt_len <= len + encap_overhead(backend.encap) + 4);
 		}
 		frame_free(&f);
 	}

@@ -61,14 +61,25 @@ static union flow_key flow(uint32_t src, uint16_t sport, uint32_t dst, uint16_t 
 	return k;
 }
 
-static struct pkt select_one(const union flow_key *k)
+static struct pkt select_as(const union flow_key *k, uint16_t flags)
 {
-	struct burst b = { .n = 1 };
+	struct burst b = { .n = 1, .seen = flags };
 
+	b.pkt[0].flags = flags;
 	b.key[0] = *k;
 	select_burst(&view, &pins, &b);
+	assert_int_equal(b.dropped, b.pkt[0].drop != WEIR_DROP_NONE);
 	return b.pkt[0];
 }
+
+static struct pkt select_one(const union flow_key *k)
+{
+	return select_as(k, 0);
+}
+
+/* 2001:db8::7 port 40000 to 2001:db8:2::a port 443, TCP: byte for byte (docs/packet-path.md). */
+static const uint8_t tuple6[40] = { 0x20, 1,	0x0d, 0xb8, [15] = 7,	 0x20, 1,    0x0d, 0xb8,
+				    0,	  2,	[31] = 0x0a, 0x9c, 0x40, 0x01, 0xbb, 6 };
 
 /* floor(hash * len / 2^64) by long multiplication in base 2^32. */
 static uint32_t slow_slot(uint64_t hash, uint32_t len)
@@ -167,6 +178,73 @@ static void by_source_only_the_client_matters(void **state)
 	assert_true(select_one(&same[0]).flow_hash == XXH3_64bits_withSeed(tuple, 16, SEED));
 	assert_true(select_one(&same[1]).flow_hash == select_one(&same[0]).flow_hash);
 	assert_true(select_one(&other).flow_hash != select_one(&same[0]).flow_hash);
+}
+
+static void an_ipv6_flow_is_hashed_over_its_40_bytes(void **state)
+{
+	union flow_key k;
+
+	(void)state;
+	memcpy(&k, tuple6, sizeof(k));
+	assert_true(select_as(&k, PKT_IPV6).flow_hash == XXH3_64bits_withSeed(tuple6, 40, SEED));
+	assert_true(select_as(&k, PKT_IPV6 | PKT_TCP).backend ==
+		    weir_slot_backend(slots[slow_slot(select_as(&k, PKT_IPV6).flow_hash, LEN)]));
+	for (unsigned i = 0; i < 37; i++) {
+		uint64_t before = select_as(&k, PKT_IPV6).flow_hash;
+
+		((uint8_t *)&k)[i] ^= 0x10;
+		assert_true(select_as(&k, PKT_IPV6).flow_hash != before);
+	}
+}
+
+static void by_source_only_the_ipv6_client_matters(void **state)
+{
+	uint8_t source[40] = { 0 };
+	union flow_key k;
+	uint64_t want;
+
+	(void)state;
+	view.pool[0].hash = WEIR_HASH_SOURCE;
+	memcpy(source, tuple6, 16);
+	memcpy(&k, tuple6, sizeof(k));
+	want = XXH3_64bits_withSeed(source, 40, SEED);
+	assert_true(select_as(&k, PKT_IPV6).flow_hash == want);
+	k.v6.dport_be = htons(80);
+	k.v6.dst[15] = 11;
+	assert_true(select_as(&k, PKT_IPV6).flow_hash == want);
+	k.v6.src[15] = 8;
+	assert_true(select_as(&k, PKT_IPV6).flow_hash != want);
+}
+
+static void families_in_one_burst_do_not_mix(void **state)
+{
+	struct burst b = { .n = WEIR_BURST, .seen = PKT_IPV6 };
+
+	(void)state;
+	for (unsigned i = 0; i < WEIR_BURST; i++) {
+		b.key[i] = flow(0xc6336407, (uint16_t)i, 0xcb00710a, 443, 6);
+		if (i % 3 != 0)
+			continue;
+		memcpy(&b.key[i], tuple6, sizeof(b.key[i]));
+		b.key[i].v6.sport_be = (uint16_t)i;
+		b.pkt[i].flags = PKT_IPV6;
+	}
+	select_burst(&view, &pins, &b);
+	for (unsigned i = 0; i < WEIR_BURST; i++)
+		assert_true(b.pkt[i].flow_hash ==
+			    select_as(&b.key[i], b.pkt[i].flags).flow_hash);
+}
+
+static void what_has_been_chosen_is_passed_by(void **state)
+{
+	struct burst b = { .n = 1, .seen = PKT_CHOSEN };
+
+	(void)state;
+	b.key[0] = flow(0xc6336407, 40000, 0xcb00710a, 443, 6);
+	b.pkt[0] = (struct pkt){ .flags = PKT_CHOSEN, .backend = 77, .flow_hash = 5 };
+	select_burst(&view, &pins, &b);
+	assert_int_equal(b.pkt[0].backend, 77);
+	assert_true(b.pkt[0].flow_hash == 5);
 }
 
 static void a_flow_meets_the_same_backend_in_any_place_of_any_burst(void **state)
@@ -279,6 +357,10 @@ int main(void)
 		TEST(another_seed_gives_another_choice),
 		TEST(every_part_of_the_tuple_matters),
 		TEST(by_source_only_the_client_matters),
+		TEST(an_ipv6_flow_is_hashed_over_its_40_bytes),
+		TEST(by_source_only_the_ipv6_client_matters),
+		TEST(families_in_one_burst_do_not_mix),
+		TEST(what_has_been_chosen_is_passed_by),
 		TEST(a_flow_meets_the_same_backend_in_any_place_of_any_burst),
 		TEST(an_empty_slot_has_no_backend),
 		TEST(a_pool_that_is_not_there_has_no_backend),
