@@ -37,18 +37,28 @@ struct weir_pin_bucket {
 };
 static_assert(sizeof(struct weir_pin_bucket) == 2 * WEIR_CACHE_LINE, "two lines");
 
-/* meta: bits 0-13 backend index, 14-16 flags, 18-27 pool index, 32-63 time of the
- * last packet, deciseconds of CLOCK_BOOTTIME. */
+/* meta: bits 0-13 backend index, 14-17 flags, 18-27 pool index, 28-39 what the client
+ * acknowledged last, 40-63 time of the last packet, deciseconds of CLOCK_BOOTTIME: both
+ * the low bits, of which only differences mean anything (19 days are more than a pin may
+ * be idle). */
 #define WEIR_PIN_CONFIRMED (1u << 14) /* a packet that is no opener has used it */
 #define WEIR_PIN_TCP	   (1u << 15)
 #define WEIR_PIN_CLOSING   (1u << 16) /* FIN or RST was seen */
+#define WEIR_PIN_STEP	   (1u << 17) /* the acknowledgement went on by one: as for a FIN */
+
+#define WEIR_PIN_ACK_SHIFT  28
+#define WEIR_PIN_ACK_MASK   0xfffu
+#define WEIR_PIN_TIME_SHIFT 40
+#define WEIR_PIN_TIME_MASK  0xffffffu
 
 static_assert(WEIR_MAX_BACKENDS <= 1 << 14 && WEIR_MAX_POOLS <= 1 << 10, "bits of weir_pin");
 
-static inline uint64_t weir_pin_meta(unsigned backend, unsigned flags, unsigned pool,
+static inline uint64_t weir_pin_meta(unsigned backend, unsigned flags, unsigned pool, uint32_t ack,
 				     uint32_t last_ds)
 {
-	return (uint64_t)last_ds << 32 | (uint64_t)pool << 18 | flags | backend;
+	return (uint64_t)last_ds << WEIR_PIN_TIME_SHIFT |
+	       (uint64_t)(ack & WEIR_PIN_ACK_MASK) << WEIR_PIN_ACK_SHIFT | (uint64_t)pool << 18 |
+	       flags | backend;
 }
 
 static inline unsigned weir_pin_backend(uint64_t meta)
@@ -61,9 +71,37 @@ static inline unsigned weir_pin_pool(uint64_t meta)
 	return meta >> 18 & (WEIR_MAX_POOLS - 1);
 }
 
-static inline uint32_t weir_pin_last_ds(uint64_t meta)
+static inline uint32_t weir_pin_idle_ds(uint64_t meta, uint32_t now_ds)
 {
-	return (uint32_t)(meta >> 32);
+	return (now_ds - (uint32_t)(meta >> WEIR_PIN_TIME_SHIFT)) & WEIR_PIN_TIME_MASK;
+}
+
+/* A packet used it. */
+static inline uint64_t weir_pin_refresh(uint64_t meta, uint32_t now_ds)
+{
+	return (meta & (((uint64_t)1 << WEIR_PIN_TIME_SHIFT) - 1)) |
+	       (uint64_t)now_ds << WEIR_PIN_TIME_SHIFT;
+}
+
+/*
+ * The client acknowledged `ack`. Only what the client sends is seen: a server's FIN shows
+ * in that the acknowledgement goes on by one, and no further before the client is silent.
+ */
+static inline uint64_t weir_pin_acked(uint64_t meta, uint32_t ack)
+{
+	uint32_t step = (ack - (uint32_t)(meta >> WEIR_PIN_ACK_SHIFT)) & WEIR_PIN_ACK_MASK;
+
+	if (step == 0)
+		return meta;
+	meta &= ~((uint64_t)WEIR_PIN_ACK_MASK << WEIR_PIN_ACK_SHIFT | WEIR_PIN_STEP);
+	return meta | (uint64_t)(ack & WEIR_PIN_ACK_MASK) << WEIR_PIN_ACK_SHIFT |
+	       (step == 1 ? WEIR_PIN_STEP : 0);
+}
+
+/* Both sides are done: FIN of the client, and what looks like that of the server. */
+static inline bool weir_pin_closed(uint64_t meta)
+{
+	return (meta & (WEIR_PIN_CLOSING | WEIR_PIN_STEP)) == (WEIR_PIN_CLOSING | WEIR_PIN_STEP);
 }
 
 /* Buckets of a table for `pins` pins: twice the room, a power of two. */

@@ -4,18 +4,25 @@
 #include "count.h"
 
 #include <rte_branch_prediction.h>
+#include <rte_mbuf.h>
+#include <rte_tcp.h>
+
+#include <netinet/in.h>
 
 /* What is known of the packet's slot, with every field loaded once. */
 struct slot_view {
 	unsigned cur, base; /* cur: MOVING_NOBODY if no backend takes new flows */
 	bool moving;	/* for this packet's protocol */
+	bool one_flow;	/* a pin is of one flow, not of all that a client has */
 	bool grace;	/* began less than MOVING_GRACE_MS ago */
 };
 
 static struct slot_view look(const struct pins *t, const struct view_pool *pool, uint32_t slot,
 			     weir_slot s, bool tcp)
 {
-	struct slot_view w = { .cur = weir_slot_backend(s), .base = weir_slot_backend(s) };
+	struct slot_view w = { .cur = weir_slot_backend(s),
+			       .base = weir_slot_backend(s),
+			       .one_flow = pool->hash == WEIR_HASH_5TUPLE };
 	struct weir_move m;
 	uint32_t age_ms;
 
@@ -40,19 +47,34 @@ static bool forwards(const struct view *v, unsigned backend)
 	return backend < v->backend_count && v->backend[backend].flags & WEIR_BACKEND_FORWARD;
 }
 
-static uint64_t refreshed(const struct pins *t, uint64_t meta, const struct pkt *p, bool opener)
+/* What a TCP packet acknowledges; parse has checked that its header is there. */
+static bool ack_of(const struct pkt *p, uint32_t *ack)
 {
-	meta = (meta & UINT32_MAX) | (uint64_t)t->now_ds << 32;
-	if (!opener)
-		meta |= WEIR_PIN_CONFIRMED;
+	const struct rte_tcp_hdr *tcp;
+
+	if (p->flags & (PKT_OPENER | PKT_ICMP_ERROR | PKT_FRAGMENT))
+		return false;
+	tcp = rte_pktmbuf_mtod_offset(p->mbuf, const struct rte_tcp_hdr *, p->l4_off);
+	*ack = ntohl(tcp->recv_ack);
+	return tcp->tcp_flags & RTE_TCP_ACK_FLAG;
+}
+
+/* A pin that packet `p`, no opener, uses. */
+static uint64_t noted(uint64_t meta, const struct pkt *p, const struct slot_view *w, bool tcp)
+{
+	uint32_t ack;
+
+	meta |= WEIR_PIN_CONFIRMED;
+	if (!w->one_flow)
+		return meta;
 	if (p->flags & PKT_CLOSING)
 		meta |= WEIR_PIN_CLOSING;
-	return meta;
+	return tcp && ack_of(p, &ack) ? weir_pin_acked(meta, ack) : meta;
 }
 
 /* The pin to go by, our own or another worker's: its meta, refreshed; 0: none. */
 static uint64_t pin_of(struct pins *t, const struct view *v, const struct pkt *p,
-		       const struct slot_view *w, bool opener)
+		       const struct slot_view *w, bool tcp, bool opener)
 {
 	struct pin_ref r = pins_find(t, p->flow_hash);
 	uint64_t meta;
@@ -78,7 +100,9 @@ static uint64_t pin_of(struct pins *t, const struct view *v, const struct pkt *p
 	/* The same port used again: a new flow of which nothing is known yet. */
 	if (opener && meta & WEIR_PIN_CLOSING)
 		meta &= ~(uint64_t)(WEIR_PIN_CLOSING | WEIR_PIN_CONFIRMED);
-	meta = refreshed(t, meta, p, opener);
+	meta = weir_pin_refresh(meta, t->now_ds);
+	if (!opener)
+		meta = noted(meta, p, w, tcp);
 	if (r.bucket != NULL) {
 		atomic_store_explicit(&r.bucket->meta[r.way], meta, memory_order_relaxed);
 	} else {
@@ -92,8 +116,9 @@ unsigned moving_select(struct pins *t, const struct view *v, const struct pkt *p
 		       weir_slot s, bool tcp, bool opener)
 {
 	const struct slot_view w = look(t, &v->pool[p->pool], slot, s, tcp);
-	uint64_t meta = pin_of(t, v, p, &w, opener);
+	uint64_t meta = pin_of(t, v, p, &w, tcp, opener);
 	unsigned flags = tcp ? WEIR_PIN_TCP : 0;
+	uint32_t ack;
 
 	if (meta != 0)
 		return weir_pin_backend(meta);
@@ -110,11 +135,13 @@ unsigned moving_select(struct pins *t, const struct view *v, const struct pkt *p
 		if (unlikely(w.cur == MOVING_NOBODY))
 			return w.cur;
 		return pins_put(t, v, p->flow_hash,
-				weir_pin_meta(w.cur, flags, p->pool, t->now_ds)) ?
+				weir_pin_meta(w.cur, flags, p->pool, 0, t->now_ds)) ?
 			       w.cur :
 			       w.base;
 	}
-	flags |= WEIR_PIN_CONFIRMED | (p->flags & PKT_CLOSING ? WEIR_PIN_CLOSING : 0);
-	(void)pins_put(t, v, p->flow_hash, weir_pin_meta(w.base, flags, p->pool, t->now_ds));
+	if (!tcp || !ack_of(p, &ack))
+		ack = 0;
+	(void)pins_put(t, v, p->flow_hash,
+		       noted(weir_pin_meta(w.base, flags, p->pool, ack, t->now_ds), p, &w, tcp));
 	return w.base;
 }

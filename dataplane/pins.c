@@ -53,15 +53,11 @@ uint64_t pins_find_elsewhere(const struct pins *t, uint64_t flow_hash)
 	return meta;
 }
 
-static uint32_t idle_limit_ds(const struct view_pool *pool, uint64_t meta)
+/* The move of a pin's slot, or NULL: it is not moving. */
+static const struct weir_move *move_of(const struct view_pool *pool, uint32_t slot, weir_slot s)
 {
-	uint32_t limit, window;
-
-	if (meta & WEIR_PIN_CLOSING)
-		return PIN_IDLE_CLOSING_DS;
-	limit = meta & WEIR_PIN_TCP ? PIN_IDLE_TCP_DS : PIN_IDLE_UDP_DS;
-	window = (meta & WEIR_PIN_TCP ? pool->tcp_window_ms : pool->udp_window_ms) / 100;
-	return limit > window ? limit : window;
+	return weir_slot_state(s) == WEIR_SLOT_MOVING && pool->move != NULL ? &pool->move[slot]
+									    : NULL;
 }
 
 /* Does the slot's window still stand open for the pin's protocol? */
@@ -70,23 +66,55 @@ static bool window_open(const struct weir_move *m, uint64_t meta)
 	return meta & WEIR_PIN_TCP ? m->tcp : m->udp;
 }
 
+static uint32_t window_ms(const struct view_pool *pool, uint64_t meta)
+{
+	return meta & WEIR_PIN_TCP ? pool->tcp_window_ms : pool->udp_window_ms;
+}
+
+/* Would the pin's flow find the same backend without it, and for as long as a closing
+ * flow's pin may live? */
+static bool base_will_do(const struct pins *t, const struct view_pool *pool,
+			 const struct weir_move *m, uint64_t meta)
+{
+	uint32_t age_ms = t->now_ds * 100u - m->since_ms;
+
+	return weir_pin_backend(meta) == m->base && window_open(m, meta) &&
+	       (uint64_t)age_ms + PIN_IDLE_CLOSING_DS * 100u < window_ms(pool, meta);
+}
+
+static uint32_t idle_limit_ds(const struct pins *t, const struct view_pool *pool,
+			      const struct weir_move *m, uint64_t meta)
+{
+	uint32_t limit, window;
+
+	if (weir_pin_closed(meta))
+		return PIN_IDLE_CLOSED_DS;
+	if (meta & WEIR_PIN_CLOSING)
+		return m != NULL && base_will_do(t, pool, m, meta) ? PIN_IDLE_CLOSED_DS
+								   : PIN_IDLE_CLOSING_DS;
+	if (!(meta & WEIR_PIN_CONFIRMED))
+		return PIN_IDLE_OPENER_DS;
+	limit = meta & WEIR_PIN_TCP ? PIN_IDLE_TCP_DS : PIN_IDLE_UDP_DS;
+	window = window_ms(pool, meta) / 100;
+	return limit > window ? limit : window;
+}
+
 static enum standing standing(const struct pins *t, const struct view *v, uint64_t hash,
 			      uint64_t meta)
 {
 	const struct view_pool *pool = &v->pool[weir_pin_pool(meta)];
 	unsigned backend = weir_pin_backend(meta);
 	uint32_t slot = weir_slot_of(hash, pool->table_len);
-	uint32_t idle_ds = t->now_ds - weir_pin_last_ds(meta);
+	uint32_t idle_ds = weir_pin_idle_ds(meta, t->now_ds);
 	weir_slot s = __atomic_load_n(&pool->slot[slot], __ATOMIC_RELAXED);
+	const struct weir_move *m = move_of(pool, slot, s);
 
 	if (backend >= v->backend_count ||
 	    !(v->backend[backend].flags & WEIR_BACKEND_FORWARD) ||
-	    idle_ds > idle_limit_ds(pool, meta))
+	    idle_ds > idle_limit_ds(t, pool, m, meta))
 		return PIN_DEAD;
 
-	if (weir_slot_state(s) == WEIR_SLOT_MOVING && pool->move != NULL) {
-		const struct weir_move *m = &pool->move[slot];
-
+	if (m != NULL) {
 		if (window_open(m, meta)) {
 			if (backend == m->base)
 				return PIN_TO_BASE;
@@ -124,7 +152,7 @@ static void weigh(const struct pins *t, const struct view *v, struct weir_pin_bu
 	for (uint32_t i = 0; i < WEIR_PIN_WAYS; i++) {
 		uint64_t hash = atomic_load_explicit(&b->hash[i], memory_order_relaxed);
 		uint64_t meta = atomic_load_explicit(&b->meta[i], memory_order_relaxed);
-		uint32_t idle_ds = t->now_ds - weir_pin_last_ds(meta);
+		uint32_t idle_ds = weir_pin_idle_ds(meta, t->now_ds);
 		enum standing s;
 
 		if (hash == 0)

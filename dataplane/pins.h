@@ -14,10 +14,18 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-/* Idle limits, deciseconds. Never below the window of the pin's pool. */
-#define PIN_IDLE_TCP_DS	    9000
-#define PIN_IDLE_UDP_DS	    1200
+/* Idle limits, deciseconds; the first two never below the window of the pin's pool. */
+#define PIN_IDLE_TCP_DS 9000
+#define PIN_IDLE_UDP_DS 1200
+/* After the client's FIN or RST. A half-closed connection, which goes on receiving,
+ * refreshes its pin with every ACK: this is how long it may be silent. */
 #define PIN_IDLE_CLOSING_DS 600
+/* When the server's FIN was acknowledged too: for packets that were lost. Likewise where
+ * base would be the answer without the pin for long enough: the last ACK is still to find
+ * it, for it would make a pin as if the flow lived. */
+#define PIN_IDLE_CLOSED_DS 30
+/* After an opener that nothing followed. A server repeats its SYN-ACK for 63 s. */
+#define PIN_IDLE_OPENER_DS 640
 /* An opener's pin has this long to be confirmed before it may give way. */
 #define PIN_CONFIRM_DS 30
 

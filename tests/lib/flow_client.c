@@ -44,12 +44,12 @@
 enum {
 	STALL_MS = 1000,
 	GONE_MS = 10000,
-	STEP_MS = 10,	/* between two looks at all flows */
-	LATE_MS = 50,	/* a step that takes longer is lag */
+	STEP_MS = 10, /* between two looks at all flows */
+	LATE_MS = 50, /* a step that takes longer is lag */
 	EVENTS = 512,
 	MAX_LIST = 16,
-	RAMP = 1000,	/* flows opened a second at the start */
-	TOLD = 40,	/* failures that are described */
+	RAMP = 1000, /* flows opened a second at the start */
+	TOLD = 40,   /* failures that are described */
 };
 
 enum kind { CHAT, HALF, IDLE, SHORT };
@@ -335,10 +335,10 @@ static void make_flows(uint32_t chats, uint32_t halves, uint32_t idles, uint32_t
 		exit(1);
 	for (uint32_t i = 0; i < flow_count; i++) {
 		flows[i].fd = -1;
-		flows[i].kind = i < chats	   ? CHAT
+		flows[i].kind = i < chats	     ? CHAT
 				: i < chats + halves ? HALF
-				: i < long_count	   ? IDLE
-						   : SHORT;
+				: i < long_count     ? IDLE
+						     : SHORT;
 		flows[i].next_ms = now + (uint64_t)i * 1000 / RAMP;
 	}
 }
@@ -381,7 +381,8 @@ int main(int argc, char **argv)
 		return 1;
 	}
 	start = before = last_tick = now = flow_now_ms();
-	make_flows((uint32_t)atoi(argv[4]), (uint32_t)atoi(argv[5]), (uint32_t)atoi(argv[6]), shorts);
+	make_flows((uint32_t)atoi(argv[4]), (uint32_t)atoi(argv[5]), (uint32_t)atoi(argv[6]),
+		   shorts);
 	for (;;) {
 		int n = epoll_wait(epoll_fd, got, EVENTS, STEP_MS);
 

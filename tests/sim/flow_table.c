@@ -35,12 +35,9 @@ uint16_t flow_table_select(struct flow_table *t, uint64_t hash, uint16_t owner,
 		if (set[i].last < e->last)
 			e = &set[i];
 	}
-	e->hash = hash;
-	e->backend = owner;
+	*e = (struct flow_table_entry){ .hash = hash, .backend = owner };
 found:
-	owner = e->backend;
-	e->last = t->clock;
-	if (closing)
-		*e = (struct flow_table_entry){ 0 };
-	return owner;
+	e->closing |= closing;
+	e->last = e->closing ? 0 : t->clock;
+	return e->backend;
 }

@@ -13,6 +13,7 @@ struct flow_table_entry {
 	uint64_t hash;
 	uint32_t last;
 	uint16_t backend;
+	bool closing;
 };
 
 struct flow_table {
@@ -24,8 +25,8 @@ struct flow_table {
 void flow_table_create(struct flow_table *t, uint32_t flows);
 void flow_table_destroy(struct flow_table *t);
 
-/* The backend of a packet: the remembered one if it forwards, else `owner`. A packet
- * that closes its flow frees the entry. */
+/* The backend of a packet: the remembered one if it forwards, else `owner`. The entry
+ * of a flow that closes is the first to give way. */
 uint16_t flow_table_select(struct flow_table *t, uint64_t hash, uint16_t owner,
 			   const bool *forwards, bool closing);
 

@@ -2,24 +2,20 @@
 # SPDX-License-Identifier: Apache-2.0
 #
 # Synthetic flows through the real table builder and the real select stage while the
-# pool changes (docs/simulation.md). Asserts for each case with one Weir that no flow
-# broke and no new connection failed, flows of failed backends apart. The bounds on the
-# number of pins are printed by the simulator and not asserted here: docs/simulation.md
-# says which do not hold.
+# pool changes (docs/simulation.md). The simulator judges each case: no flow broke and no
+# new connection failed, flows of failed backends apart; pins within their bounds; all
+# settled at the end. 40,000 concurrent flows; --full: 100,000.
 set -euo pipefail
 
 sim=${WEIR_BUILD:-$(dirname "$0")/../../build}/tests/sim/sim
+flows=40000
+[ -z "${WEIR_TEST_FULL:-}" ] || flows=100000
 failed=0
 
-for case in drain add add-drain weights failures restart flood few-pins; do
-    # "CASE flows broken failed ..."; the simulator's own verdict is the line after it
-    line=$("$sim" $case | awk -v case=$case '$1 == case { print; exit }') || true
-    read -r _ flows broken refused _ <<<"$line"
-    if [ "${flows:-0}" -gt 1000000 ] && [ "$broken" = 0 ] && [ "$refused" = 0 ]; then
-        echo "ok no_flow_breaks_in_$case"
-    else
-        echo "FAIL no_flow_breaks_in_$case: flows, broken, failed new: ${flows:-none} ${broken:-} ${refused:-}"
-        failed=1
-    fi
+for case in $("$sim" --list); do
+    [ "$case" != udp ] || continue # not yet
+    output=$("$sim" "$case" $flows 2>&1) || failed=1
+    printf '%s\n' "$output"
+    [ "${output##*$'\n'}" != "" ] || echo "FAIL $case: the simulator said nothing"
 done
 exit $failed

@@ -36,20 +36,33 @@ void sim_pool_build(struct sim_pool *p, bool members)
 	p->table_changes++;
 }
 
-void sim_weir_create(struct sim_weir *w, uint32_t pins, uint64_t seed)
+static void create_pins(struct sim_weir *w, uint32_t pins)
 {
 	uint32_t buckets = weir_pin_buckets(pins);
 
+	for (uint32_t i = 0; i < w->workers; i++)
+		w->pins[i] = (struct pins){
+			.bucket = zeroed(buckets * sizeof(struct weir_pin_bucket)),
+			.mask = buckets - 1,
+			.capacity = pins,
+			.area = zeroed(sizeof(struct weir_worker_area)),
+		};
+	for (uint32_t i = 0; i < w->workers; i++)
+		for (uint32_t j = 0; j < w->workers; j++)
+			if (i != j)
+				w->pins[i].other[w->pins[i].other_count++] = w->pins[j].bucket;
+}
+
+void sim_weir_create(struct sim_weir *w, uint32_t workers, uint32_t pins, uint64_t seed)
+{
 	memset(w, 0, sizeof(*w));
+	w->workers = workers;
+	create_pins(w, pins);
 	if (moves_create(&w->moves, SIM_SLOTS) < 0)
 		abort();
 	w->slot = zeroed(SIM_SLOTS * sizeof(*w->slot));
 	w->move = zeroed(SIM_SLOTS * sizeof(*w->move));
 	w->backend = zeroed(SIM_BACKENDS * sizeof(*w->backend));
-	w->pins.bucket = zeroed(buckets * sizeof(*w->pins.bucket));
-	w->pins.mask = buckets - 1;
-	w->pins.capacity = pins;
-	w->pins.area = zeroed(sizeof(*w->pins.area));
 	w->view.generation = 1;
 	w->view.flow_seed = seed;
 	w->view.backend = w->backend;
@@ -68,25 +81,34 @@ void sim_weir_destroy(struct sim_weir *w)
 	free(w->slot);
 	free(w->move);
 	free(w->backend);
-	free(w->pins.bucket);
-	free(w->pins.area);
+	for (uint32_t i = 0; i < w->workers; i++) {
+		free(w->pins[i].bucket);
+		free(w->pins[i].area);
+	}
 }
 
 void sim_weir_tick(struct sim_weir *w, uint64_t now_ms)
 {
-	w->pins.now_ds = (uint32_t)(now_ms / 100);
-	pins_sweep(&w->pins, &w->view, (w->pins.mask + 1) / 10 + 1);
+	for (uint32_t i = 0; i < w->workers; i++) {
+		w->pins[i].now_ds = (uint32_t)(now_ms / 100);
+		pins_sweep(&w->pins[i], &w->view, (w->pins[i].mask + 1) / 10 + 1);
+	}
 }
 
 static struct moves_env env_of(const struct sim_weir *w, const struct sim_pool *p, uint64_t now_ms)
 {
+	uint64_t pressure_ds = 0;
+
+	for (uint32_t i = 0; i < w->workers; i++)
+		if (w->pins[i].area->pins.pressure_ds > pressure_ds)
+			pressure_ds = w->pins[i].area->pins.pressure_ds;
 	return (struct moves_env){
 		.now_ms = now_ms,
 		.forwards = p->forwards,
 		.deadline_ms = p->deadline_ms,
 		.tcp_window_ms = w->view.pool[0].tcp_window_ms,
 		.udp_window_ms = w->view.pool[0].udp_window_ms,
-		.pressure_ms = w->pins.area->pins.pressure_ds * 100,
+		.pressure_ms = pressure_ds * 100,
 	};
 }
 
@@ -107,14 +129,13 @@ void sim_weir_assign(struct sim_weir *w, const struct sim_pool *p, uint64_t now_
 	publish(w);
 }
 
-static void scan(struct sim_weir *w)
+static void scan(struct sim_weir *w, const struct pins *pins)
 {
 	uint64_t hash, meta;
 
-	memset(w->held, 0, sizeof(w->held));
-	for (uint32_t b = 0; b <= w->pins.mask; b++)
+	for (uint32_t b = 0; b <= pins->mask; b++)
 		for (unsigned i = 0; i < WEIR_PIN_WAYS; i++)
-			if (weir_pin_read(&w->pins.bucket[b], i, &hash, &meta)) {
+			if (weir_pin_read(&pins->bucket[b], i, &hash, &meta)) {
 				uint32_t s = weir_slot_of(hash, SIM_SLOTS);
 
 				w->held[s / 8] |= (uint8_t)(1u << s % 8);
@@ -128,7 +149,9 @@ void sim_weir_control(struct sim_weir *w, const struct sim_pool *p, uint64_t now
 
 	if (w->moves.moving + w->moves.pinned == 0)
 		return;
-	scan(w);
+	memset(w->held, 0, sizeof(w->held));
+	for (uint32_t i = 0; i < w->workers; i++)
+		scan(w, &w->pins[i]);
 	/* Settle first: what expire() makes pinned was not when the pins were read. */
 	changed = moves_settle(&w->moves, w->held);
 	changed |= moves_expire(&w->moves, &env);
@@ -139,4 +162,13 @@ void sim_weir_control(struct sim_weir *w, const struct sim_pool *p, uint64_t now
 uint32_t sim_weir_unsettled(const struct sim_weir *w)
 {
 	return w->moves.moving + w->moves.pinned;
+}
+
+uint32_t sim_weir_pins(const struct sim_weir *w)
+{
+	uint32_t n = 0;
+
+	for (uint32_t i = 0; i < w->workers; i++)
+		n += w->pins[i].used;
+	return n;
 }

@@ -13,7 +13,7 @@
 #include "shm.h"
 #include "view.h"
 
-enum { SIM_SLOTS = 65537, SIM_BACKENDS = 256 };
+enum { SIM_SLOTS = 65537, SIM_BACKENDS = 256, SIM_WORKERS = 4 };
 
 /* What the control planes of all Weirs know alike. */
 struct sim_pool {
@@ -28,7 +28,8 @@ struct sim_pool {
 
 struct sim_weir {
 	struct view view;
-	struct pins pins;
+	struct pins pins[SIM_WORKERS];
+	uint32_t workers;
 	struct moves moves;
 	weir_slot *slot;
 	struct weir_move *move;
@@ -39,7 +40,8 @@ struct sim_weir {
 /* Owners anew after a change of the pool; members or weights changed: the table too. */
 void sim_pool_build(struct sim_pool *p, bool members);
 
-void sim_weir_create(struct sim_weir *w, uint32_t pins, uint64_t seed);
+/* `pins`: room for so many at each worker. */
+void sim_weir_create(struct sim_weir *w, uint32_t workers, uint32_t pins, uint64_t seed);
 void sim_weir_destroy(struct sim_weir *w);
 
 /* Every tenth of a second: the workers' clock and their sweep. */
@@ -52,5 +54,8 @@ void sim_weir_assign(struct sim_weir *w, const struct sim_pool *p, uint64_t now_
 void sim_weir_control(struct sim_weir *w, const struct sim_pool *p, uint64_t now_ms);
 
 uint32_t sim_weir_unsettled(const struct sim_weir *w);
+
+/* Pins at all workers; of a flow that changed its worker there are two. */
+uint32_t sim_weir_pins(const struct sim_weir *w);
 
 #endif /* WEIR_SIM_WEIR_H */

@@ -91,7 +91,7 @@ static inline void put(unsigned worker, uint64_t hash, unsigned backend, unsigne
 		       uint32_t idle_ds)
 {
 	assert_true(pins_put(&pins[worker], &view, hash,
-			     weir_pin_meta(backend, flags, 0, NOW_DS - idle_ds)));
+			     weir_pin_meta(backend, flags, 0, 0, NOW_DS - idle_ds)));
 }
 
 #define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)

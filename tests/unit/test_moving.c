@@ -4,14 +4,27 @@
 
 #include "pinned.h"
 
+#include <rte_mbuf.h>
+#include <rte_tcp.h>
+
+#include <netinet/in.h>
+
 enum { BASE = 1, CUR = 2, THIRD = 3, FLOW = 42, SINCE_MS = NOW_DS * 100 - 10000 };
 enum { OPENER = true, DATA = false };
 
+/* The one packet that there is; what it acknowledges. */
+static struct rte_mbuf frame;
+static uint32_t acked;
+
 static unsigned by_worker(unsigned worker, uint64_t hash, bool tcp, bool opener, uint8_t flags)
 {
-	const struct pkt p = { .flow_hash = hash, .flags = flags };
+	struct rte_tcp_hdr header = { .recv_ack = htonl(acked), .tcp_flags = RTE_TCP_ACK_FLAG };
+	const struct pkt p = { .mbuf = &frame,
+			       .flow_hash = hash,
+			       .flags = flags | (opener ? PKT_OPENER : 0) };
 	uint32_t slot = weir_slot_of(hash, PIN_LEN);
 
+	frame.buf_addr = &header;
 	return moving_select(&pins[worker], &view, &p, slot, slots[slot], tcp, opener);
 }
 
@@ -41,7 +54,7 @@ static void an_opener_goes_to_the_owner_and_is_confirmed_by_data(void **state)
 	pins[0].now_ds += 5;
 	assert_int_equal(tcp(OPENER), CUR); /* a SYN sent again confirms nothing */
 	assert_false(pin_at(0, FLOW) & WEIR_PIN_CONFIRMED);
-	assert_int_equal(weir_pin_last_ds(pin_at(0, FLOW)), NOW_DS + 5);
+	assert_int_equal(weir_pin_idle_ds(pin_at(0, FLOW), NOW_DS + 6), 1);
 	assert_int_equal(tcp(DATA), CUR);
 	assert_true(pin_at(0, FLOW) & WEIR_PIN_CONFIRMED);
 	assert_int_equal(pins[0].used, 1);
@@ -135,6 +148,43 @@ static void closing_is_remembered_until_the_port_is_used_again(void **state)
 	assert_false(pin_at(0, FLOW) & (WEIR_PIN_CLOSING | WEIR_PIN_CONFIRMED));
 }
 
+/* Acknowledgements of a client, and whether its FIN came with the last but one; is the
+ * flow over, as far as can be told? */
+static bool over(const uint32_t *ack, unsigned count, unsigned fin)
+{
+	(void)by_worker(0, FLOW, true, OPENER, 0);
+	for (unsigned i = 0; i < count; i++) {
+		acked = ack[i];
+		(void)by_worker(0, FLOW, true, DATA, i == fin ? PKT_CLOSING : 0);
+	}
+	return weir_pin_closed(pin_at(0, FLOW));
+}
+
+static void a_flow_is_over_once_both_fins_are_acknowledged(void **state)
+{
+	(void)state;
+	all_slots(WEIR_SLOT_MOVING, CUR, BASE, SINCE_MS);
+	assert_true(over((uint32_t[]){ 1000, 5000, 5001 }, 3, 1));	 /* the client's first */
+	assert_true(over((uint32_t[]){ 1000, 5000, 5001, 5001 }, 4, 3)); /* the server's first */
+	assert_true(over((uint32_t[]){ 1000, UINT32_MAX, 0 }, 3, 1));
+	assert_false(over((uint32_t[]){ 1000, 5000, 5000 }, 3, 1)); /* half-closed */
+	assert_false(over((uint32_t[]){ 1000, 5000, 5001, 6449 }, 4, 1)); /* it was a byte */
+	assert_false(over((uint32_t[]){ 1000, 5000, 5001 }, 3, 9));	 /* no FIN of the client */
+	acked = 0;
+}
+
+/* With `hash = source` a pin is of all that a client has. */
+static void one_connection_does_not_close_its_clients_pin(void **state)
+{
+	(void)state;
+	view.pool[0].hash = WEIR_HASH_SOURCE;
+	all_slots(WEIR_SLOT_MOVING, CUR, BASE, SINCE_MS);
+	for (acked = 7; acked < 9; acked++)
+		assert_int_equal(by_worker(0, FLOW, true, DATA, PKT_CLOSING), BASE);
+	assert_false(pin_at(0, FLOW) & (WEIR_PIN_CLOSING | WEIR_PIN_STEP));
+	acked = 0;
+}
+
 static void a_flow_that_changes_its_queue_is_found(void **state)
 {
 	(void)state;
@@ -212,6 +262,8 @@ int main(void)
 		T(a_pinned_slot_makes_no_pins_and_drops_those_to_its_owner),
 		T(a_pin_goes_with_its_backend),
 		T(closing_is_remembered_until_the_port_is_used_again),
+		T(a_flow_is_over_once_both_fins_are_acknowledged),
+		T(one_connection_does_not_close_its_clients_pin),
 		T(a_flow_that_changes_its_queue_is_found),
 		T(nobody_takes_over),
 		T(looking_changes_nothing),

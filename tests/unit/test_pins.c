@@ -80,7 +80,7 @@ static void pins_give_way_in_order(void **state)
 	assert_int_equal(area[0]->pins.pressure_ds, NOW_DS);
 
 	assert_false(
-		pins_put(&pins[0], &view, same_bucket(200), weir_pin_meta(CUR, SURE, 0, NOW_DS)));
+		pins_put(&pins[0], &view, same_bucket(200), weir_pin_meta(CUR, SURE, 0, 0, NOW_DS)));
 	assert_int_equal(area[0]->pins.refused, 1);
 	for (unsigned i = 100; i <= 102; i++)
 		assert_true(here(same_bucket(i)));
@@ -96,7 +96,7 @@ static void the_number_of_pins_is_bounded(void **state)
 	for (unsigned i = 0; i < 100000; i++) {
 		random = random * 6364136223846793005u + 1442695040888963407u;
 		(void)pins_put(&pins[0], &view, random,
-			       weir_pin_meta(i % 2 ? BASE : CUR, i % 3 ? SURE : TCP, 0, NOW_DS));
+			       weir_pin_meta(i % 2 ? BASE : CUR, i % 3 ? SURE : TCP, 0, 0, NOW_DS));
 		assert_true(pins[0].used <= pins[0].capacity);
 	}
 	/* What is counted is what is there. */
@@ -118,7 +118,7 @@ static void two_buckets_suffice_up_to_capacity(void **state)
 	for (unsigned i = 0; i < pins[0].capacity; i++) {
 		random = random * 6364136223846793005u + 1442695040888963407u;
 		refused += !pins_put(&pins[0], &view, random ^ random >> 32,
-				     weir_pin_meta(THIRD, SURE, 0, NOW_DS));
+				     weir_pin_meta(THIRD, SURE, 0, 0, NOW_DS));
 	}
 	assert_int_equal(refused, 0);
 }
@@ -142,15 +142,23 @@ static bool survives(unsigned slot_state, unsigned backend, unsigned flags, uint
 
 static void the_sweep_drops_what_says_nothing_any_more(void **state)
 {
-	enum { MOVING = WEIR_SLOT_MOVING, PINNED = WEIR_SLOT_PINNED };
+	enum {
+		MOVING = WEIR_SLOT_MOVING,
+		PINNED = WEIR_SLOT_PINNED,
+		DONE = SURE | WEIR_PIN_CLOSING | WEIR_PIN_STEP
+	};
 
 	(void)state;
 	assert_true(survives(MOVING, BASE, SURE, PIN_IDLE_TCP_DS));
 	assert_false(survives(MOVING, BASE, SURE, PIN_IDLE_TCP_DS + 1));
-	assert_true(survives(MOVING, CUR, 0, PIN_IDLE_UDP_DS));
-	assert_false(survives(MOVING, CUR, 0, PIN_IDLE_UDP_DS + 1));
+	assert_true(survives(MOVING, CUR, WEIR_PIN_CONFIRMED, PIN_IDLE_UDP_DS));
+	assert_false(survives(MOVING, CUR, WEIR_PIN_CONFIRMED, PIN_IDLE_UDP_DS + 1));
 	assert_true(survives(MOVING, CUR, SURE | WEIR_PIN_CLOSING, PIN_IDLE_CLOSING_DS));
 	assert_false(survives(MOVING, CUR, SURE | WEIR_PIN_CLOSING, PIN_IDLE_CLOSING_DS + 1));
+	assert_true(survives(MOVING, CUR, DONE, PIN_IDLE_CLOSED_DS));
+	assert_false(survives(MOVING, CUR, DONE, PIN_IDLE_CLOSED_DS + 1));
+	assert_true(survives(MOVING, CUR, TCP, PIN_IDLE_OPENER_DS));
+	assert_false(survives(MOVING, CUR, TCP, PIN_IDLE_OPENER_DS + 1));
 	assert_true(survives(PINNED, BASE, SURE, 0));
 	assert_true(survives(PINNED, THIRD, SURE, 0));
 	assert_false(survives(PINNED, CUR, SURE, 0)); /* goes there without */
@@ -164,8 +172,37 @@ static void a_pin_outlives_its_window(void **state)
 {
 	(void)state;
 	view.pool[0].udp_window_ms = 3600000;
-	assert_true(survives(WEIR_SLOT_MOVING, BASE, 0, 36000));
-	assert_false(survives(WEIR_SLOT_MOVING, BASE, 0, 36001));
+	assert_true(survives(WEIR_SLOT_MOVING, BASE, WEIR_PIN_CONFIRMED, 36000));
+	assert_false(survives(WEIR_SLOT_MOVING, BASE, WEIR_PIN_CONFIRMED, 36001));
+}
+
+/* A closing flow's pin to base, with the window open for another 60 s: it would go there
+ * without. When the window may end before, it is kept like others. */
+static void a_closing_flow_needs_no_pin_to_the_base_of_a_young_move(void **state)
+{
+	enum { CLOSING = SURE | WEIR_PIN_CLOSING, LATE = 300000 - PIN_IDLE_CLOSING_DS * 100 };
+	static const struct {
+		uint32_t age_ms, idle_ds;
+		bool stays;
+	} row[] = {
+		{ 10000, PIN_IDLE_CLOSED_DS, true },
+		{ 10000, PIN_IDLE_CLOSED_DS + 1, false },
+		{ LATE - 1, PIN_IDLE_CLOSED_DS + 1, false },
+		{ LATE, PIN_IDLE_CLOSED_DS + 1, true },
+		{ LATE, PIN_IDLE_CLOSING_DS, true },
+		{ LATE, PIN_IDLE_CLOSING_DS + 1, false },
+		{ UINT32_MAX - 50, PIN_IDLE_CLOSED_DS + 1, true }, /* began just now */
+	};
+
+	(void)state;
+	for (unsigned i = 0; i < sizeof(row) / sizeof(row[0]); i++) {
+		all_slots(WEIR_SLOT_MOVING, CUR, BASE, NOW_DS * 100u - row[i].age_ms);
+		put(0, 42, BASE, CLOSING, row[i].idle_ds);
+		pins_sweep(&pins[0], &view, BUCKETS);
+		assert_int_equal(here(42), row[i].stays);
+		if (here(42))
+			pins_drop(&pins[0], pins_find(&pins[0], 42));
+	}
 }
 
 /* UDP's window is over, TCP's is not: a pin to cur is of use for TCP alone. */
@@ -194,6 +231,7 @@ int main(void)
 		T(two_buckets_suffice_up_to_capacity),
 		T(the_sweep_drops_what_says_nothing_any_more),
 		T(a_pin_outlives_its_window),
+		T(a_closing_flow_needs_no_pin_to_the_base_of_a_young_move),
 		T(windows_of_protocols_are_apart),
 	};
 

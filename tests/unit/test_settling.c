@@ -31,7 +31,7 @@ static void pin(unsigned worker, uint32_t slot, int32_t index)
 {
 	struct weir_pin_bucket *b = bucket_of(worker, hash_of(slot));
 
-	atomic_store(&b->meta[3], weir_pin_meta((unsigned)index, WEIR_PIN_TCP, 0, 0));
+	atomic_store(&b->meta[3], weir_pin_meta((unsigned)index, WEIR_PIN_TCP, 0, 0, 0));
 	atomic_store(&b->hash[3], hash_of(slot));
 }
 
