@@ -5,6 +5,8 @@
  */
 #include "conf_check.h"
 
+#include "lookup.h"
+
 #include <errno.h>
 #include <netinet/in.h>
 #include <stdlib.h>
@@ -121,8 +123,8 @@ static uint64_t arena_generation(const struct conf *c)
 			  round_up(c->pool[i].table_size * sizeof(struct weir_move), WEIR_BLOCK);
 		backends += c->pool[i].backend_count;
 	}
-	/* A service and its VIP are two entries of a table at most half full. */
-	for (entries = 1u << WEIR_LOOKUP_MIN_BITS; entries < 2 * lookups; entries *= 2)
+	/* A service and its VIP are two entries. */
+	for (entries = 1u << WEIR_LOOKUP_MIN_BITS; entries < LOOKUP_ROOM * lookups; entries *= 2)
 		;
 	return tables +
 	       round_up(sizeof(struct weir_snapshot) + entries * sizeof(struct weir_lookup) +

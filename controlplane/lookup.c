@@ -107,7 +107,9 @@ int lookup_build(const struct lookup_row *row, uint32_t count, struct lookup *ou
 {
 	struct lookup l = { .bits = WEIR_LOOKUP_MIN_BITS };
 
-	while (l.bits < WEIR_LOOKUP_MAX_BITS && (1u << l.bits) < 2 * count)
+	/* A quarter full at most: nearly every key stands at its home, where the workers
+	 * find it with one load. */
+	while (l.bits < WEIR_LOOKUP_MAX_BITS && (1u << l.bits) < LOOKUP_ROOM * count)
 		l.bits++;
 	for (; l.bits <= WEIR_LOOKUP_MAX_BITS; l.bits++) {
 		l.entry = calloc(1u << l.bits, sizeof(*l.entry));

@@ -8,6 +8,8 @@
 #include "addr.h"
 #include "snapshot.h"
 
+#define LOOKUP_ROOM 4 /* entries of a table for each that is used, up to the largest table */
+
 struct lookup {
 	uint32_t bits;
 	struct weir_lookup *entry; /* 1 << bits */
@@ -31,7 +33,7 @@ struct weir_vip lookup_vip(const struct weir_lookup *e);
 
 /*
  * Build a table in which every row is found within WEIR_LOOKUP_PROBES entries; of
- * rows with the same key the first counts. At most half full, doubled as needed.
+ * rows with the same key the first counts. LOOKUP_ROOM times its size, doubled as needed.
  * Returns 0 with *out to be given to lookup_free(); -E2BIG: not even the largest
  * table will do; -ENOMEM.
  */
