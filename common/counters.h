@@ -31,7 +31,8 @@
 	X(FRAGMENT_TINY, "fragment-tiny", "a first fragment without its transport header")   \
 	X(FRAGMENT_OVERLAP, "fragment-overlap", "a fragment that overlaps another")          \
 	X(FRAGMENT_FULL, "fragment-full", "no room to keep a fragment until its first one comes") \
-	X(PUNT_FULL, "punt-full", "the way to the kernel was full")
+	X(PUNT_FULL, "punt-full", "the way to the kernel was full")                          \
+	X(NO_BUFFER, "no-buffer", "no buffer was free for the pieces of what is too big")
 
 enum weir_drop {
 #define WEIR_DROP_ENUM(id, name, text) WEIR_DROP_##id,

@@ -145,6 +145,18 @@ struct weir_pin_counts {
 };
 static_assert(sizeof(struct weir_pin_counts) == WEIR_CACHE_LINE, "one line");
 
+/* Fragments of datagrams, and packets that were cut up (docs/fragments.md). */
+struct weir_frag_counts {
+	_Atomic uint64_t holding; /* fragments that wait for their first one, now */
+	_Atomic uint64_t held;	  /* and ever did */
+	_Atomic uint64_t noted;	  /* first fragments */
+	_Atomic uint64_t complete, expired, evicted; /* what became of their datagrams */
+	_Atomic uint64_t found_elsewhere;	     /* noted by another worker */
+	_Atomic uint64_t split, pieces; /* packets that were too big, and what was made of them */
+	_Atomic uint64_t reserved[7];
+};
+static_assert(sizeof(struct weir_frag_counts) == 2 * WEIR_CACHE_LINE, "two lines");
+
 /* One per worker, written by that worker alone, read by anyone. */
 struct weir_worker_area {
 	alignas(WEIR_CACHE_LINE) _Atomic uint64_t seen_generation; /* 0: no snapshot yet */
@@ -160,6 +172,7 @@ struct weir_worker_area {
 	alignas(WEIR_CACHE_LINE) struct weir_count service[WEIR_MAX_SERVICES];
 	alignas(WEIR_CACHE_LINE) struct weir_count backend[WEIR_MAX_BACKENDS];
 	alignas(WEIR_CACHE_LINE) struct weir_pin_counts pins;
+	alignas(WEIR_CACHE_LINE) struct weir_frag_counts frags;
 	alignas(WEIR_CACHE_LINE) struct weir_ring reply; /* worker > control */
 };
 static_assert(sizeof(struct weir_worker_area) % WEIR_CACHE_LINE == 0,

@@ -1,0 +1,194 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "split.h"
+
+#include <rte_branch_prediction.h>
+#include <rte_byteorder.h>
+#include <rte_ether.h>
+
+#include <netinet/in.h>
+#include <netinet/ip.h>
+#include <string.h>
+
+#define HDR_MAX 60 /* bytes of an IPv4 header with all the options it can have */
+
+/* Bytes that encap puts in front of a packet. */
+static const uint8_t outer_len[WEIR_ENCAPS] = {
+	[WEIR_ENCAP_L2] = 0,	[WEIR_ENCAP_IPIP4] = 20, [WEIR_ENCAP_IPIP6] = 40,
+	[WEIR_ENCAP_GUE4] = 32, [WEIR_ENCAP_GUE6] = 52,
+};
+
+/* The largest IP packet that, encapsulated, fits the way to the backend: bytes. A peer may
+ * write the line meanwhile: encap looks at it anew, and sends nothing that does not fit. */
+static uint32_t room_for(const struct view *v, const struct egress *ports, const struct pkt *p)
+{
+	const struct weir_backend *be = &v->backend[p->backend];
+	uint32_t port = __atomic_load_n(&be->port, __ATOMIC_RELAXED) % WEIR_MAX_PORTS;
+	uint32_t mtu = __atomic_load_n(&be->mtu, __ATOMIC_RELAXED);
+	uint8_t encap = __atomic_load_n(&be->encap, __ATOMIC_RELAXED);
+
+	mtu = RTE_MIN(mtu, ports[port].mtu);
+	if (encap >= WEIR_ENCAPS || mtu < outer_len[encap])
+		return 0;
+	return mtu - outer_len[encap];
+}
+
+/* Those of `len` bytes of options that go into every piece (RFC 791, section 3.1), with
+ * zeros up to a multiple of four: their length; -1: they contradict themselves. */
+static int copied_options(const uint8_t *option, uint32_t len, uint8_t *out)
+{
+	uint32_t n = 0, of;
+
+	for (uint32_t i = 0; i < len && option[i] != IPOPT_EOL; i += of) {
+		of = 1;
+		if (option[i] == IPOPT_NOP)
+			continue;
+		if (i + 1 >= len)
+			return -1;
+		of = option[i + 1];
+		if (of < 2 || of > len - i)
+			return -1;
+		if (!IPOPT_COPIED(option[i]))
+			continue;
+		memcpy(out + n, option + i, of);
+		n += of;
+	}
+	while (n % 4 != 0)
+		out[n++] = IPOPT_EOL;
+	return (int)n;
+}
+
+/* A header of the client's packet, for pieces of it. */
+struct header {
+	uint32_t len;
+	uint8_t bytes[HDR_MAX];
+};
+
+/* That of the first piece, and that of the others. */
+static enum weir_drop headers_from(const struct pkt *p, struct header h[2])
+{
+	const uint8_t *ip = rte_pktmbuf_mtod_offset(p->mbuf, const uint8_t *, p->l3_off);
+	uint32_t len = (uint32_t)p->l4_off - p->l3_off;
+	int options;
+
+	/* Pieces have sums of their own: a wrong one would come out right. */
+	if (len < sizeof(struct rte_ipv4_hdr) || len > HDR_MAX || rte_raw_cksum(ip, len) != 0xffff)
+		return WEIR_DROP_BAD_HEADER;
+	memcpy(h[0].bytes, ip, len);
+	h[0].len = len;
+
+	h[1] = h[0];
+	options = copied_options(ip + sizeof(struct rte_ipv4_hdr),
+				 len - (uint32_t)sizeof(struct rte_ipv4_hdr),
+				 h[1].bytes + sizeof(struct rte_ipv4_hdr));
+	if (options < 0)
+		return WEIR_DROP_BAD_HEADER;
+	h[1].len = (uint32_t)sizeof(struct rte_ipv4_hdr) + (uint32_t)options;
+	h[1].bytes[0] = (uint8_t)(IPVERSION << 4 | h[1].len / RTE_IPV4_IHL_MULTIPLIER);
+	return WEIR_DROP_NONE;
+}
+
+/* Bytes from..from + len - 1 behind the client's IP header as a frame of its own, in *m. */
+static bool fill_piece(struct rte_mbuf *m, const struct pkt *p, const struct header *h,
+		       uint32_t from, uint32_t len, bool last)
+{
+	uint8_t *frame =
+		(uint8_t *)rte_pktmbuf_append(m, (uint16_t)(RTE_ETHER_HDR_LEN + h->len + len));
+	struct rte_ipv4_hdr *ip;
+	const uint8_t *data;
+	uint16_t bits;
+
+	if (frame == NULL)
+		return false;
+	ip = (struct rte_ipv4_hdr *)(frame + RTE_ETHER_HDR_LEN);
+	memset(frame, 0, RTE_ETHER_HDR_LEN); /* encap writes it */
+	memcpy(ip, h->bytes, h->len);
+	data = rte_pktmbuf_read(p->mbuf, p->l4_off + from, len, (uint8_t *)ip + h->len);
+	if (data == NULL)
+		return false;
+	if (data != (uint8_t *)ip + h->len)
+		memcpy((uint8_t *)ip + h->len, data, len);
+
+	/* A piece of a piece: the offset goes on from there, and more may follow it. */
+	bits = (uint16_t)(rte_be_to_cpu_16(ip->fragment_offset) + from / 8);
+	if (!last)
+		bits |= RTE_IPV4_HDR_MF_FLAG;
+	ip->fragment_offset = rte_cpu_to_be_16(bits);
+	ip->total_length = rte_cpu_to_be_16((uint16_t)(h->len + len));
+	ip->hdr_checksum = 0;
+	ip->hdr_checksum = (uint16_t)~rte_raw_cksum(ip, h->len);
+	return true;
+}
+
+static void fill_pkt(struct pkt *to, const struct pkt *p, struct rte_mbuf *m, uint32_t hdr_len)
+{
+	*to = *p;
+	to->mbuf = m;
+	to->l3_off = RTE_ETHER_HDR_LEN;
+	to->l4_off = (uint16_t)(RTE_ETHER_HDR_LEN + hdr_len);
+	to->ip_len = (uint16_t)(m->pkt_len - RTE_ETHER_HDR_LEN);
+	to->drop = WEIR_DROP_NONE;
+}
+
+static enum weir_drop cut(const struct pkt *p, const struct header h[2], uint32_t step,
+			  struct burst *pieces)
+{
+	uint32_t len = p->ip_len - h[0].len;
+	struct rte_mbuf *m[WEIR_BURST];
+
+	if (rte_pktmbuf_alloc_bulk(p->mbuf->pool, m, pieces->n) != 0)
+		return WEIR_DROP_NO_BUFFER;
+	for (uint32_t i = 0; i < pieces->n; i++)
+		pieces->pkt[i].mbuf = m[i];
+	for (uint32_t i = 0; i < pieces->n; i++) {
+		uint32_t from = i * step;
+		const struct header *hdr = &h[i != 0];
+
+		if (!fill_piece(m[i], p, hdr, from, RTE_MIN(step, len - from), i + 1 == pieces->n))
+			return WEIR_DROP_NO_BUFFER;
+		fill_pkt(&pieces->pkt[i], p, m[i], hdr->len);
+	}
+	return WEIR_DROP_NONE;
+}
+
+/* All or none. */
+static enum weir_drop encap_pieces(const struct view *v, const struct egress *ports,
+				   struct burst *pieces)
+{
+	encap_burst(v, ports, pieces);
+	for (uint32_t i = 0; i < pieces->n; i++)
+		if (pieces->pkt[i].drop != WEIR_DROP_NONE)
+			return pieces->pkt[i].drop;
+	return WEIR_DROP_NONE;
+}
+
+uint32_t split_packet(const struct view *v, const struct egress *ports, struct pkt *p,
+		      struct burst *pieces)
+{
+	uint32_t room = room_for(v, ports, p), step, len;
+	struct header h[2];
+	enum weir_drop why = headers_from(p, h);
+
+	pieces->n = 0;
+	pieces->seen = 0;
+	pieces->dropped = false;
+	if (why != WEIR_DROP_NONE) {
+		p->drop = (uint8_t)why;
+		return 0;
+	}
+	step = room > h[0].len ? (room - h[0].len) & ~7u : 0;
+	len = p->ip_len - h[0].len;
+	if (step == 0 || len <= step || len > step * WEIR_BURST)
+		return 0;
+	while (pieces->n * step < len)
+		pieces->pkt[pieces->n++].mbuf = NULL;
+
+	why = cut(p, h, step, pieces);
+	if (why == WEIR_DROP_NONE)
+		why = encap_pieces(v, ports, pieces);
+	if (why == WEIR_DROP_NONE)
+		return pieces->n;
+	for (uint32_t i = 0; i < pieces->n; i++)
+		rte_pktmbuf_free(pieces->pkt[i].mbuf); /* NULL: it does nothing */
+	p->drop = (uint8_t)why;
+	return 0;
+}
