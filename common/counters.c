@@ -4,16 +4,32 @@
 #include "bounds.h"
 
 #include <assert.h>
+#include <stdint.h>
 
 static_assert(WEIR_DROP_REASONS <= WEIR_DROP_ROOM, "the shared layout has room for these");
 
-static const struct {
+static_assert(WEIR_ANSWERS <= WEIR_ANSWER_ROOM && WEIR_PUNTS <= WEIR_PUNT_ROOM, "and these");
+
+struct strings {
 	const char *name, *text;
-} drops[] = {
-#define WEIR_DROP_STRINGS(id, name, text) { name, text },
-	WEIR_DROP_LIST(WEIR_DROP_STRINGS)
-#undef WEIR_DROP_STRINGS
 };
+
+#define STRINGS(id, name, text) { name, text },
+static const struct strings drops[] = { WEIR_DROP_LIST(STRINGS) };
+static const struct strings answers[] = { WEIR_ANSWER_LIST(STRINGS) };
+static const struct strings punts[] = { WEIR_PUNT_LIST(STRINGS) };
+#undef STRINGS
+
+static const uint8_t columns[] = {
+#define COLUMN(id) WEIR_DROP_##id,
+	WEIR_SERVICE_DROP_LIST(COLUMN)
+#undef COLUMN
+};
+
+unsigned weir_service_drop_reason(unsigned column)
+{
+	return column < WEIR_SERVICE_DROPS ? columns[column] : WEIR_DROP_NONE;
+}
 
 const char *weir_drop_name(unsigned reason)
 {
@@ -23,4 +39,24 @@ const char *weir_drop_name(unsigned reason)
 const char *weir_drop_text(unsigned reason)
 {
 	return reason < WEIR_DROP_REASONS ? drops[reason].text : "unknown";
+}
+
+const char *weir_answer_name(unsigned answer)
+{
+	return answer < WEIR_ANSWERS ? answers[answer].name : "unknown";
+}
+
+const char *weir_answer_text(unsigned answer)
+{
+	return answer < WEIR_ANSWERS ? answers[answer].text : "unknown";
+}
+
+const char *weir_punt_name(unsigned punt)
+{
+	return punt < WEIR_PUNTS ? punts[punt].name : "unknown";
+}
+
+const char *weir_punt_text(unsigned punt)
+{
+	return punt < WEIR_PUNTS ? punts[punt].text : "unknown";
 }

@@ -44,6 +44,44 @@ enum weir_drop {
 /* Room in the shared layout for reasons that later versions add. */
 #define WEIR_DROP_ROOM 64
 
+/*
+ * What can still go wrong once the service is known, and once the backend is: these
+ * are counted for each service and each backend too, packets alone. The second list is
+ * part of the first.
+ */
+#define WEIR_BACKEND_DROP_LIST(X) \
+	X(BACKEND_OFF)            \
+	X(NO_NEXT_HOP)            \
+	X(TOO_BIG)                \
+	X(NO_HEADROOM)            \
+	X(NO_PORT)                \
+	X(TX_FULL)
+#define WEIR_SERVICE_DROP_LIST(X) WEIR_BACKEND_DROP_LIST(X) X(NO_BACKEND)
+
+/* Column of a reason among the counters of a service. */
+enum weir_service_drop {
+#define WEIR_SERVICE_DROP_ENUM(id) WEIR_SERVICE_DROP_##id,
+	WEIR_SERVICE_DROP_LIST(WEIR_SERVICE_DROP_ENUM)
+#undef WEIR_SERVICE_DROP_ENUM
+		WEIR_SERVICE_DROPS
+};
+/* Those of a backend are the first columns. */
+#define WEIR_BACKEND_DROPS ((unsigned)WEIR_SERVICE_DROP_NO_BACKEND)
+
+/* The column of a reason; WEIR_SERVICE_DROPS: it has none. */
+static inline unsigned weir_service_drop(unsigned reason)
+{
+	switch (reason) {
+#define WEIR_SERVICE_DROP_CASE(id) \
+	case WEIR_DROP_##id:       \
+		return WEIR_SERVICE_DROP_##id;
+		WEIR_SERVICE_DROP_LIST(WEIR_SERVICE_DROP_CASE)
+#undef WEIR_SERVICE_DROP_CASE
+	default:
+		return WEIR_SERVICE_DROPS;
+	}
+}
+
 /* What a worker sends of its own, in place of the packet that asked for it. */
 #define WEIR_ANSWER_LIST(X)                                                                   \
 	X(ECHO, "echo", "an echo reply")                                                     \
@@ -80,7 +118,16 @@ enum weir_punt {
 /* Name of a reason as counters and JSON give it; "unknown" out of range. */
 const char *weir_drop_name(unsigned reason);
 
+/* The reason (enum weir_drop) that a column counts. */
+unsigned weir_service_drop_reason(unsigned column);
+
 /* The reason as a sentence for a person; "unknown" out of range. */
 const char *weir_drop_text(unsigned reason);
+
+/* The same for answers and punts. */
+const char *weir_answer_name(unsigned answer);
+const char *weir_answer_text(unsigned answer);
+const char *weir_punt_name(unsigned punt);
+const char *weir_punt_text(unsigned punt);
 
 #endif /* WEIR_COUNTERS_H */

@@ -41,6 +41,10 @@
 #define WEIR_LAYOUT_VERSION 3
 #define WEIR_RING_SLOTS	    256 /* power of two */
 
+/* Counters of a service by drop reason: one cache line. */
+#define WEIR_SERVICE_DROP_ROOM 8
+static_assert(WEIR_SERVICE_DROPS <= WEIR_SERVICE_DROP_ROOM, "a column for each reason");
+
 enum weir_msg_type {
 	/* control > worker */
 	WEIR_MSG_SNAPSHOT = 1, /* take the snapshot at `arg` (arena offset) */
@@ -171,6 +175,10 @@ struct weir_worker_area {
 	struct weir_count punt[WEIR_PUNT_ROOM];				 /* by enum weir_punt */
 	alignas(WEIR_CACHE_LINE) struct weir_count service[WEIR_MAX_SERVICES];
 	alignas(WEIR_CACHE_LINE) struct weir_count backend[WEIR_MAX_BACKENDS];
+	/* Packets, by column. 256 KiB and 768 KiB; only drops touch them. */
+	alignas(WEIR_CACHE_LINE) _Atomic uint64_t
+		service_drop[WEIR_MAX_SERVICES][WEIR_SERVICE_DROP_ROOM];
+	_Atomic uint64_t backend_drop[WEIR_MAX_BACKENDS][WEIR_BACKEND_DROPS];
 	alignas(WEIR_CACHE_LINE) struct weir_pin_counts pins;
 	alignas(WEIR_CACHE_LINE) struct weir_frag_counts frags;
 	alignas(WEIR_CACHE_LINE) struct weir_ring reply; /* worker > control */

@@ -38,6 +38,7 @@ static void service_came(void *user, struct service *s)
 	n = dp_service_count(cp->dp, s->index);
 	s->packets_before = n.packets;
 	s->bytes_before = n.bytes;
+	dp_service_drops(cp->dp, s->index, s->drops_before);
 }
 
 static void something_changed(void *user, struct backend *b)
@@ -68,8 +69,10 @@ static void counters_begin(struct controlplane *cp, const struct dp_view *dp)
 {
 	if (cp->dp_start_ms != 0 && cp->dp_start_ms != dp->state->start_ms) {
 		for (uint32_t i = 0; i < cp->model.service_count; i++) {
-			cp->model.service[i]->packets_before = 0;
-			cp->model.service[i]->bytes_before = 0;
+			struct service *s = cp->model.service[i];
+
+			s->packets_before = s->bytes_before = 0;
+			memset(s->drops_before, 0, sizeof(s->drops_before));
 		}
 	}
 	cp->dp_start_ms = dp->state->start_ms;

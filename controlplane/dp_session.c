@@ -429,3 +429,48 @@ struct weir_sum dp_drop_count(const struct dp_session *s, unsigned reason)
 		add(&sum, &s->view.state->worker[i].drop[reason]);
 	return sum;
 }
+
+struct weir_sum dp_answer_count(const struct dp_session *s, unsigned answer)
+{
+	struct weir_sum sum = { 0 };
+
+	for (uint32_t i = 0; s->attached && answer < WEIR_ANSWER_ROOM && i < s->view.worker_count;
+	     i++)
+		add(&sum, &s->view.state->worker[i].answer[answer]);
+	return sum;
+}
+
+struct weir_sum dp_punt_count(const struct dp_session *s, unsigned punt)
+{
+	struct weir_sum sum = { 0 };
+
+	for (uint32_t i = 0; s->attached && punt < WEIR_PUNT_ROOM && i < s->view.worker_count; i++)
+		add(&sum, &s->view.state->worker[i].punt[punt]);
+	return sum;
+}
+
+static void add_columns(uint64_t *out, const _Atomic uint64_t *column, unsigned columns)
+{
+	for (unsigned i = 0; i < columns; i++)
+		out[i] += atomic_load_explicit(&column[i], memory_order_relaxed);
+}
+
+void dp_service_drops(const struct dp_session *s, unsigned service,
+		      uint64_t out[WEIR_SERVICE_DROPS])
+{
+	memset(out, 0, WEIR_SERVICE_DROPS * sizeof(*out));
+	for (uint32_t i = 0; s->attached && service < WEIR_MAX_SERVICES && i < s->view.worker_count;
+	     i++)
+		add_columns(out, s->view.state->worker[i].service_drop[service],
+			    WEIR_SERVICE_DROPS);
+}
+
+void dp_backend_drops(const struct dp_session *s, unsigned backend,
+		      uint64_t out[WEIR_BACKEND_DROPS])
+{
+	memset(out, 0, WEIR_BACKEND_DROPS * sizeof(*out));
+	for (uint32_t i = 0; s->attached && backend < WEIR_MAX_BACKENDS && i < s->view.worker_count;
+	     i++)
+		add_columns(out, s->view.state->worker[i].backend_drop[backend],
+			    WEIR_BACKEND_DROPS);
+}

@@ -54,5 +54,13 @@ struct weir_sum {
 struct weir_sum dp_service_count(const struct dp_session *s, unsigned service);
 struct weir_sum dp_backend_count(const struct dp_session *s, unsigned backend);
 struct weir_sum dp_drop_count(const struct dp_session *s, unsigned reason);
+struct weir_sum dp_answer_count(const struct dp_session *s, unsigned answer);
+struct weir_sum dp_punt_count(const struct dp_session *s, unsigned punt);
+
+/* Packets that a service or a backend lost, by column (enum weir_service_drop). */
+void dp_service_drops(const struct dp_session *s, unsigned service,
+		      uint64_t out[WEIR_SERVICE_DROPS]);
+void dp_backend_drops(const struct dp_session *s, unsigned backend,
+		      uint64_t out[WEIR_BACKEND_DROPS]);
 
 #endif /* WEIR_DP_SESSION_H */

@@ -86,6 +86,18 @@ static bool build_backend(json_t *params, char **word, unsigned count, const str
 	return split_name(params, word[0], "backend");
 }
 
+/* SERVICE, or POOL/BACKEND. */
+static bool build_drops(json_t *params, char **word, unsigned count, const struct options *o)
+{
+	(void)o;
+	if (count == 0)
+		return true;
+	if (strchr(word[0], '/') != NULL)
+		return split_name(params, word[0], "backend");
+	json_object_set_new(params, "service", json_string(word[0]));
+	return true;
+}
+
 static bool build_remove(json_t *params, char **word, unsigned count, const struct options *o)
 {
 	(void)count;
@@ -160,8 +172,9 @@ static const struct command {
 	  weirctl_print_pools },
 	{ "backends", "[POOL]", "backends: weight, state, health, share, counters, next hop", 0, 1,
 	  "backends", build_pool, weirctl_print_backends },
-	{ "drops", "", "packets that reached no backend, by reason", 0, 0, "drops", NULL,
-	  weirctl_print_drops },
+	{ "drops", "[SERVICE | POOL/BACKEND]",
+	  "packets that reached no backend, by reason; what Weir answered itself", 0, 1, "drops",
+	  build_drops, weirctl_print_drops },
 	{ "explain", "tcp|udp SOURCE:PORT VIP:PORT [--payload BYTES]",
 	  "what would happen to such a packet now, and why", 3, 3, "explain", build_explain,
 	  weirctl_print_explain },

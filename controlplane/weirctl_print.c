@@ -19,7 +19,7 @@ static const char *scaled(json_int_t n, unsigned step, const char *const *unit, 
 		i++;
 	}
 	if (i == 0)
-		snprintf(buf, 16, "%lld%s%s", (long long)n, unit[0][0] != '\0' ? " " : "", unit[0]);
+		snprintf(buf, 16, "%u%s%s", (unsigned)n, unit[0][0] != '\0' ? " " : "", unit[0]);
 	else
 		snprintf(buf, 16, "%.1f %s", v, unit[i]);
 	return buf;
@@ -154,12 +154,23 @@ static void table_end(struct table *t, FILE *out, const char *empty)
 	free(t->cell);
 }
 
+/* Of an object of numbers. */
+static json_int_t sum_of(const json_t *counts)
+{
+	json_int_t sum = 0;
+	const char *name;
+	json_t *n;
+
+	json_object_foreach((json_t *)(uintptr_t)counts, name, n) sum += json_integer_value(n);
+	return sum;
+}
+
 /* -- results ---------------------------------------------------------------- */
 
 void weirctl_print_services(FILE *out, const json_t *result)
 {
-	static const char *const head[] = { "SERVICE", "VIP",	   "PROTOCOL", ">PORT",
-					    "POOL",    ">PACKETS", ">BYTES",   NULL };
+	static const char *const head[] = { "SERVICE",	"VIP",	  "PROTOCOL", ">PORT", "POOL",
+					    ">PACKETS", ">BYTES", ">DROPPED", NULL };
 	struct table t;
 	size_t i;
 	json_t *s;
@@ -177,6 +188,7 @@ void weirctl_print_services(FILE *out, const json_t *result)
 		cell(&t, "%s", str(s, "pool"));
 		cell_count(&t, num(s, "packets"));
 		cell_bytes(&t, num(s, "bytes"));
+		cell_count(&t, sum_of(json_object_get(s, "drops")));
 	}
 	table_sort(&t);
 	table_end(&t, out, "no services");
@@ -215,6 +227,18 @@ static void note_held(const json_t *b, char *buf, size_t len)
 			 n > 0 ? "; " : "", windows, pins);
 }
 
+/* `weirctl drops POOL/BACKEND` has them by reason. */
+static void note_drops(const json_t *b, char *buf, size_t len)
+{
+	json_int_t sum = sum_of(json_object_get(b, "drops"));
+	size_t n = strlen(buf);
+	char count[16];
+
+	if (sum > 0)
+		snprintf(buf + n, len - n, "%sdropped %s", n > 0 ? "; " : "",
+			 weirctl_count_text(sum, count));
+}
+
 /* What a person should know about a backend besides its numbers, into buf; "" if nothing. */
 static const char *note_of(const json_t *b, char *buf, size_t len)
 {
@@ -226,6 +250,7 @@ static const char *note_of(const json_t *b, char *buf, size_t len)
 	snprintf(buf, len, "%s%s%s%s", sick ? reason : "", sick && lost ? "; " : "",
 		 lost ? "next hop: " : "", lost ? why : "");
 	note_held(b, buf, len);
+	note_drops(b, buf, len);
 	return buf;
 }
 
@@ -292,22 +317,42 @@ void weirctl_print_removed(FILE *out, const json_t *result)
 	fprintf(out, "%s: removed\n", str(result, "removed"));
 }
 
-void weirctl_print_drops(FILE *out, const json_t *result)
+static void print_counts(FILE *out, const json_t *list, const char *what)
 {
-	static const char *const head[] = { "REASON", ">PACKETS", ">BYTES", "MEANS", NULL };
+	/* One service or backend: packets alone are counted. */
+	bool bytes = json_object_get(json_array_get(list, 0), "bytes") != NULL;
+	const char *const with[] = { what, ">PACKETS", ">BYTES", "MEANS", NULL };
+	const char *const without[] = { what, ">PACKETS", "MEANS", NULL };
 	struct table t;
 	size_t i;
 	json_t *d;
 
-	table_begin(&t, head);
-	json_array_foreach(json_object_get(result, "drops"), i, d)
+	table_begin(&t, bytes ? with : without);
+	json_array_foreach(list, i, d)
 	{
 		cell(&t, "%s", str(d, "name"));
 		cell_count(&t, num(d, "packets"));
-		cell_bytes(&t, num(d, "bytes"));
+		if (bytes)
+			cell_bytes(&t, num(d, "bytes"));
 		cell(&t, "%s", str(d, "text"));
 	}
-	table_end(&t, out, "no drop reasons");
+	table_end(&t, out, "nothing is counted");
+}
+
+void weirctl_print_drops(FILE *out, const json_t *result)
+{
+	const json_t *answers = json_object_get(result, "answers");
+	const json_t *punts = json_object_get(result, "punts");
+
+	print_counts(out, json_object_get(result, "drops"), "REASON");
+	if (answers != NULL) {
+		fprintf(out, "\n");
+		print_counts(out, answers, "ANSWER");
+	}
+	if (punts != NULL) {
+		fprintf(out, "\n");
+		print_counts(out, punts, "KERNEL");
+	}
 }
 
 static void print_ports(FILE *out, const json_t *ports)
@@ -363,26 +408,27 @@ static void print_worker(FILE *out, const json_t *w)
 	print_pins(out, json_object_get(w, "pins"));
 }
 
-static void print_dropped(FILE *out, const json_t *drops)
+static void print_named(FILE *out, const char *what, const json_t *counts)
 {
 	char packets[16], bytes[16];
 	const char *name, *separator = "";
 	json_t *d;
 
-	fprintf(out, "%-12s", "dropped");
-	json_object_foreach((json_t *)(uintptr_t)drops, name, d)
+	fprintf(out, "%-12s", what);
+	json_object_foreach((json_t *)(uintptr_t)counts, name, d)
 	{
 		fprintf(out, "%s%s %s (%s)", separator, name,
 			weirctl_count_text(num(d, "packets"), packets),
 			weirctl_bytes_text(num(d, "bytes"), bytes));
 		separator = ", ";
 	}
-	fprintf(out, "%s\n", json_object_size(drops) == 0 ? "nothing" : "");
+	fprintf(out, "%s\n", json_object_size(counts) == 0 ? "nothing" : "");
 }
 
 void weirctl_print_status(FILE *out, const json_t *result)
 {
 	const json_t *arena = json_object_get(result, "arena");
+	const json_t *counters = json_object_get(result, "counters");
 	size_t i;
 	json_t *w;
 
@@ -404,7 +450,11 @@ void weirctl_print_status(FILE *out, const json_t *result)
 		(long long)num(arena, "blocks"),
 		yes(arena, "full") ? ", FULL: publishing is paused" : "");
 	json_array_foreach(json_object_get(result, "workers"), i, w) print_worker(out, w);
-	print_dropped(out, json_object_get(json_object_get(result, "counters"), "drops"));
+	print_named(out, "dropped", json_object_get(counters, "drops"));
+	if (json_object_size(json_object_get(counters, "answers")) > 0)
+		print_named(out, "answered", json_object_get(counters, "answers"));
+	if (json_object_size(json_object_get(counters, "punts")) > 0)
+		print_named(out, "kernel", json_object_get(counters, "punts"));
 	fprintf(out, "\n");
 	print_ports(out, json_object_get(result, "ports"));
 }

@@ -11,7 +11,8 @@
  * Bytes by port and by drop reason are bytes of frames (without preamble and
  * FCS), as they were when the packet left or was given up. Bytes by service and
  * by backend are bytes of IP as the client sent it, whatever was put around it:
- * the figure that a backend's own counters can be compared with.
+ * the figure that a backend's own counters can be compared with. What is lost once the
+ * service is known is counted there by reason too, packets alone.
  */
 #include "count.h"
 #include "pipeline.h"
@@ -33,6 +34,18 @@ static void drop(struct worker *w, struct rte_mbuf *m, unsigned reason)
 {
 	count_add(&w->area->drop[reason], 1, m->pkt_len);
 	rte_pktmbuf_free(m);
+}
+
+/* For its service and its backend too, where the reason tells that it has these. */
+static void count_lost(struct worker *w, const struct pkt *p, unsigned reason)
+{
+	unsigned column = weir_service_drop(reason);
+
+	if (column == WEIR_SERVICE_DROPS || p->flags & PKT_ANSWER)
+		return;
+	count_add_u64(&w->area->service_drop[p->service % WEIR_MAX_SERVICES][column], 1);
+	if (column < WEIR_BACKEND_DROPS)
+		count_add_u64(&w->area->backend_drop[p->backend % WEIR_MAX_BACKENDS][column], 1);
 }
 
 /* Hand over `n` frames of `bytes` bytes. Returns how many of them the driver took: it
@@ -85,6 +98,8 @@ static void send_sorted(struct worker *w, unsigned port, struct leaving *l)
 
 	for (uint32_t i = 0; i < sent; i++)
 		count_sent(w, &r, l->pkt[i]);
+	for (uint32_t i = sent; i < l->n; i++)
+		count_lost(w, l->pkt[i], WEIR_DROP_TX_FULL);
 	count_run(w, &r);
 }
 
@@ -97,10 +112,12 @@ static void sort(struct worker *w, struct burst *b)
 	for (uint32_t i = 0; i < b->n; i++) {
 		struct pkt *p = &b->pkt[i];
 
-		if (p->drop == WEIR_DROP_NONE)
+		if (p->drop == WEIR_DROP_NONE) {
 			ports |= 1u << p->port;
-		else if (p->drop != PKT_TAKEN)
+		} else if (p->drop != PKT_TAKEN) {
+			count_lost(w, p, p->drop);
 			drop(w, p->mbuf, p->drop);
+		}
 	}
 	while (ports != 0) {
 		unsigned port = (unsigned)__builtin_ctz(ports);
@@ -148,5 +165,7 @@ void tx_burst(struct worker *w, struct burst *b)
 	sent = send_by(w, first.port, m, n, bytes);
 	for (uint32_t i = 0; i < sent; i++)
 		count_sent(w, &r, &b->pkt[i]);
+	for (uint32_t i = sent; unlikely(i < n); i++)
+		count_lost(w, &b->pkt[i], WEIR_DROP_TX_FULL);
 	count_run(w, &r);
 }

@@ -452,7 +452,27 @@ static void everything_can_be_shown_without_a_data_plane(void **state)
 	json_decref(r);
 	r = result("drops", NULL);
 	assert_int_equal(json_array_size(json_object_get(r, "drops")), WEIR_DROP_REASONS - 1);
+	assert_int_equal(json_array_size(json_object_get(r, "answers")), WEIR_ANSWERS);
+	assert_int_equal(json_array_size(json_object_get(r, "punts")), WEIR_PUNTS);
 	json_decref(r);
+}
+
+static void drops_of_one_are_those_that_it_can_have(void **state)
+{
+	json_t *r = result("drops", "{\"service\": \"www\"}");
+
+	(void)state;
+	assert_int_equal(json_array_size(json_object_get(r, "drops")), WEIR_SERVICE_DROPS);
+	assert_null(json_object_get(r, "answers"));
+	json_decref(r);
+	r = result("drops", "{\"pool\": \"web\", \"backend\": \"a\"}");
+	assert_int_equal(json_array_size(json_object_get(r, "drops")), WEIR_BACKEND_DROPS);
+	json_decref(r);
+	refused("drops", "{\"service\": \"wwww\"}", RPC_NOT_FOUND, "no service wwww");
+	refused("drops", "{\"pool\": \"web\", \"backend\": \"z\"}", RPC_NOT_FOUND,
+		"no backend web/z");
+	refused("drops", "{\"pool\": \"web\"}", RPC_BAD_PARAMS,
+		"a service, or a pool and its backend, or neither");
 }
 
 int main(void)
@@ -472,6 +492,7 @@ int main(void)
 		T(file_with_errors_changes_nothing_and_tells_all_of_them),
 		T(revert_drops_what_was_changed_at_run_time),
 		T(everything_can_be_shown_without_a_data_plane),
+		T(drops_of_one_are_those_that_it_can_have),
 	};
 
 	return cmocka_run_group_tests_name("cmd", tests, NULL, NULL);

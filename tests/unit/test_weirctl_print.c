@@ -104,6 +104,39 @@ static void next_hop_that_is_missing_is_explained(void **state)
 		"web/a: enabled, weight 1, up, 0 slots; next hop: its route is a blackhole\n");
 }
 
+static void drops_are_shown_with_what_was_answered_and_handed_on(void **state)
+{
+	(void)state;
+	assert_string_equal(
+		printed(weirctl_print_drops,
+			"{\"drops\": [{\"name\": \"stray\", \"packets\": 1500, \"bytes\": 2048,"
+			" \"text\": \"no service\"}],"
+			" \"answers\": [{\"name\": \"echo\", \"packets\": 3, \"bytes\": 294,"
+			" \"text\": \"an echo reply\"}], \"punts\": []}"),
+		"REASON  PACKETS    BYTES  MEANS\n"
+		"stray     1.5 k  2.0 KiB  no service\n"
+		"\n"
+		"ANSWER  PACKETS  BYTES  MEANS\n"
+		"echo          3  294 B  an echo reply\n"
+		"\n"
+		"nothing is counted\n");
+	assert_string_equal(printed(weirctl_print_drops,
+				    "{\"drops\": [{\"name\": \"too-big\", \"packets\": 12,"
+				    " \"text\": \"does not fit\"}]}"),
+			    "REASON   PACKETS  MEANS\n"
+			    "too-big       12  does not fit\n");
+}
+
+static void what_a_backend_lost_is_noted(void **state)
+{
+	(void)state;
+	assert_string_equal(printed(weirctl_print_backend,
+				    "{\"pool\": \"web\", \"name\": \"a\", \"weight\": 1,"
+				    " \"state\": \"enabled\", \"health\": \"up\", \"slots\": 0,"
+				    " \"drops\": {\"too-big\": 12, \"tx-full\": 1}}"),
+			    "web/a: enabled, weight 1, up, 0 slots; dropped 13\n");
+}
+
 static void a_drain_says_what_holds_it(void **state)
 {
 	(void)state;
@@ -270,6 +303,8 @@ int main(void)
 		T(bytes_are_binary),
 		T(backends_line_up_and_are_sorted_by_name),
 		T(next_hop_that_is_missing_is_explained),
+		T(drops_are_shown_with_what_was_answered_and_handed_on),
+		T(what_a_backend_lost_is_noted),
 		T(a_drain_says_what_holds_it),
 		T(empty_lists_say_so),
 		T(differences_show_both_sides),
