@@ -57,37 +57,25 @@ void decap_init(bool verbose)
 
 static struct decap_addr addr_to_key(const struct weir_addr *a)
 {
-	static const uint8_t mapped[12] = { [10] = 0xff, [11] = 0xff };
-	struct decap_addr key;
+	struct decap_addr key = { .family = a->family };
 
-	if (a->family == 4) {
-		memcpy(key.word_be, mapped, sizeof(mapped));
-		memcpy(&key.word_be[3], a->bytes, 4);
-	} else {
-		memcpy(key.word_be, a->bytes, 16);
-	}
+	memcpy(key.word_be, a->bytes, sizeof(key.word_be));
 	return key;
 }
 
 static struct decap_prefix prefix_to_key(const struct prefix *p)
 {
 	return (struct decap_prefix){
-		.len = p->addr.family == 4 ? DECAP_V4_BITS + p->len : p->len,
+		.len = DECAP_FAMILY_BITS + p->len,
 		.addr = addr_to_key(&p->addr),
 	};
 }
 
 static struct weir_addr addr_from_key(const struct decap_addr *key)
 {
-	struct weir_addr a = { .family = 6 };
-	bool v4 = key->word_be[0] == 0 && key->word_be[1] == 0 && key->word_be[2] == htonl(0xffff);
+	struct weir_addr a = { .family = (uint8_t)key->family };
 
-	if (v4) {
-		a.family = 4;
-		memcpy(a.bytes, &key->word_be[3], 4);
-	} else {
-		memcpy(a.bytes, key->word_be, 16);
-	}
+	memcpy(a.bytes, key->word_be, sizeof(a.bytes));
 	return a;
 }
 
@@ -138,9 +126,8 @@ static int prefixes_read(int fd, struct prefix_list *out)
 
 	for (; err == 0; err = bpf_map_get_next_key(fd, &key, &key)) {
 		struct weir_addr a = addr_from_key(&key.addr);
-		uint8_t len = (uint8_t)(a.family == 4 ? key.len - DECAP_V4_BITS : key.len);
 
-		if (prefix_add(out, &a, len) == -ENOMEM)
+		if (prefix_add(out, &a, (uint8_t)(key.len - DECAP_FAMILY_BITS)) == -ENOMEM)
 			return -ENOMEM;
 	}
 	return err == -ENOENT ? 0 : err;
@@ -182,8 +169,9 @@ static int program_info(uint32_t id, struct bpf_prog_info *info)
 	return err;
 }
 
-/* Descriptor of the map of program `id` that has this name, or a negative errno. */
-static int map_open(uint32_t id, const char *name)
+/* Descriptor of the map of program `id` that has this name, and its layout in *map, or
+ * a negative errno. */
+static int map_open(uint32_t id, const char *name, struct bpf_map_info *map)
 {
 	uint32_t map_id[16] = { 0 }, len;
 	struct bpf_prog_info info = { .nr_map_ids = 16, .map_ids = (uintptr_t)map_id };
@@ -192,14 +180,13 @@ static int map_open(uint32_t id, const char *name)
 	if (err < 0)
 		return err;
 	for (uint32_t i = 0; i < info.nr_map_ids && i < 16; i++) {
-		struct bpf_map_info map = { 0 };
-
-		len = sizeof(map);
+		len = sizeof(*map);
 		fd = bpf_map_get_fd_by_id(map_id[i]);
 		if (fd < 0)
 			return fd;
-		err = bpf_obj_get_info_by_fd(fd, &map, &len);
-		if (err == 0 && strcmp(map.name, name) == 0)
+		memset(map, 0, sizeof(*map));
+		err = bpf_obj_get_info_by_fd(fd, map, &len);
+		if (err == 0 && strcmp(map->name, name) == 0)
 			return fd;
 		close(fd);
 		if (err < 0)
@@ -251,34 +238,61 @@ int decap_find(struct mnl_socket *nl, int ifindex, uint32_t *id, struct host *ot
 	return err;
 }
 
-static int map_read(uint32_t id, const char *name, struct prefix_list *out,
-		    int (*reader)(int fd, struct prefix_list *out))
+static int map_read(uint32_t id, const char *name, uint32_t type, uint32_t key_size,
+		    struct prefix_list *out, int (*reader)(int fd, struct prefix_list *out))
 {
-	int fd = map_open(id, name), err;
+	struct bpf_map_info map;
+	int fd = map_open(id, name, &map), err = 0;
 
 	if (fd < 0)
-		return fd;
-	err = reader(fd, out);
+		return fd == -ENOENT ? 0 : fd;
+	if (map.type == type && map.key_size == key_size)
+		err = reader(fd, out);
+	close(fd);
+	return err;
+}
+
+/* The constants of the program: what libbpf makes of its `const volatile` ones. */
+static int gue_port_read(uint32_t id, uint16_t *out)
+{
+	struct decap_bpf__rodata constants = { 0 };
+	const uint32_t zero = 0;
+	struct bpf_map_info map;
+	int fd = map_open(id, "decap_bp.rodata", &map), err = 0;
+
+	if (fd < 0)
+		return fd == -ENOENT ? 0 : fd;
+	/* The map has no padding at its end. */
+	if (map.value_size <= sizeof(constants) &&
+	    (err = bpf_map_lookup_elem(fd, &zero, &constants)) == 0)
+		*out = constants.weir_gue_port;
 	close(fd);
 	return err;
 }
 
 int decap_read(uint32_t id, struct host_decap *out)
 {
+	const uint32_t lpm = BPF_MAP_TYPE_LPM_TRIE;
 	struct host_decap d = { .id = id };
 	struct bpf_prog_info info = { 0 };
+	struct bpf_map_info map;
 	int err, fd;
 
 	err = program_info(id, &info);
 	d.loaded_s = info.load_time / 1000000000;
 	if (err == 0)
-		err = map_read(id, "weir_vips", &d.vips, addrs_read);
+		err = map_read(id, "weir_vips", lpm, sizeof(struct decap_prefix), &d.vips,
+			       prefixes_read);
 	if (err == 0)
-		err = map_read(id, "weir_local", &d.local, addrs_read);
+		err = map_read(id, "weir_from", lpm, sizeof(struct decap_prefix), &d.from,
+			       prefixes_read);
 	if (err == 0)
-		err = map_read(id, "weir_from", &d.from, prefixes_read);
+		err = map_read(id, "weir_local", BPF_MAP_TYPE_HASH, sizeof(struct decap_addr),
+			       &d.local, addrs_read);
+	if (err == 0)
+		err = gue_port_read(id, &d.gue_port);
 	if (err == 0) {
-		fd = map_open(id, "weir_count");
+		fd = map_open(id, "weir_count", &map);
 		err = fd < 0 ? fd : counts_read(fd, d.count);
 		if (fd >= 0)
 			close(fd);
@@ -299,15 +313,12 @@ int decap_read(uint32_t id, struct host_decap *out)
  * unless that came from a version whose map looks different. */
 static int counts_inherit(struct bpf_map *map, uint32_t old_id)
 {
-	struct bpf_map_info info = { 0 };
-	uint32_t len = sizeof(info);
-	int fd = map_open(old_id, bpf_map__name(map)), err;
+	struct bpf_map_info info;
+	int fd = map_open(old_id, bpf_map__name(map), &info), err = 0;
 
 	if (fd < 0)
 		return 0;
-	err = bpf_obj_get_info_by_fd(fd, &info, &len);
-	if (err == 0 && info.type == bpf_map__type(map) &&
-	    info.value_size == bpf_map__value_size(map) &&
+	if (info.type == bpf_map__type(map) && info.value_size == bpf_map__value_size(map) &&
 	    info.max_entries == bpf_map__max_entries(map))
 		err = bpf_map__reuse_fd(map, fd);
 	close(fd);
@@ -320,8 +331,7 @@ static int link_header(unsigned type)
 	return type == ARPHRD_ETHER ? ETH_HLEN : type == ARPHRD_NONE ? 0 : -EOPNOTSUPP;
 }
 
-int decap_attach(const struct host_link *link, const struct prefix_list *vips,
-		 const struct prefix_list *from, const struct prefix_list *local, uint32_t old_id,
+int decap_attach(const struct host_link *link, const struct decap_lists *lists, uint32_t old_id,
 		 uint32_t *id, char *why, size_t why_len)
 {
 	DECLARE_LIBBPF_OPTS(bpf_tc_hook, hook, .ifindex = link->index,
@@ -345,6 +355,7 @@ int decap_attach(const struct host_link *link, const struct prefix_list *vips,
 		goto out;
 	}
 	skel->rodata->weir_link_header = (uint32_t)err;
+	skel->rodata->weir_gue_port = lists->gue_port;
 	if (old_id != 0 && (err = counts_inherit(skel->maps.weir_count, old_id)) < 0) {
 		snprintf(why, why_len, "the counters of program %u cannot be taken over: %s",
 			 old_id, strerror(-err));
@@ -358,9 +369,9 @@ int decap_attach(const struct host_link *link, const struct prefix_list *vips,
 			 strerror(-err));
 		goto out;
 	}
-	if ((err = addrs_write(skel->maps.weir_vips, vips)) < 0 ||
-	    (err = addrs_write(skel->maps.weir_local, local)) < 0 ||
-	    (err = prefixes_write(skel->maps.weir_from, from)) < 0) {
+	if ((err = prefixes_write(skel->maps.weir_vips, lists->vips)) < 0 ||
+	    (err = addrs_write(skel->maps.weir_local, lists->local)) < 0 ||
+	    (err = prefixes_write(skel->maps.weir_from, lists->from)) < 0) {
 		snprintf(why, why_len, "the maps of the decapsulation program cannot be filled: %s",
 			 strerror(-err));
 		goto out;

@@ -24,9 +24,16 @@ void decap_init(bool verbose);
  */
 int decap_find(struct mnl_socket *nl, int ifindex, uint32_t *id, struct host *others);
 
-/* Read the maps and counters of program `id` into *out. Returns 0, -EPERM without
- * CAP_SYS_ADMIN, or another negative errno; on error *out holds nothing. */
+/* Read the maps and counters of program `id` into *out. Maps that look different, of
+ * another version, count as empty. Returns 0, -EPERM without CAP_SYS_ADMIN, or another
+ * negative errno; on error *out holds nothing. */
 int decap_read(uint32_t id, struct host_decap *out);
+
+/* What the program shall know. */
+struct decap_lists {
+	const struct prefix_list *vips, *from, *local;
+	uint16_t gue_port; /* 0: no GUE */
+};
 
 /*
  * Load a program with these lists and put it in place of the one that is there
@@ -35,8 +42,7 @@ int decap_read(uint32_t id, struct host_decap *out);
  * Returns 0 with the new id in *id; a negative errno with a sentence in
  * why[why_len] and everything as it was.
  */
-int decap_attach(const struct host_link *link, const struct prefix_list *vips,
-		 const struct prefix_list *from, const struct prefix_list *local, uint32_t old_id,
+int decap_attach(const struct host_link *link, const struct decap_lists *lists, uint32_t old_id,
 		 uint32_t *id, char *why, size_t why_len);
 
 /* Take the filter off. Returns 0, also when it was not there, or a negative errno. */

@@ -1,15 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "findings.h"
 
+#include "mss.h"
+
 #include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#define OUTER_BYTES 20	 /* outer IPv4 header */
-#define TCPIP_BYTES 40	 /* IPv4 and TCP headers without options: MTU - MSS */
-#define PATH_MTU    1500 /* what clients send at most, whatever we advertise */
+#define IPV4_TCP_BYTES 40 /* IPv4 and TCP headers without options: MTU - MSS */
+#define IPV6_TCP_BYTES 60
+#define PATH_MTU       1500 /* what clients send at most, whatever we advertise */
 
 /* What is compared, and where the results go. */
 struct comparison {
@@ -78,10 +80,24 @@ static void interface_compare(struct comparison *c)
 			 "\"ip link set lo up\"");
 }
 
+/* A prefix has no addresses that an interface could answer for. */
+static void vip_prefix_compare(struct comparison *c, const struct prefix *vip)
+{
+	const struct host_prefix *p = host_prefix_find(c->h, vip);
+	char text[WEIR_PREFIX_STRLEN];
+
+	if (p == NULL)
+		wrong(c,
+		      "VIP prefix %s is not local to this host, so it drops the requests for it; "
+		      "run \"%s\"",
+		      prefix_text(vip, text), c->s->mend);
+}
+
 static void vip_compare(struct comparison *c, const struct weir_addr *vip)
 {
 	const struct host_addr *quiet = host_addr_find(c->h, vip, true);
 	const struct host_addr *loud = host_addr_find(c->h, vip, false);
+	const char *question = vip->family == 4 ? "ARP" : "neighbour discovery";
 	const struct host_link *l;
 	char text[WEIR_ADDR_STRLEN];
 
@@ -92,9 +108,9 @@ static void vip_compare(struct comparison *c, const struct weir_addr *vip)
 		      "\"%s\"",
 		      text, c->s->mend);
 	else if (quiet == NULL)
-		wrong(c, "VIP %s is on no loopback, so ARP silence does not cover it; run \"%s\"",
-		      text, c->s->mend);
-	if (quiet != NULL && quiet->len < 32) {
+		wrong(c, "VIP %s is on no loopback, so %s silence does not cover it; run \"%s\"",
+		      text, vip->family == 4 ? "ARP" : "the", c->s->mend);
+	if (quiet != NULL && quiet->len < prefix_full(vip)) {
 		l = host_link_by(c->h, quiet->ifindex);
 		wrong(c,
 		      "VIP %s is on %s as a /%u, so this host takes the whole subnet for itself "
@@ -105,10 +121,48 @@ static void vip_compare(struct comparison *c, const struct weir_addr *vip)
 	if (loud != NULL) {
 		l = host_link_by(c->h, loud->ifindex);
 		wrong(c,
-		      "VIP %s is also on %s, so this host answers ARP for it and takes the "
+		      "VIP %s is also on %s, so this host answers %s for it and takes the "
 		      "clients away from Weir; run \"ip addr del %s/%u dev %s\"",
-		      text, l->name, text, loud->len, l->name);
+		      text, l->name, question, text, loud->len, l->name);
 	}
+}
+
+/* What an interface answers neighbour solicitations for besides its own addresses. A
+ * VIP on lo alone is never among them: IPv6 has no need of arp_ignore. */
+static void proxy_compare(struct comparison *c)
+{
+	char text[WEIR_ADDR_STRLEN];
+
+	for (unsigned i = 0; i < c->h->proxy_count; i++) {
+		const struct host_proxy *p = &c->h->proxy[i];
+		const struct host_link *l = host_link_by(c->h, p->ifindex);
+
+		if (!prefix_covers(&c->s->vips, &p->addr) || l == NULL)
+			continue;
+		weir_addr_text(&p->addr, text);
+		wrong(c,
+		      "%s answers for VIP %s as a proxy, which takes the clients away from Weir; "
+		      "run \"ip neigh del proxy %s dev %s\"",
+		      l->name, text, text, l->name);
+	}
+}
+
+/* An interface without IPv6 drops what is unpacked on it, and lo takes no VIP. */
+static void ipv6_compare(struct comparison *c)
+{
+	const struct host_link *lo = host_link_named(c->h, "lo");
+	bool outer = false;
+
+	for (unsigned i = 0; settings_unpack(c->s) && i < c->s->from.count; i++)
+		outer |= c->s->from.item[i].addr.family == 6;
+	if (c->link->sysctls.ipv6_off && (outer || settings_family(c->s, 6)))
+		wrong(c,
+		      "IPv6 is disabled on %s, so it takes no IPv6 packets; run \"sysctl -w "
+		      "net.ipv6.conf.%s.disable_ipv6=0\"",
+		      c->link->name, c->link->name);
+	if (lo != NULL && lo->sysctls.ipv6_off && settings_family(c->s, 6))
+		wrong(c, "IPv6 is disabled on lo, which is to hold the VIPs; run \"sysctl -w "
+			 "net.ipv6.conf.lo.disable_ipv6=0\"");
 }
 
 /* A VIP on lo is an address of every interface that answers ARP. Of the others only
@@ -163,65 +217,65 @@ static void rp_filter_compare(struct comparison *c)
 
 /* -- the way back ---------------------------------------------------------------- */
 
-static void route_compare(struct comparison *c)
+static void route_compare(struct comparison *c, uint8_t family)
 {
-	if (c->h->route_count != 0)
-		return;
-	if (c->h->gateway_routes == 0)
-		wrong(c, "there is no default route, so answers reach only connected networks; run "
-			 "\"ip route add default via ROUTER\"");
+	const char *name = family == 4 ? "" : "IPv6 ", *option = family == 4 ? "" : "-6 ";
+	unsigned others = c->h->gateway_routes[family == 6];
+
+	for (unsigned i = 0; i < c->h->route_count; i++)
+		if (c->h->route[i].family == family)
+			return;
+	if (others == 0)
+		wrong(c,
+		      "there is no %sdefault route, so answers reach only connected networks; run "
+		      "\"ip %sroute add default via ROUTER\"",
+		      name, option);
 	else
 		note(c,
-		     "there is no default route: only clients behind the %u other routes by a "
+		     "there is no %sdefault route: only clients behind the %u other routes by a "
 		     "gateway get answers",
-		     c->h->gateway_routes);
+		     name, others);
 }
 
-/* The MSS that SYN-ACKs by this route tell clients (ipv4_default_advmss()), or what
- * the clients' own MTU leaves of it. */
-static unsigned route_mss(const struct host *h, const struct host_route *r)
+/* How a route that `up` does not touch is brought to announce no more than `limit`. */
+static const char *mss_remedy(struct comparison *c, const struct host_route *r, unsigned limit,
+			      char *buf, size_t len)
 {
-	const struct host_link *l = host_link_by(h, r->ifindex);
-	unsigned mtu = r->mtu != 0 ? r->mtu : l != NULL ? l->mtu : PATH_MTU;
-	unsigned mss = r->advmss != 0 ? r->advmss : mtu - TCPIP_BYTES;
+	const struct host_link *l = host_link_by(c->h, r->ifindex);
+	char text[HOST_ROUTE_TEXT_LEN];
 
-	return mss > PATH_MTU - TCPIP_BYTES ? PATH_MTU - TCPIP_BYTES : mss;
-}
-
-/* "default via 10.0.0.1 dev eth0", as ip-route(8) has it. */
-static const char *route_text(const struct host *h, const struct host_route *r, char *buf,
-			      size_t len)
-{
-	const struct host_link *l = host_link_by(h, r->ifindex);
-	char gateway[WEIR_ADDR_STRLEN];
-	bool via = r->gateway.family != 0;
-
-	snprintf(buf, len, "default%s%s%s%s", via ? " via " : "",
-		 via ? weir_addr_text(&r->gateway, gateway) : "", l != NULL ? " dev " : "",
-		 l != NULL ? l->name : " ...");
+	if (mss_route_ours(r))
+		snprintf(buf, len, "ip %sroute change %s advmss %u", r->family == 6 ? "-6 " : "",
+			 host_route_text(c->h, r, text), limit);
+	else
+		snprintf(buf, len, "sysctl -w net.ipv6.conf.%s.mtu=%u", l != NULL ? l->name : "...",
+			 limit + IPV6_TCP_BYTES);
 	return buf;
 }
 
-static void mtu_compare(struct comparison *c)
+/*
+ * Clients are told more than fits behind the outer header. Where `up` leaves routes
+ * alone, that matters only below what clients can send in any case.
+ */
+static void mss_compare(struct comparison *c)
 {
-	unsigned room = c->link->mtu - OUTER_BYTES, mss;
-	char text[96];
+	bool set = c->s->mss == SETTINGS_MSS_SET;
+	char text[HOST_ROUTE_TEXT_LEN], remedy[192];
 
 	for (unsigned i = 0; i < c->h->route_count; i++) {
 		const struct host_route *r = &c->h->route[i];
+		unsigned mss = mss_announced(c->h, r, r->advmss);
+		unsigned limit = mss_limit(c->s, c->link, r->family);
+		unsigned most = PATH_MTU - (r->family == 4 ? IPV4_TCP_BYTES : IPV6_TCP_BYTES);
+		bool mends = set && mss_route_ours(r);
 
-		mss = route_mss(c->h, r);
-		if (mss + TCPIP_BYTES <= room)
+		if (!settings_family(c->s, r->family) || mss <= limit || (!mends && limit >= most))
 			continue;
 		wrong(c,
-		      "the MTU of %s is %u and clients may send %u bytes a packet (MSS %u), which "
-		      "with the outer header does not fit, so uploads stall; run \"ip link set %s "
-		      "mtu %u\", and the same on the way from Weir, or \"ip route change %s advmss "
-		      "%u\"",
-		      c->link->name, c->link->mtu, mss + TCPIP_BYTES, mss, c->link->name,
-		      PATH_MTU + OUTER_BYTES, route_text(c->h, r, text, sizeof(text)),
-		      room - TCPIP_BYTES);
-		return;
+		      "clients are told MSS %u by \"%s\"; of the MTU %u of the way from Weir the "
+		      "outer header leaves room for %u, so uploads stall; run \"%s\"",
+		      mss, host_route_text(c->h, r, text), mss_mtu(c->s, c->link), limit,
+		      mends ? c->s->mend : mss_remedy(c, r, limit, remedy, sizeof(remedy)));
 	}
 }
 
@@ -279,12 +333,27 @@ static void lists_compare(struct comparison *c)
 	prefix_free(&local);
 }
 
+static void gue_compare(struct comparison *c)
+{
+	unsigned wanted = c->s->mode == SETTINGS_GUE ? c->s->gue_port : 0;
+
+	if (c->h->decap.gue_port == wanted)
+		return;
+	if (wanted == 0)
+		wrong(c,
+		      "the decapsulation program still unpacks GUE on UDP port %u although the "
+		      "mode "
+		      "is %s; run \"%s\"",
+		      c->h->decap.gue_port, settings_modes[c->s->mode], c->s->mend);
+	else
+		wrong(c,
+		      "the decapsulation program does not unpack GUE on UDP port %u, so what Weir "
+		      "sends there stays packed; run \"%s\"",
+		      wanted, c->s->mend);
+}
+
 static void counts_note(struct comparison *c)
 {
-	static const enum decap_fate bad[] = { DECAP_REFUSED_SOURCE, DECAP_NOT_A_VIP,
-					       DECAP_NOT_THIS_HOST,  DECAP_MALFORMED,
-					       DECAP_FRAGMENT,	     DECAP_CONGESTED,
-					       DECAP_FAILED };
 	static const char *const what[DECAP_FATE_COUNT] = {
 		[DECAP_REFUSED_SOURCE] =
 			"packed packets for a VIP came from outside the configured "
@@ -294,7 +363,7 @@ static void counts_note(struct comparison *c)
 			"and stayed packed",
 		[DECAP_NOT_THIS_HOST] = "packed packets from Weir's prefixes were addressed to "
 					"another host and stayed packed",
-		[DECAP_MALFORMED] = "packed packets had a broken inner header and were dropped",
+		[DECAP_MALFORMED] = "packed packets had a broken header and were dropped",
 		[DECAP_FRAGMENT] = "packed packets came as fragments and were dropped: raise the "
 				   "MTU of the way from Weir",
 		[DECAP_CONGESTED] = "packed packets were dropped for a congestion mark that the "
@@ -302,12 +371,17 @@ static void counts_note(struct comparison *c)
 		[DECAP_FAILED] =
 			"packed packets were dropped because the kernel could not take the "
 			"outer header off",
+		[DECAP_GUE_VERSION] = "packed packets were GUE of another version and were dropped",
+		[DECAP_GUE_OPTIONS] = "packed packets had GUE flags, extension fields or control "
+				      "messages and were dropped",
+		[DECAP_GUE_PROTOCOL] =
+			"packed packets had neither IPv4 nor IPv6 behind GUE and were dropped",
 	};
 
-	for (unsigned i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
-		if (c->h->decap.count[bad[i]].packets != 0)
-			note(c, "%llu %s", (unsigned long long)c->h->decap.count[bad[i]].packets,
-			     what[bad[i]]);
+	for (unsigned i = 0; i < DECAP_FATE_COUNT; i++)
+		if (what[i] != NULL && c->h->decap.count[i].packets != 0)
+			note(c, "%llu %s", (unsigned long long)c->h->decap.count[i].packets,
+			     what[i]);
 }
 
 static void tunnel_compare(struct comparison *c)
@@ -315,9 +389,9 @@ static void tunnel_compare(struct comparison *c)
 	for (unsigned i = 0; i < c->h->link_count; i++) {
 		const struct host_link *l = &c->h->link[i];
 
-		if (strcmp(l->kind, "ipip") == 0 && l->any_remote && (l->flags & IFF_UP) != 0)
+		if (l->any_remote && (l->flags & IFF_UP) != 0)
 			wrong(c,
-			      "the kernel tunnel %s is up and unpacks IP-in-IP from every source, "
+			      "the kernel tunnel %s is up and unpacks from every source, "
 			      "whatever \"from\" says; run \"ip link set %s down\"",
 			      l->name, l->name);
 	}
@@ -328,7 +402,7 @@ static void decap_compare(struct comparison *c)
 	for (unsigned i = 0; i < c->h->link_count; i++)
 		if (c->h->link[i].decap_id != 0 && &c->h->link[i] != c->link && c->h->decap.id == 0)
 			note(c, "the decapsulation program is attached to %s", c->h->link[i].name);
-	if (c->s->mode != SETTINGS_IPIP) {
+	if (!settings_unpack(c->s)) {
 		if (c->h->decap.id != 0)
 			wrong(c,
 			      "the decapsulation program is attached to %s although the mode is "
@@ -337,7 +411,7 @@ static void decap_compare(struct comparison *c)
 		return;
 	}
 	tunnel_compare(c);
-	mtu_compare(c);
+	mss_compare(c);
 	if (c->h->decap.id == 0) {
 		wrong(c,
 		      "the decapsulation program is not attached to %s, so what Weir sends stays "
@@ -346,6 +420,7 @@ static void decap_compare(struct comparison *c)
 		return;
 	}
 	lists_compare(c);
+	gue_compare(c);
 	for (unsigned i = 0; i < c->h->filter_count; i++)
 		if (c->h->filter[i].priority < DECAP_PRIORITY)
 			note(c,
@@ -371,13 +446,24 @@ static void from_note(struct comparison *c)
 	}
 }
 
-static void listening_note(struct comparison *c, const struct weir_addr *vip)
+static bool listens(const struct prefix_list *l, const struct prefix *vip)
 {
-	static const struct weir_addr any = { .family = 4 };
-	char text[WEIR_ADDR_STRLEN];
+	static const struct weir_addr any4 = { .family = 4 }, any6 = { .family = 6 };
 
-	if (!prefix_has_addr(&c->h->listening, vip) && !prefix_has_addr(&c->h->listening, &any))
-		note(c, "no TCP or UDP socket listens on VIP %s", weir_addr_text(vip, text));
+	if (prefix_has_addr(l, &any6) || (vip->addr.family == 4 && prefix_has_addr(l, &any4)))
+		return true;
+	for (unsigned i = 0; i < l->count; i++)
+		if (weir_addr_in(&l->item[i].addr, &vip->addr, vip->len))
+			return true;
+	return false;
+}
+
+static void listening_note(struct comparison *c, const struct prefix *vip)
+{
+	char text[WEIR_PREFIX_STRLEN];
+
+	if (!listens(&c->h->listening, vip))
+		note(c, "no TCP or UDP socket listens on VIP %s", prefix_text(vip, text));
 }
 
 int findings_make(const struct settings *s, const struct host *h, struct findings *out)
@@ -393,16 +479,25 @@ int findings_make(const struct settings *s, const struct host *h, struct finding
 		return c.err;
 	}
 	interface_compare(&c);
+	ipv6_compare(&c);
 	for (unsigned i = 0; i < s->vips.count; i++)
-		vip_compare(&c, &s->vips.item[i].addr);
-	arp_compare(&c, false);
-	arp_compare(&c, true);
-	rp_filter_compare(&c);
+		if (s->vips.item[i].len == prefix_full(&s->vips.item[i].addr))
+			vip_compare(&c, &s->vips.item[i].addr);
+		else
+			vip_prefix_compare(&c, &s->vips.item[i]);
+	if (settings_family(s, 4)) {
+		arp_compare(&c, false);
+		arp_compare(&c, true);
+		rp_filter_compare(&c);
+	}
+	proxy_compare(&c);
 	decap_compare(&c);
-	route_compare(&c);
+	for (uint8_t family = 4; family <= 6; family += 2)
+		if (settings_family(s, family))
+			route_compare(&c, family);
 	from_note(&c);
 	for (unsigned i = 0; i < s->vips.count; i++)
-		listening_note(&c, &s->vips.item[i].addr);
+		listening_note(&c, &s->vips.item[i]);
 	return c.err;
 }
 

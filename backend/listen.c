@@ -14,7 +14,7 @@ static void words_to_bytes(const uint32_t *word, unsigned words, uint8_t *out)
 bool listen_line(const char *line, struct weir_addr *out)
 {
 	static const uint8_t mapped[12] = { [10] = 0xff, [11] = 0xff };
-	struct weir_addr a = { .family = 4 };
+	struct weir_addr a = { 0 };
 	unsigned port, state;
 	uint8_t bytes[16];
 	uint32_t w[4];
@@ -24,12 +24,13 @@ bool listen_line(const char *line, struct weir_addr *out)
 	if (sscanf(line, "%*u: %8x%8x%8x%8x:%4x %*[0-9A-F]:%*x %2x", &w[0], &w[1], &w[2], &w[3],
 		   &port, &state) == 6) {
 		words_to_bytes(w, 4, bytes);
-		if ((w[0] | w[1] | w[2] | w[3]) != 0) {
-			if (memcmp(bytes, mapped, sizeof(mapped)) != 0)
-				return false;
+		a.family = memcmp(bytes, mapped, sizeof(mapped)) == 0 ? 4 : 6;
+		if (a.family == 4)
 			memcpy(a.bytes, bytes + sizeof(mapped), 4);
-		}
+		else
+			memcpy(a.bytes, bytes, sizeof(bytes));
 	} else if (sscanf(line, "%*u: %8x:%4x %*[0-9A-F]:%*x %2x", &w[0], &port, &state) == 3) {
+		a.family = 4;
 		words_to_bytes(w, 1, a.bytes);
 	} else {
 		return false;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * Who could answer on a VIP: the local IPv4 addresses of listening TCP and bound
+ * Who could answer on a VIP: the local addresses of listening TCP and bound
  * UDP sockets, from /proc/net/{tcp,udp,tcp6,udp6}.
  */
 #ifndef WEIR_BACKEND_LISTEN_H
@@ -10,8 +10,9 @@
 
 /*
  * One line of such a file. Returns true with *out set when the socket listens
- * (TCP) or is bound and not connected (UDP) on an IPv4 address; 0.0.0.0 stands for
- * every address, :: too. False for all else, the heading included.
+ * (TCP) or is bound and not connected (UDP). 0.0.0.0 stands for every IPv4 address, ::
+ * for every address (a socket that asked for IPv6 alone looks the same here). False
+ * for all else, the heading included.
  */
 bool listen_line(const char *line, struct weir_addr *out);
 

@@ -22,6 +22,7 @@ static int sysctls_look(const char *interface, struct host_sysctls *out)
 		err = sysctl_get(sysctl_name(interface, "arp_announce", name), &out->arp_announce);
 	if (err == 0)
 		err = sysctl_get(sysctl_name(interface, "rp_filter", name), &out->rp_filter);
+	out->ipv6_off = sysctl_ipv6_off(interface);
 	return err;
 }
 
@@ -85,6 +86,9 @@ static int look_once(const char *interface, struct host *h, const char **what)
 		goto out;
 	*what = "routes";
 	if ((err = netlink_routes(nl, h)) < 0)
+		goto out;
+	*what = "proxied neighbours";
+	if ((err = netlink_proxies(nl, h)) < 0)
 		goto out;
 	*what = "tc filters and the decapsulation program";
 	if ((err = filters_look(nl, interface, h)) < 0)

@@ -35,7 +35,8 @@ static void usage(FILE *to)
 	fprintf(to,
 		"usage: weir-backend [-c FILE] up|down|check|status\n"
 		"       weir-backend --interface IFACE --vip ADDRESS... [--from PREFIX...]\n"
-		"                    [--mode ipip|l2] up|down|check|status\n"
+		"                    [--mode ipip|gue|l2] [--gue-port PORT] [--mtu BYTES]\n"
+		"                    [--mss set|leave] up|down|check|status\n"
 		"\n"
 		"  up       make this host a backend; again to apply changes or to mend\n"
 		"  down     undo exactly what \"up\" did\n"
@@ -44,9 +45,15 @@ static void usage(FILE *to)
 		"\n"
 		"  -c, --config FILE       configuration (default " SETTINGS_FILE ")\n"
 		"  -i, --interface IFACE   where Weir's packets arrive\n"
-		"      --vip ADDRESS       address that clients connect to; once per VIP\n"
+		"      --vip ADDRESS       address that clients connect to, or a prefix of such;\n"
+		"                          once per VIP\n"
 		"      --from PREFIX       outer source addresses of Weir; once per prefix\n"
-		"      --mode MODE         ipip (the default; plain packets work too) or l2\n"
+		"      --mode MODE         ipip (the default; plain packets work too), gue (ipip\n"
+		"                          works too) or l2\n"
+		"      --gue-port PORT     UDP port of GUE (default 6080)\n"
+		"      --mtu BYTES         least MTU from Weir to here (default: the interface's)\n"
+		"      --mss WORD          set (the default): default routes announce an MSS that\n"
+		"                          fits behind the outer header; or leave\n"
 		"      --state-dir DIR     where \"up\" notes what it changed (default " STATE_DIR
 		")\n"
 		"  -v, --verbose           also what libbpf and the kernel say\n"
@@ -88,6 +95,9 @@ static int arguments_parse(int argc, char **argv, struct arguments *a)
 		{ "vip", required_argument, NULL, 'p' },
 		{ "from", required_argument, NULL, 'f' },
 		{ "mode", required_argument, NULL, 'm' },
+		{ "gue-port", required_argument, NULL, 'g' },
+		{ "mtu", required_argument, NULL, 'u' },
+		{ "mss", required_argument, NULL, 't' },
 		{ "state-dir", required_argument, NULL, 's' },
 		{ "verbose", no_argument, NULL, 'v' },
 		{ "help", no_argument, NULL, 'h' },
@@ -99,6 +109,7 @@ static int arguments_parse(int argc, char **argv, struct arguments *a)
 	int c, index;
 
 	*a = (struct arguments){ .state_dir = STATE_DIR };
+	settings_init(&a->settings);
 	while (index = -1, (c = getopt_long(argc, argv, "c:i:vhV", options, &index)) != -1) {
 		const char *key = index >= 0 ? options[index].name : "interface";
 
@@ -122,8 +133,12 @@ static int arguments_parse(int argc, char **argv, struct arguments *a)
 		case 'p':
 		case 'f':
 		case 'm':
+		case 'g':
+		case 'u':
+		case 't':
 			by_options = true;
-			if (settings_set(&a->settings, key, optarg, why, sizeof(why)) < 0) {
+			if (settings_set(&a->settings, c == 'g' ? "gue_port" : key, optarg, why,
+					 sizeof(why)) < 0) {
 				log_error("--%s: %s", key, why);
 				return EXIT_USAGE;
 			}

@@ -1,11 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "netlink.h"
 
+#include "netlink_attr.h"
+
 #include <arpa/inet.h>
 #include <errno.h>
 #include <libmnl/libmnl.h>
 #include <linux/if_link.h>
 #include <linux/if_tunnel.h>
+#include <linux/neighbour.h>
 #include <linux/pkt_cls.h>
 #include <linux/pkt_sched.h>
 #include <linux/rtnetlink.h>
@@ -40,7 +43,7 @@ void netlink_close(struct mnl_socket *nl)
 }
 
 /* Send a request and run `cb` over the replies. */
-static int request(struct mnl_socket *nl, struct nlmsghdr *nlh, mnl_cb_t cb, void *user)
+int netlink_request(struct mnl_socket *nl, struct nlmsghdr *nlh, mnl_cb_t cb, void *user)
 {
 	static uint32_t seq;
 	char reply[REPLY_BYTES];
@@ -62,7 +65,7 @@ static int request(struct mnl_socket *nl, struct nlmsghdr *nlh, mnl_cb_t cb, voi
 	return 0;
 }
 
-static struct nlmsghdr *request_begin(char *buf, uint16_t type, uint16_t flags)
+struct nlmsghdr *netlink_begin(char *buf, uint16_t type, uint16_t flags)
 {
 	struct nlmsghdr *nlh = mnl_nlmsg_put_header(buf);
 
@@ -71,15 +74,9 @@ static struct nlmsghdr *request_begin(char *buf, uint16_t type, uint16_t flags)
 	return nlh;
 }
 
-/* The attributes of a message or a nest by type, of the types 0..most. */
-struct attrs {
-	const struct nlattr **by_type;
-	uint16_t most;
-};
-
-static int attr_keep(const struct nlattr *attr, void *user)
+int netlink_attr_keep(const struct nlattr *attr, void *user)
 {
-	struct attrs *a = user;
+	struct netlink_attrs *a = user;
 
 	if (mnl_attr_get_type(attr) <= a->most)
 		a->by_type[mnl_attr_get_type(attr)] = attr;
@@ -87,14 +84,14 @@ static int attr_keep(const struct nlattr *attr, void *user)
 }
 
 /* A callback of mnl_cb_run() reports an error by errno. */
-static int callback_fail(int err)
+int netlink_fail(int err)
 {
 	errno = -err;
 	return MNL_CB_ERROR;
 }
 
 /* Room for one more in an array of `*count`; NULL: no memory. */
-static void *append(void *array, unsigned *count, size_t size)
+void *netlink_append(void *array, unsigned *count, size_t size)
 {
 	void **at = array, *bigger = realloc(*at, (*count + 1) * size);
 
@@ -104,10 +101,39 @@ static void *append(void *array, unsigned *count, size_t size)
 	return memset((char *)bigger + size * (*count)++, 0, size);
 }
 
-static uint32_t attr_u32(const struct nlattr *attr)
+uint32_t netlink_u32(const struct nlattr *attr)
 {
 	return attr != NULL && mnl_attr_validate(attr, MNL_TYPE_U32) == 0 ? mnl_attr_get_u32(attr)
 									  : 0;
+}
+
+/* Address of 4 or 16 bytes; family 0: there is none. */
+struct weir_addr netlink_addr(const struct nlattr *attr)
+{
+	struct weir_addr a = { 0 };
+	unsigned len = attr != NULL ? mnl_attr_get_payload_len(attr) : 0;
+
+	if (len == 4 || len == 16) {
+		a.family = len == 4 ? 4 : 6;
+		memcpy(a.bytes, mnl_attr_get_payload(attr), len);
+	}
+	return a;
+}
+
+static bool attr_is(const struct nlattr *attr, uint8_t value)
+{
+	return attr != NULL && mnl_attr_validate(attr, MNL_TYPE_U8) == 0 &&
+	       mnl_attr_get_u8(attr) == value;
+}
+
+static void addr_put(struct nlmsghdr *nlh, uint16_t type, const struct weir_addr *a)
+{
+	mnl_attr_put(nlh, type, a->family == 4 ? 4 : 16, a->bytes);
+}
+
+static uint8_t family_of(const struct weir_addr *a)
+{
+	return a->family == 4 ? AF_INET : AF_INET6;
 }
 
 static void attr_text(const struct nlattr *attr, char *out, size_t len)
@@ -118,19 +144,26 @@ static void attr_text(const struct nlattr *attr, char *out, size_t len)
 
 /* -- links ----------------------------------------------------------------------- */
 
+/* Kernel tunnels that would unpack what is sent to any of this host's addresses. */
 static void link_info(const struct nlattr *nest, struct host_link *l)
 {
-	const struct nlattr *info[IFLA_INFO_MAX + 1] = { NULL },
+	static const char zero[16];
+	const struct nlattr *info[IFLA_INFO_MAX + 1] = { NULL }, *remote,
 						  *data[IFLA_IPTUN_MAX + 1] = { NULL };
 
-	mnl_attr_parse_nested(nest, attr_keep, &(struct attrs){ info, IFLA_INFO_MAX });
+	mnl_attr_parse_nested(nest, netlink_attr_keep,
+			      &(struct netlink_attrs){ info, IFLA_INFO_MAX });
 	attr_text(info[IFLA_INFO_KIND], l->kind, sizeof(l->kind));
-	if (strcmp(l->kind, "ipip") != 0)
+	if (strcmp(l->kind, "ipip") != 0 && strcmp(l->kind, "sit") != 0 &&
+	    strcmp(l->kind, "ip6tnl") != 0)
 		return;
 	if (info[IFLA_INFO_DATA] != NULL)
-		mnl_attr_parse_nested(info[IFLA_INFO_DATA], attr_keep,
-				      &(struct attrs){ data, IFLA_IPTUN_MAX });
-	l->any_remote = attr_u32(data[IFLA_IPTUN_REMOTE]) == 0;
+		mnl_attr_parse_nested(info[IFLA_INFO_DATA], netlink_attr_keep,
+				      &(struct netlink_attrs){ data, IFLA_IPTUN_MAX });
+	remote = data[IFLA_IPTUN_REMOTE];
+	l->any_remote =
+		remote == NULL || mnl_attr_get_payload_len(remote) > sizeof(zero) ||
+		memcmp(mnl_attr_get_payload(remote), zero, mnl_attr_get_payload_len(remote)) == 0;
 }
 
 static int link_take(const struct nlmsghdr *nlh, void *user)
@@ -138,15 +171,16 @@ static int link_take(const struct nlmsghdr *nlh, void *user)
 	const struct ifinfomsg *msg = mnl_nlmsg_get_payload(nlh);
 	const struct nlattr *attr[IFLA_MAX + 1] = { NULL };
 	struct host *h = user;
-	struct host_link *l = append(&h->link, &h->link_count, sizeof(*l));
+	struct host_link *l = netlink_append(&h->link, &h->link_count, sizeof(*l));
 
 	if (l == NULL)
-		return callback_fail(-ENOMEM);
-	mnl_attr_parse(nlh, sizeof(*msg), attr_keep, &(struct attrs){ attr, IFLA_MAX });
+		return netlink_fail(-ENOMEM);
+	mnl_attr_parse(nlh, sizeof(*msg), netlink_attr_keep,
+		       &(struct netlink_attrs){ attr, IFLA_MAX });
 	l->index = msg->ifi_index;
 	l->type = msg->ifi_type;
 	l->flags = msg->ifi_flags;
-	l->mtu = attr_u32(attr[IFLA_MTU]);
+	l->mtu = netlink_u32(attr[IFLA_MTU]);
 	attr_text(attr[IFLA_IFNAME], l->name, sizeof(l->name));
 	if (attr[IFLA_LINKINFO] != NULL)
 		link_info(attr[IFLA_LINKINFO], l);
@@ -156,10 +190,10 @@ static int link_take(const struct nlmsghdr *nlh, void *user)
 int netlink_links(struct mnl_socket *nl, struct host *h)
 {
 	char buf[256];
-	struct nlmsghdr *nlh = request_begin(buf, RTM_GETLINK, NLM_F_DUMP);
+	struct nlmsghdr *nlh = netlink_begin(buf, RTM_GETLINK, NLM_F_DUMP);
 
 	mnl_nlmsg_put_extra_header(nlh, sizeof(struct ifinfomsg));
-	return request(nl, nlh, link_take, h);
+	return netlink_request(nl, nlh, link_take, h);
 }
 
 /* -- addresses ------------------------------------------------------------------- */
@@ -169,103 +203,127 @@ static int addr_take(const struct nlmsghdr *nlh, void *user)
 	const struct ifaddrmsg *msg = mnl_nlmsg_get_payload(nlh);
 	const struct nlattr *attr[IFA_MAX + 1] = { NULL };
 	struct host *h = user;
+	char label[IFNAMSIZ] = "";
+	struct weir_addr addr;
 	struct host_addr *a;
 
-	mnl_attr_parse(nlh, sizeof(*msg), attr_keep, &(struct attrs){ attr, IFA_MAX });
-	if (msg->ifa_family != AF_INET || attr[IFA_LOCAL] == NULL ||
-	    mnl_attr_get_payload_len(attr[IFA_LOCAL]) != 4)
+	mnl_attr_parse(nlh, sizeof(*msg), netlink_attr_keep,
+		       &(struct netlink_attrs){ attr, IFA_MAX });
+	addr = netlink_addr(attr[attr[IFA_LOCAL] != NULL ? IFA_LOCAL : IFA_ADDRESS]);
+	if (addr.family == 0)
 		return MNL_CB_OK;
-	a = append(&h->addr, &h->addr_count, sizeof(*a));
+	a = netlink_append(&h->addr, &h->addr_count, sizeof(*a));
 	if (a == NULL)
-		return callback_fail(-ENOMEM);
+		return netlink_fail(-ENOMEM);
+	attr_text(attr[IFA_LABEL], label, sizeof(label));
 	a->ifindex = (int)msg->ifa_index;
 	a->len = msg->ifa_prefixlen;
-	a->addr.family = 4;
-	memcpy(a->addr.bytes, mnl_attr_get_payload(attr[IFA_LOCAL]), 4);
-	attr_text(attr[IFA_LABEL], a->label, sizeof(a->label));
+	a->addr = addr;
+	a->ours = addr.family == 4 ? strcmp(label, HOST_VIP_LABEL) == 0
+				   : attr_is(attr[IFA_PROTO], HOST_VIP_PROTOCOL);
+	/* The kernel's IFA_F_TEMPORARY is IFA_F_SECONDARY in IPv4. */
+	a->temporary = addr.family == 6 && (netlink_u32(attr[IFA_FLAGS]) & IFA_F_TEMPORARY) != 0;
 	return MNL_CB_OK;
 }
 
 int netlink_addrs(struct mnl_socket *nl, struct host *h)
 {
 	char buf[256];
-	struct nlmsghdr *nlh = request_begin(buf, RTM_GETADDR, NLM_F_DUMP);
+	struct nlmsghdr *nlh = netlink_begin(buf, RTM_GETADDR, NLM_F_DUMP);
 	struct ifaddrmsg *msg = mnl_nlmsg_put_extra_header(nlh, sizeof(*msg));
 
-	msg->ifa_family = AF_INET;
-	return request(nl, nlh, addr_take, h);
+	msg->ifa_family = AF_UNSPEC;
+	return netlink_request(nl, nlh, addr_take, h);
 }
 
 static int addr_change(struct mnl_socket *nl, uint16_t type, uint16_t flags, int ifindex,
 		       const struct weir_addr *a)
 {
+	const struct ifa_cacheinfo deprecated = { .ifa_valid = UINT32_MAX, .ifa_prefered = 0 };
 	char buf[256];
-	struct nlmsghdr *nlh = request_begin(buf, type, NLM_F_ACK | flags);
+	struct nlmsghdr *nlh = netlink_begin(buf, type, NLM_F_ACK | flags);
 	struct ifaddrmsg *msg = mnl_nlmsg_put_extra_header(nlh, sizeof(*msg));
 
-	msg->ifa_family = AF_INET;
-	msg->ifa_prefixlen = 32;
-	msg->ifa_scope = RT_SCOPE_HOST;
+	msg->ifa_family = family_of(a);
+	msg->ifa_prefixlen = prefix_full(a);
 	msg->ifa_index = (uint32_t)ifindex;
-	mnl_attr_put(nlh, IFA_LOCAL, 4, a->bytes);
-	mnl_attr_put(nlh, IFA_ADDRESS, 4, a->bytes);
-	mnl_attr_put_strz(nlh, IFA_LABEL, HOST_VIP_LABEL);
-	return request(nl, nlh, NULL, NULL);
+	addr_put(nlh, IFA_LOCAL, a);
+	addr_put(nlh, IFA_ADDRESS, a);
+	if (a->family == 4) {
+		msg->ifa_scope = RT_SCOPE_HOST;
+		mnl_attr_put_strz(nlh, IFA_LABEL, HOST_VIP_LABEL);
+	} else {
+		mnl_attr_put_u32(nlh, IFA_FLAGS, IFA_F_NODAD);
+		mnl_attr_put_u8(nlh, IFA_PROTO, HOST_VIP_PROTOCOL);
+		mnl_attr_put(nlh, IFA_CACHEINFO, sizeof(deprecated), &deprecated);
+	}
+	return netlink_request(nl, nlh, NULL, NULL);
 }
 
-int netlink_addr_add(struct mnl_socket *nl, int ifindex, const struct weir_addr *a)
+static int prefix_change(struct mnl_socket *nl, uint16_t type, uint16_t flags, int ifindex,
+			 const struct prefix *p)
 {
-	return addr_change(nl, RTM_NEWADDR, NLM_F_CREATE | NLM_F_EXCL, ifindex, a);
+	char buf[256];
+	struct nlmsghdr *nlh = netlink_begin(buf, type, NLM_F_ACK | flags);
+	struct rtmsg *msg = mnl_nlmsg_put_extra_header(nlh, sizeof(*msg));
+
+	msg->rtm_family = family_of(&p->addr);
+	msg->rtm_dst_len = p->len;
+	msg->rtm_table = RT_TABLE_LOCAL;
+	msg->rtm_type = RTN_LOCAL;
+	msg->rtm_protocol = HOST_VIP_PROTOCOL;
+	msg->rtm_scope = p->addr.family == 4 ? RT_SCOPE_HOST : RT_SCOPE_UNIVERSE;
+	addr_put(nlh, RTA_DST, &p->addr);
+	mnl_attr_put_u32(nlh, RTA_OIF, (uint32_t)ifindex);
+	return netlink_request(nl, nlh, NULL, NULL);
 }
 
-int netlink_addr_del(struct mnl_socket *nl, int ifindex, const struct weir_addr *a)
+int netlink_vip_add(struct mnl_socket *nl, int ifindex, const struct prefix *vip)
 {
-	return addr_change(nl, RTM_DELADDR, 0, ifindex, a);
+	const uint16_t flags = NLM_F_CREATE | NLM_F_EXCL;
+
+	return vip->len == prefix_full(&vip->addr)
+		       ? addr_change(nl, RTM_NEWADDR, flags, ifindex, &vip->addr)
+		       : prefix_change(nl, RTM_NEWROUTE, flags, ifindex, vip);
 }
 
-/* -- routes ---------------------------------------------------------------------- */
-
-static int route_take(const struct nlmsghdr *nlh, void *user)
+int netlink_vip_del(struct mnl_socket *nl, int ifindex, const struct prefix *vip)
 {
-	const struct rtmsg *msg = mnl_nlmsg_get_payload(nlh);
-	const struct nlattr *attr[RTA_MAX + 1] = { NULL }, *metric[RTAX_MAX + 1] = { NULL };
+	return vip->len == prefix_full(&vip->addr)
+		       ? addr_change(nl, RTM_DELADDR, 0, ifindex, &vip->addr)
+		       : prefix_change(nl, RTM_DELROUTE, 0, ifindex, vip);
+}
+
+/* -- proxied neighbours ---------------------------------------------------------- */
+
+static int proxy_take(const struct nlmsghdr *nlh, void *user)
+{
+	const struct ndmsg *msg = mnl_nlmsg_get_payload(nlh);
+	const struct nlattr *attr[NDA_MAX + 1] = { NULL };
 	struct host *h = user;
-	struct host_route *r;
-	uint32_t table;
+	struct host_proxy *p;
 
-	mnl_attr_parse(nlh, sizeof(*msg), attr_keep, &(struct attrs){ attr, RTA_MAX });
-	table = attr[RTA_TABLE] != NULL ? attr_u32(attr[RTA_TABLE]) : msg->rtm_table;
-	if (msg->rtm_family != AF_INET || msg->rtm_type != RTN_UNICAST || table != RT_TABLE_MAIN)
+	mnl_attr_parse(nlh, sizeof(*msg), netlink_attr_keep,
+		       &(struct netlink_attrs){ attr, NDA_MAX });
+	if ((msg->ndm_flags & NTF_PROXY) == 0)
 		return MNL_CB_OK;
-	if (msg->rtm_dst_len != 0) {
-		h->gateway_routes += attr[RTA_GATEWAY] != NULL || attr[RTA_VIA] != NULL ||
-				     attr[RTA_MULTIPATH] != NULL || attr[RTA_NH_ID] != NULL;
-		return MNL_CB_OK;
-	}
-	r = append(&h->route, &h->route_count, sizeof(*r));
-	if (r == NULL)
-		return callback_fail(-ENOMEM);
-	r->ifindex = (int)attr_u32(attr[RTA_OIF]);
-	if (attr[RTA_GATEWAY] != NULL && mnl_attr_get_payload_len(attr[RTA_GATEWAY]) == 4) {
-		r->gateway.family = 4;
-		memcpy(r->gateway.bytes, mnl_attr_get_payload(attr[RTA_GATEWAY]), 4);
-	}
-	if (attr[RTA_METRICS] != NULL)
-		mnl_attr_parse_nested(attr[RTA_METRICS], attr_keep,
-				      &(struct attrs){ metric, RTAX_MAX });
-	r->mtu = attr_u32(metric[RTAX_MTU]);
-	r->advmss = attr_u32(metric[RTAX_ADVMSS]);
+	p = netlink_append(&h->proxy, &h->proxy_count, sizeof(*p));
+	if (p == NULL)
+		return netlink_fail(-ENOMEM);
+	p->ifindex = msg->ndm_ifindex;
+	p->addr = netlink_addr(attr[NDA_DST]);
 	return MNL_CB_OK;
 }
 
-int netlink_routes(struct mnl_socket *nl, struct host *h)
+int netlink_proxies(struct mnl_socket *nl, struct host *h)
 {
 	char buf[256];
-	struct nlmsghdr *nlh = request_begin(buf, RTM_GETROUTE, NLM_F_DUMP);
-	struct rtmsg *msg = mnl_nlmsg_put_extra_header(nlh, sizeof(*msg));
+	struct nlmsghdr *nlh = netlink_begin(buf, RTM_GETNEIGH, NLM_F_DUMP);
+	struct ndmsg *msg = mnl_nlmsg_put_extra_header(nlh, sizeof(*msg));
 
-	msg->rtm_family = AF_INET;
-	return request(nl, nlh, route_take, h);
+	msg->ndm_family = AF_UNSPEC;
+	msg->ndm_flags = NTF_PROXY;
+	return netlink_request(nl, nlh, proxy_take, h);
 }
 
 /* -- traffic control ------------------------------------------------------------- */
@@ -289,13 +347,13 @@ static int qdisc_take(const struct nlmsghdr *nlh, void *user)
 int netlink_ingress(struct mnl_socket *nl, int ifindex, bool *out)
 {
 	char buf[256];
-	struct nlmsghdr *nlh = request_begin(buf, RTM_GETQDISC, NLM_F_DUMP);
+	struct nlmsghdr *nlh = netlink_begin(buf, RTM_GETQDISC, NLM_F_DUMP);
 	struct tcmsg *msg = mnl_nlmsg_put_extra_header(nlh, sizeof(*msg));
 	struct ingress_seen seen = { .ifindex = ifindex };
 	int err;
 
 	msg->tcm_ifindex = ifindex;
-	err = request(nl, nlh, qdisc_take, &seen);
+	err = netlink_request(nl, nlh, qdisc_take, &seen);
 	if (err == 0)
 		*out = seen.found;
 	return err;
@@ -314,7 +372,8 @@ static int filter_take(const struct nlmsghdr *nlh, void *user)
 	struct netlink_filter f = { 0 };
 	int err;
 
-	mnl_attr_parse(nlh, sizeof(*msg), attr_keep, &(struct attrs){ attr, TCA_MAX });
+	mnl_attr_parse(nlh, sizeof(*msg), netlink_attr_keep,
+		       &(struct netlink_attrs){ attr, TCA_MAX });
 	/* Each priority also has an entry for itself, without a handle. */
 	if (msg->tcm_handle == 0)
 		return MNL_CB_OK;
@@ -322,23 +381,23 @@ static int filter_take(const struct nlmsghdr *nlh, void *user)
 	f.handle = msg->tcm_handle;
 	attr_text(attr[TCA_KIND], f.name, sizeof(f.name));
 	if (strcmp(f.name, "bpf") == 0 && attr[TCA_OPTIONS] != NULL) {
-		mnl_attr_parse_nested(attr[TCA_OPTIONS], attr_keep,
-				      &(struct attrs){ opt, TCA_BPF_MAX });
-		f.program_id = attr_u32(opt[TCA_BPF_ID]);
+		mnl_attr_parse_nested(attr[TCA_OPTIONS], netlink_attr_keep,
+				      &(struct netlink_attrs){ opt, TCA_BPF_MAX });
+		f.program_id = netlink_u32(opt[TCA_BPF_ID]);
 		attr_text(opt[TCA_BPF_NAME], f.name, sizeof(f.name));
 	}
 	err = d->fn(d->user, &f);
-	return err < 0 ? callback_fail(err) : MNL_CB_OK;
+	return err < 0 ? netlink_fail(err) : MNL_CB_OK;
 }
 
 int netlink_filters(struct mnl_socket *nl, int ifindex, bool ingress, netlink_filter_fn *fn,
 		    void *user)
 {
 	char buf[256];
-	struct nlmsghdr *nlh = request_begin(buf, RTM_GETTFILTER, NLM_F_DUMP);
+	struct nlmsghdr *nlh = netlink_begin(buf, RTM_GETTFILTER, NLM_F_DUMP);
 	struct tcmsg *msg = mnl_nlmsg_put_extra_header(nlh, sizeof(*msg));
 
 	msg->tcm_ifindex = ifindex;
 	msg->tcm_parent = TC_H_MAKE(TC_H_CLSACT, ingress ? TC_H_MIN_INGRESS : TC_H_MIN_EGRESS);
-	return request(nl, nlh, filter_take, &(struct filter_dump){ fn, user });
+	return netlink_request(nl, nlh, filter_take, &(struct filter_dump){ fn, user });
 }

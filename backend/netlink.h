@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
  * The rtnetlink requests that weir-backend makes, over libmnl: what the host has
- * is appended to a struct host; what changes it is one address or one qdisc.
+ * is appended to a struct host; what changes it is one address or one route.
  * Every function returns 0 or a negative errno.
  */
 #ifndef WEIR_BACKEND_NETLINK_H
@@ -15,7 +15,11 @@ int netlink_open(struct mnl_socket **out);
 
 int netlink_links(struct mnl_socket *nl, struct host *h);
 int netlink_addrs(struct mnl_socket *nl, struct host *h);
+
+/* Default routes, how many others go by a gateway, and local prefixes. */
 int netlink_routes(struct mnl_socket *nl, struct host *h);
+
+int netlink_proxies(struct mnl_socket *nl, struct host *h);
 
 /* Whether the interface has a qdisc at TC_H_CLSACT ("clsact" or "ingress"). */
 int netlink_ingress(struct mnl_socket *nl, int ifindex, bool *out);
@@ -33,13 +37,20 @@ typedef int netlink_filter_fn(void *user, const struct netlink_filter *f);
 int netlink_filters(struct mnl_socket *nl, int ifindex, bool ingress, netlink_filter_fn *fn,
 		    void *user);
 
-/* Put the address on the interface, full length, scope host (so that the kernel
- * never chooses it as a source by itself), labelled HOST_VIP_LABEL. -EEXIST: it
- * is there. */
-int netlink_addr_add(struct mnl_socket *nl, int ifindex, const struct weir_addr *a);
+/*
+ * Make a VIP local, marked as ours (HOST_VIP_*). An address goes on the interface, full
+ * length, so that the kernel never chooses it as a source by itself: of scope host
+ * (IPv4), deprecated from the start (IPv6), without duplicate address detection. A
+ * prefix becomes a route of type "local". -EEXIST: it is there.
+ */
+int netlink_vip_add(struct mnl_socket *nl, int ifindex, const struct prefix *vip);
 
-/* -EADDRNOTAVAIL: it is not there. */
-int netlink_addr_del(struct mnl_socket *nl, int ifindex, const struct weir_addr *a);
+/* -EADDRNOTAVAIL, -ESRCH: it is not there. */
+int netlink_vip_del(struct mnl_socket *nl, int ifindex, const struct prefix *vip);
+
+/* Let a default route announce this MSS; 0: what follows from its MTU. All else of the
+ * route stays. -ESRCH: it is not there (anymore). */
+int netlink_route_mss(struct mnl_socket *nl, const struct host_route *r, unsigned advmss);
 
 void netlink_close(struct mnl_socket *nl);
 

@@ -2,6 +2,7 @@
 #include "plan.h"
 
 #include "findings.h"
+#include "mss.h"
 
 #include <errno.h>
 #include <string.h>
@@ -134,27 +135,143 @@ static void sysctls_down(struct plan *p, const struct host *h, const struct host
 	}
 }
 
+/* -- routes ---------------------------------------------------------------------- */
+
+static struct state_route route_key(const struct host_route *r)
+{
+	return (struct state_route){
+		.family = r->family,
+		.metric = r->metric,
+		.ifindex = r->ifindex,
+		.gateway = r->gateway,
+	};
+}
+
+/* The MSS that a route shall announce: its own, unless that is more than fits. */
+static uint32_t mss_wanted(const struct settings *s, const struct host *h,
+			   const struct host_link *link, const struct host_route *r, uint32_t own)
+{
+	unsigned limit;
+
+	if (!settings_unpack(s) || s->mss != SETTINGS_MSS_SET || !settings_family(s, r->family) ||
+	    !mss_route_ours(r))
+		return own;
+	limit = mss_limit(s, link, r->family);
+	return mss_announced(h, r, own) > limit ? limit : own;
+}
+
+/* Bring one route to what it shall announce, and note what that was before the first of
+ * us changed it. A route that somebody has made anew since begins anew. */
+static void route_plan(struct plan *p, const struct settings *s, const struct host *h,
+		       const struct host_link *link, const struct host_route *r,
+		       const struct state *others)
+{
+	struct state_route note = route_key(r);
+	int noted = state_route_find(&p->before, &note), other = state_route_find(others, &note);
+	uint32_t own = r->advmss, want;
+
+	if (other >= 0)
+		note = others->route[other];
+	else if (noted >= 0 && (p->before.route[noted].set == r->advmss ||
+				p->before.route[noted].old == r->advmss))
+		own = p->before.route[noted].was;
+	want = mss_wanted(s, h, link, r, own);
+	if (noted < 0 && want == r->advmss && other < 0)
+		return; /* right without us */
+	if (noted < 0 && p->before.route_count == STATE_ROUTES)
+		return; /* `check` says that it is wrong */
+	if (other < 0)
+		note.was = own;
+	note.set = want;
+	note.old = r->advmss;
+	if (noted < 0)
+		noted = (int)p->before.route_count++;
+	p->before.route[noted] = note;
+	if (want != r->advmss)
+		p->route[p->route_count++] =
+			(struct plan_route){ .route = *r, .from = r->advmss, .to = want };
+}
+
+/* Forget the routes that are gone, and at the end those that are as they were. */
+static void routes_forget(struct state *s, const struct host *h, bool restored)
+{
+	unsigned kept = 0;
+
+	for (unsigned i = 0; i < s->route_count; i++) {
+		bool there = false;
+
+		for (unsigned j = 0; !there && j < h->route_count; j++) {
+			struct state_route key = route_key(&h->route[j]);
+
+			there = state_route_same(&s->route[i], &key);
+		}
+		if (there && !(restored && s->route[i].set == s->route[i].was))
+			s->route[kept++] = s->route[i];
+	}
+	s->route_count = kept;
+}
+
+static void routes_up(struct plan *p, const struct settings *s, const struct host *h,
+		      const struct host_link *link, const struct state *others)
+{
+	routes_forget(&p->before, h, false);
+	for (unsigned i = 0; i < h->route_count && p->route_count < STATE_ROUTES; i++)
+		route_plan(p, s, h, link, &h->route[i], others);
+}
+
+static void routes_down(struct plan *p, const struct host *h, const struct state *others)
+{
+	for (unsigned i = 0; i < h->route_count; i++) {
+		const struct host_route *r = &h->route[i];
+		struct state_route key = route_key(r);
+		int noted = state_route_find(&p->before, &key);
+		struct plan_route change = { .route = *r, .from = r->advmss };
+
+		if (noted < 0 || state_route_find(others, &key) >= 0 ||
+		    p->before.route[noted].was == r->advmss)
+			continue;
+		change.to = p->before.route[noted].was;
+		if ((p->before.route[noted].set == r->advmss ||
+		     p->before.route[noted].old == r->advmss) &&
+		    p->route_count < STATE_ROUTES)
+			p->route[p->route_count++] = change;
+		else if (p->kept_route_count < STATE_ROUTES)
+			p->kept_route[p->kept_route_count++] = change;
+	}
+}
+
 /* -- VIPs ------------------------------------------------------------------------ */
 
-static bool made_by_us(const struct host_addr *a)
+enum owner { NOBODY, OURS, OPERATORS };
+
+/* Whose doing it is that this VIP, an address or a prefix, is local. */
+static enum owner vip_owner(const struct host *h, const struct prefix *vip)
 {
-	return a != NULL && strcmp(a->label, HOST_VIP_LABEL) == 0;
+	const struct host_prefix *p;
+	const struct host_addr *a;
+
+	if (vip->len == prefix_full(&vip->addr)) {
+		a = host_addr_find(h, &vip->addr, true);
+		return a == NULL ? NOBODY : a->ours ? OURS : OPERATORS;
+	}
+	p = host_prefix_find(h, vip);
+	return p == NULL ? NOBODY : p->ours ? OURS : OPERATORS;
 }
 
 static int vips_up(struct plan *p, const struct settings *s, const struct host *h)
 {
 	for (unsigned i = 0; i < s->vips.count; i++) {
 		const struct prefix *vip = &s->vips.item[i];
-		const struct host_addr *a = host_addr_find(h, &vip->addr, true);
+		enum owner owner = vip_owner(h, vip);
 
 		/* What an operator put there stays theirs. */
-		if (a != NULL && !made_by_us(a)) {
+		if (owner == OPERATORS) {
 			prefix_remove(&p->before.vips, vip);
 			continue;
 		}
-		if (prefix_add_addr(&p->before.vips, &vip->addr) == -ENOMEM)
+		if (prefix_add(&p->before.vips, &vip->addr, vip->len) == -ENOMEM)
 			return -ENOMEM;
-		if (a == NULL && prefix_add_addr(&p->vip_add, &vip->addr) == -ENOMEM)
+		if (owner == NOBODY && prefix_add(&p->vip_add, &vip->addr, vip->len) == -ENOMEM)
 			return -ENOMEM;
 	}
 	return 0;
@@ -170,21 +287,27 @@ static int vips_outdated(struct plan *p, const struct settings *s, const struct 
 		if (prefix_has(&s->vips, vip))
 			continue;
 		prefix_remove(&p->after.vips, vip);
-		if (made_by_us(host_addr_find(h, &vip->addr, true)) &&
-		    !prefix_has(&others->vips, vip) &&
-		    prefix_add_addr(&p->vip_del, &vip->addr) == -ENOMEM)
+		if (vip_owner(h, vip) == OURS && !prefix_has(&others->vips, vip) &&
+		    prefix_add(&p->vip_del, &vip->addr, vip->len) == -ENOMEM)
 			return -ENOMEM;
 	}
 	return 0;
 }
 
-/* All that bear our label: also when the state file was lost. */
+/* All that bear our mark: also when the state file was lost. */
 static int vips_down(struct plan *p, const struct host *h, const struct state *others)
 {
 	for (unsigned i = 0; i < h->addr_count; i++)
-		if (made_by_us(&h->addr[i]) && !prefix_has_addr(&others->vips, &h->addr[i].addr) &&
+		if (h->addr[i].ours && !prefix_has_addr(&others->vips, &h->addr[i].addr) &&
 		    prefix_add_addr(&p->vip_del, &h->addr[i].addr) == -ENOMEM)
 			return -ENOMEM;
+	for (unsigned i = 0; i < h->prefix_count; i++) {
+		const struct prefix *vip = &h->prefix[i].prefix;
+
+		if (h->prefix[i].ours && !prefix_has(&others->vips, vip) &&
+		    prefix_add(&p->vip_del, &vip->addr, vip->len) == -ENOMEM)
+			return -ENOMEM;
+	}
 	return 0;
 }
 
@@ -207,8 +330,10 @@ int plan_up(const struct settings *s, const struct host *h, const struct host_li
 	memcpy(p.before.interface, link->name, sizeof(p.before.interface));
 	p.before.ifindex = link->index;
 
-	sysctls_up(&p, h, link, others);
-	if (s->mode == SETTINGS_IPIP) {
+	if (settings_family(s, 4)) /* IPv6 needs none of them */
+		sysctls_up(&p, h, link, others);
+	routes_up(&p, s, h, link, others);
+	if (settings_unpack(s)) {
 		p.attach = true;
 		p.qdisc_add = !h->ingress;
 		p.before.qdisc |= p.qdisc_add;
@@ -219,6 +344,7 @@ int plan_up(const struct settings *s, const struct host *h, const struct host_li
 	if (vips_up(&p, s, h) < 0 || state_copy(&p.before, &p.after) < 0 ||
 	    vips_outdated(&p, s, h, others) < 0)
 		goto no_memory;
+	routes_forget(&p.after, h, true);
 	p.after.qdisc = p.before.qdisc && !p.qdisc_del;
 	*out = p;
 	return 0;
@@ -240,6 +366,7 @@ int plan_down(const struct host *h, const struct host_link *link, const struct s
 	if (link == NULL || p.before.ifindex != link->index)
 		state_forget_interface(&p.before);
 	sysctls_down(&p, h, link, others);
+	routes_down(&p, h, others);
 	p.detach = h->decap.id != 0;
 	p.qdisc_del = qdisc_free(h, &p.before);
 	*out = p;

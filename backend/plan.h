@@ -16,6 +16,12 @@ struct plan_sysctl {
 	int from, to;
 };
 
+/* The MSS that a default route announces; 0: what follows from its MTU. */
+struct plan_route {
+	struct host_route route;
+	uint32_t from, to;
+};
+
 struct plan {
 	struct state before; /* what the state file must say before anything changes */
 	/* Silence comes before the VIPs and goes after them, or neighbours would
@@ -24,13 +30,17 @@ struct plan {
 	unsigned sysctl_count;
 	bool qdisc_add;
 	bool attach;
+	struct plan_route route[STATE_ROUTES];
+	unsigned route_count;
 	struct prefix_list vip_add, vip_del; /* on lo */
 	bool detach;
 	bool qdisc_del;
 	struct state after; /* what the file must say at the end of `up` */
-	/* `down`: sysctls that someone else has set since, and which stay so. */
+	/* `down`: sysctls and routes that someone else has set since, and which stay so. */
 	struct plan_sysctl kept[STATE_SYSCTLS];
 	unsigned kept_count;
+	struct plan_route kept_route[STATE_ROUTES];
+	unsigned kept_route_count;
 };
 
 /*

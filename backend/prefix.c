@@ -29,6 +29,14 @@ bool prefix_has_addr(const struct prefix_list *l, const struct weir_addr *a)
 	return prefix_has(l, &(struct prefix){ .addr = *a, .len = prefix_full(a) });
 }
 
+bool prefix_covers(const struct prefix_list *l, const struct weir_addr *a)
+{
+	for (unsigned i = 0; i < l->count; i++)
+		if (weir_addr_in(a, &l->item[i].addr, l->item[i].len))
+			return true;
+	return false;
+}
+
 int prefix_add(struct prefix_list *l, const struct weir_addr *a, uint8_t len)
 {
 	struct prefix p = { .addr = *a, .len = len };

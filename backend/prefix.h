@@ -32,6 +32,9 @@ int prefix_add_addr(struct prefix_list *l, const struct weir_addr *a);
 bool prefix_has(const struct prefix_list *l, const struct prefix *p);
 bool prefix_has_addr(const struct prefix_list *l, const struct weir_addr *a);
 
+/* True when the address lies within one of the prefixes. */
+bool prefix_covers(const struct prefix_list *l, const struct weir_addr *a);
+
 /* Take one out; nothing happens when it is not there. */
 void prefix_remove(struct prefix_list *l, const struct prefix *p);
 

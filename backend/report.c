@@ -34,17 +34,23 @@ static void list_print(const char *heading, const struct prefix_list *l)
 	printf("%s\n", l->count == 0 ? " none" : "");
 }
 
-/* Addresses on lo that bear our label. */
+/* What bears our mark: addresses on lo and local prefixes. */
 static void vips_print(const struct host *h)
 {
-	char text[WEIR_ADDR_STRLEN];
+	char text[WEIR_PREFIX_STRLEN];
 	unsigned n = 0;
 
 	printf("%-14s", "VIPs on lo");
 	for (unsigned i = 0; i < h->addr_count; i++) {
-		if (strcmp(h->addr[i].label, HOST_VIP_LABEL) != 0)
+		if (!h->addr[i].ours)
 			continue;
 		printf(" %s", weir_addr_text(&h->addr[i].addr, text));
+		n++;
+	}
+	for (unsigned i = 0; i < h->prefix_count; i++) {
+		if (!h->prefix[i].ours)
+			continue;
+		printf(" %s", prefix_text(&h->prefix[i].prefix, text));
 		n++;
 	}
 	printf("%s\n", n == 0 ? " none" : "");
@@ -57,6 +63,8 @@ static void decap_print(const struct host_decap *d)
 	clock_gettime(CLOCK_BOOTTIME, &now);
 	printf("%-14s program %" PRIu32 ", loaded %" PRIu64 " s ago\n", "decapsulation", d->id,
 	       (uint64_t)now.tv_sec - d->loaded_s);
+	if (d->gue_port != 0)
+		printf("%-14s UDP port %u\n", "  GUE", d->gue_port);
 	list_print("  from", &d->from);
 	list_print("  to", &d->local);
 	list_print("  VIPs", &d->vips);

@@ -8,10 +8,14 @@
 #include <stdio.h>
 #include <string.h>
 
-const char *const settings_modes[] = { "ipip", "l2", NULL };
+#define VIP_V4_LEAST 8 /* bits of a prefix of VIPs */
+#define VIP_V6_LEAST 16
+
+const char *const settings_modes[] = { "ipip", "l2", "gue", NULL };
+static const char *const mss_words[] = { "set", "leave", NULL };
 
 /* vip and from may be given many times and go into lists, by settings_set(): their
- * rows have no field, only a name and a meaning. */
+ * rows have no field and no default, only a name and a meaning. */
 const struct conf_opt settings_opts[] = {
 	{ .section = "backend",
 	  .key = "interface",
@@ -27,24 +31,77 @@ const struct conf_opt settings_opts[] = {
 	  .def = "ipip",
 	  .offset = offsetof(struct settings, mode),
 	  .choices = settings_modes,
-	  .help = "how Weir sends: ipip (plain packets work too) or l2" },
+	  .help = "how Weir sends: ipip (plain packets work too), gue (ipip works too) or l2" },
+	{ .section = "backend",
+	  .key = "gue_port",
+	  .type = CONF_U16,
+	  .def = "6080",
+	  .offset = offsetof(struct settings, gue_port),
+	  .least = 1,
+	  .most = 65535,
+	  .help = "UDP port of GUE" },
+	{ .section = "backend",
+	  .key = "mtu",
+	  .type = CONF_U32,
+	  .def = "",
+	  .offset = offsetof(struct settings, mtu),
+	  .least = 1280, /* RFC 8200, section 5 */
+	  .most = 65535,
+	  .unit = "bytes",
+	  .help = "least MTU between Weir and this host; without it, the interface's" },
+	{ .section = "backend",
+	  .key = "mss",
+	  .type = CONF_ENUM,
+	  .def = "set",
+	  .offset = offsetof(struct settings, mss),
+	  .choices = mss_words,
+	  .help = "set: have default routes announce an MSS that fits behind the outer header; "
+		  "leave: touch no route" },
 	{ .section = "backend",
 	  .key = "vip",
-	  .type = CONF_ADDR,
+	  .type = CONF_STRING,
 	  .def = NULL,
-	  .help = "address that clients connect to; once per VIP" },
+	  .help = "address that clients connect to, or a prefix of such; once per VIP" },
 	{ .section = "backend",
 	  .key = "from",
 	  .type = CONF_STRING,
 	  .def = NULL,
 	  .help = "prefix of Weir's outer source addresses; once per prefix" },
 };
-const unsigned settings_opt_count = sizeof(settings_opts) / sizeof(settings_opts[0]);
+#define OPTS (sizeof(settings_opts) / sizeof(settings_opts[0]))
+const unsigned settings_opt_count = OPTS;
 
-/* An address of ours that a client could connect to. */
-static bool vip_usable(const struct weir_addr *a)
+void settings_init(struct settings *s)
 {
-	return a->bytes[0] != 0 && a->bytes[0] != 127 && a->bytes[0] < 224;
+	*s = (struct settings){ 0 };
+	conf_defaults(settings_opts, settings_opt_count, "backend", s);
+}
+
+bool settings_unpack(const struct settings *s)
+{
+	return s->mode != SETTINGS_L2;
+}
+
+bool settings_family(const struct settings *s, uint8_t family)
+{
+	for (unsigned i = 0; i < s->vips.count; i++)
+		if (s->vips.item[i].addr.family == family)
+			return true;
+	return false;
+}
+
+/* Addresses of ours that a client could connect to. */
+static bool vip_usable(const struct weir_addr *a, uint8_t len)
+{
+	static const uint8_t mapped[12] = { [10] = 0xff, [11] = 0xff }, zero[12] = { 0 };
+
+	if (a->family == 4)
+		return len >= VIP_V4_LEAST && a->bytes[0] != 0 && a->bytes[0] != 127 &&
+		       a->bytes[0] < 224;
+	/* No multicast, no link-local; not ::, ::1 or IPv4 in other clothes. */
+	return len >= VIP_V6_LEAST && a->bytes[0] != 0xff &&
+	       !(a->bytes[0] == 0xfe && (a->bytes[1] & 0xc0) == 0x80) &&
+	       memcmp(a->bytes, mapped, 12) != 0 && memcmp(a->bytes, zero, 12) != 0;
 }
 
 static int list_add(struct prefix_list *l, const struct weir_addr *a, uint8_t len, unsigned most,
@@ -65,18 +122,31 @@ static int list_add(struct prefix_list *l, const struct weir_addr *a, uint8_t le
 	return -EINVAL;
 }
 
+/* Says what is wrong with a prefix that weir_prefix_parse() did not take. */
+static int prefix_refuse(int err, const char *value, const char *right, char *why, size_t why_len)
+{
+	if (err == -ERANGE)
+		snprintf(why, why_len, "\"%s\" has address bits behind its length: %s is right",
+			 value, right);
+	else
+		snprintf(why, why_len, "\"%s\" is not right: %s", value, right);
+	return -EINVAL;
+}
+
 static int vip_add(struct settings *s, const char *value, char *why, size_t why_len)
 {
 	struct weir_addr a;
+	uint8_t len;
+	int err = weir_prefix_parse(value, &a, &len);
 
-	if (weir_addr_parse(value, &a) < 0 || a.family != 4 || !vip_usable(&a)) {
-		snprintf(why, why_len,
-			 "\"%s\" is not right: a unicast IPv4 address such as "
-			 "203.0.113.10, without a length",
-			 value);
-		return -EINVAL;
-	}
-	return list_add(&s->vips, &a, 32, DECAP_MAX_VIPS, why, why_len);
+	if (err == 0 && !vip_usable(&a, len))
+		err = -EINVAL;
+	if (err < 0)
+		return prefix_refuse(err, value,
+				     "a unicast address such as 203.0.113.10 or 2001:db8::10, or a "
+				     "prefix such as 203.0.113.0/28",
+				     why, why_len);
+	return list_add(&s->vips, &a, len, DECAP_MAX_VIPS, why, why_len);
 }
 
 static int from_add(struct settings *s, const char *value, char *why, size_t why_len)
@@ -85,18 +155,9 @@ static int from_add(struct settings *s, const char *value, char *why, size_t why
 	uint8_t len;
 	int err = weir_prefix_parse(value, &a, &len);
 
-	if (err == -ERANGE) {
-		snprintf(why, why_len,
-			 "\"%s\" has address bits behind its length: a prefix such "
-			 "as 10.0.0.0/24 is right",
-			 value);
-		return -EINVAL;
-	}
-	if (err < 0 || a.family != 4) {
-		snprintf(why, why_len, "\"%s\" is not right: an IPv4 prefix such as 10.0.0.0/24",
-			 value);
-		return -EINVAL;
-	}
+	if (err < 0)
+		return prefix_refuse(err, value, "a prefix such as 10.0.0.0/24 or 2001:db8:1::/64",
+				     why, why_len);
 	return list_add(&s->from, &a, len, DECAP_MAX_FROM, why, why_len);
 }
 
@@ -119,24 +180,28 @@ struct reading {
 	struct settings *settings;
 	const char *path;
 	struct conf_errors *errors;
-	int header, interface, mode; /* lines; 0: not seen */
+	int header;			   /* line; 0: not seen */
+	const struct conf_opt *seen[OPTS]; /* keys that stand once ... */
+	int line[OPTS];			   /* ... and where they did */
+	unsigned seen_count;
 };
 
 /* A key that stands once: say so at the second. */
 static bool repeated(struct reading *r, const char *key, int line)
 {
-	int *seen = strcmp(key, "interface") == 0 ? &r->interface :
-		    strcmp(key, "mode") == 0	  ? &r->mode :
-						    NULL;
+	const struct conf_opt *o = conf_find(settings_opts, settings_opt_count, "backend", key);
 
-	if (seen == NULL)
+	if (o == NULL || o->def == NULL)
 		return false;
-	if (*seen != 0) {
+	for (unsigned i = 0; i < r->seen_count; i++) {
+		if (r->seen[i] != o)
+			continue;
 		conf_error(r->errors, r->path, line, "[backend] %s: given already in line %d", key,
-			   *seen);
+			   r->line[i]);
 		return true;
 	}
-	*seen = line;
+	r->seen[r->seen_count] = o;
+	r->line[r->seen_count++] = line;
 	return false;
 }
 
@@ -196,7 +261,7 @@ int settings_check(const struct settings *s, bool whole, const char *where,
 	if (whole && s->vips.count == 0)
 		conf_error(errors, where, 0,
 			   "\"vip\" is missing: an address that clients connect to, once per VIP");
-	if (whole && s->mode == SETTINGS_IPIP && s->from.count == 0)
+	if (whole && settings_unpack(s) && s->from.count == 0)
 		conf_error(errors, where, 0,
 			   "\"from\" is missing: the prefix of Weir's outer source "
 			   "addresses, such as 10.0.0.0/24");

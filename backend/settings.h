@@ -13,12 +13,17 @@
 
 #define SETTINGS_FILE "/etc/weir/backend.conf"
 
-enum settings_mode { SETTINGS_IPIP, SETTINGS_L2 };
+/* How Weir sends. What ipip unpacks, gue unpacks as well. */
+enum settings_mode { SETTINGS_IPIP, SETTINGS_L2, SETTINGS_GUE };
+enum settings_mss { SETTINGS_MSS_SET, SETTINGS_MSS_LEAVE };
 
-/* Zero it to begin; settings_free() ends it. */
+/* settings_init() begins it, settings_free() ends it. */
 struct settings {
 	char interface[IFNAMSIZ]; /* where Weir's packets arrive */
 	uint32_t mode;		  /* enum settings_mode */
+	uint16_t gue_port;
+	uint32_t mtu; /* of the way from Weir; 0: the interface's */
+	uint32_t mss; /* enum settings_mss */
 	struct prefix_list vips;
 	struct prefix_list from; /* outer sources to believe: the Weirs */
 	const char *mend;	 /* the command that applies these settings, for messages */
@@ -27,6 +32,15 @@ struct settings {
 extern const struct conf_opt settings_opts[];
 extern const unsigned settings_opt_count;
 extern const char *const settings_modes[]; /* by enum settings_mode */
+
+/* Every key at its default. */
+void settings_init(struct settings *s);
+
+/* Packets are unpacked in this mode. */
+bool settings_unpack(const struct settings *s);
+
+/* There is a VIP of this family (4 or 6), or a prefix of VIPs. */
+bool settings_family(const struct settings *s, uint8_t family);
 
 /*
  * Set one key ("interface", "mode") or add to it ("vip", "from"). Returns 0, or

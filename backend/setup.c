@@ -83,6 +83,22 @@ static int step_sysctl(const struct plan_sysctl *s)
 	return 0;
 }
 
+static int step_route(const struct setup *u, const struct plan_route *r)
+{
+	char text[HOST_ROUTE_TEXT_LEN], to[16] = "none", from[16] = "none";
+	int err = netlink_route_mss(u->nl, &r->route, r->to);
+
+	host_route_text(&u->host, &r->route, text);
+	if (err < 0)
+		return failed(err, "cannot set the MSS of", text);
+	if (r->to != 0)
+		snprintf(to, sizeof(to), "%u", r->to);
+	if (r->from != 0)
+		snprintf(from, sizeof(from), "%u", r->from);
+	printf("%s advmss: %s (was %s)\n", text, to, from);
+	return 0;
+}
+
 static int step_qdisc_add(const struct setup *u)
 {
 	int err = decap_qdisc_add(u->link->index);
@@ -95,14 +111,19 @@ static int step_qdisc_add(const struct setup *u)
 static int step_attach(const struct setup *u, const struct settings *s)
 {
 	struct prefix_list local = { 0 };
+	struct decap_lists lists = {
+		.vips = &s->vips,
+		.from = &s->from,
+		.local = &local,
+		.gue_port = s->mode == SETTINGS_GUE ? s->gue_port : 0,
+	};
 	char why[256];
 	uint32_t id;
 	int err = host_local(&u->host, &s->vips, &local);
 
 	if (err < 0)
 		return failed(err, "cannot decapsulate on", u->interface);
-	err = decap_attach(u->link, &s->vips, &s->from, &local, u->host.decap.id, &id, why,
-			   sizeof(why));
+	err = decap_attach(u->link, &lists, u->host.decap.id, &id, why, sizeof(why));
 	if (err < 0)
 		log_error("%s: %s%s", u->interface, why, err == -EPERM ? "; run me as root" : "");
 	else
@@ -131,25 +152,31 @@ static int step_qdisc_del(const struct setup *u)
 		       : 0;
 }
 
-static int step_vip_add(const struct setup *u, const struct weir_addr *vip)
+static int step_vip_add(const struct setup *u, const struct prefix *vip)
 {
-	char text[WEIR_ADDR_STRLEN];
-	int err = netlink_addr_add(u->nl, u->lo->index, vip);
+	char text[WEIR_PREFIX_STRLEN];
+	int err = netlink_vip_add(u->nl, u->lo->index, vip);
 
-	weir_addr_text(vip, text);
+	prefix_text(vip, text);
+	if (err == -EACCES && vip->addr.family == 6) {
+		log_error("cannot add to lo: %s: it takes no IPv6; run \"sysctl -w "
+			  "net.ipv6.conf.lo.disable_ipv6=0\"",
+			  text);
+		return err;
+	}
 	if (err < 0 && err != -EEXIST)
 		return failed(err, "cannot add to lo:", text);
 	printf("lo: %s added\n", text);
 	return 0;
 }
 
-static int step_vip_del(const struct setup *u, const struct weir_addr *vip)
+static int step_vip_del(const struct setup *u, const struct prefix *vip)
 {
-	char text[WEIR_ADDR_STRLEN];
-	int err = netlink_addr_del(u->nl, u->lo->index, vip);
+	char text[WEIR_PREFIX_STRLEN];
+	int err = netlink_vip_del(u->nl, u->lo->index, vip);
 
-	weir_addr_text(vip, text);
-	if (err < 0 && err != -EADDRNOTAVAIL)
+	prefix_text(vip, text);
+	if (err < 0 && err != -EADDRNOTAVAIL && err != -ESRCH)
 		return failed(err, "cannot remove from lo:", text);
 	printf("lo: %s removed\n", text);
 	return 0;
@@ -171,11 +198,14 @@ static int up_steps(struct setup *u, const struct settings *s)
 		return err;
 	if (p->attach && (err = step_attach(u, s)) < 0)
 		return err;
+	for (unsigned i = 0; i < p->route_count; i++)
+		if ((err = step_route(u, &p->route[i])) < 0)
+			return err;
 	for (unsigned i = 0; i < p->vip_add.count; i++)
-		if ((err = step_vip_add(u, &p->vip_add.item[i].addr)) < 0)
+		if ((err = step_vip_add(u, &p->vip_add.item[i])) < 0)
 			return err;
 	for (unsigned i = 0; i < p->vip_del.count; i++)
-		if ((err = step_vip_del(u, &p->vip_del.item[i].addr)) < 0)
+		if ((err = step_vip_del(u, &p->vip_del.item[i])) < 0)
 			return err;
 	if (p->detach && (err = step_detach(u)) < 0)
 		return err;
@@ -210,15 +240,19 @@ int setup_up(const struct settings *s, const char *state_dir)
 static int down_steps(struct setup *u)
 {
 	const struct plan *p = &u->plan;
+	char text[HOST_ROUTE_TEXT_LEN];
 	int first = 0, err;
 
 	for (unsigned i = 0; i < p->vip_del.count; i++)
-		if ((err = step_vip_del(u, &p->vip_del.item[i].addr)) < 0 && first == 0)
+		if ((err = step_vip_del(u, &p->vip_del.item[i])) < 0 && first == 0)
 			first = err;
 	if (p->detach && (err = step_detach(u)) < 0 && first == 0)
 		first = err;
 	if (p->qdisc_del && first == 0)
 		first = step_qdisc_del(u);
+	for (unsigned i = 0; i < p->route_count; i++)
+		if ((err = step_route(u, &p->route[i])) < 0 && first == 0)
+			first = err;
 	for (unsigned i = p->sysctl_count; i > 0; i--)
 		if ((err = step_sysctl(&p->sysctl[i - 1])) < 0 && first == 0)
 			first = err;
@@ -226,6 +260,10 @@ static int down_steps(struct setup *u)
 		log_warning("net/ipv4/conf/%s stays %d: someone else has set it since \"up\", when "
 			    "it was %d",
 			    p->kept[i].name, p->kept[i].from, p->kept[i].to);
+	for (unsigned i = 0; i < p->kept_route_count; i++)
+		log_warning("%s keeps advmss %u: someone else has set it since \"up\"",
+			    host_route_text(&u->host, &p->kept_route[i].route, text),
+			    p->kept_route[i].from);
 	if (first == 0 && (err = state_remove(u->path)) < 0)
 		first = failed(err, "cannot remove", u->path);
 	return first;

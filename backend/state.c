@@ -68,6 +68,36 @@ static int sysctls_from_json(const json_t *array, struct state *out)
 	return 0;
 }
 
+static int routes_from_json(const json_t *array, struct state *out)
+{
+	const json_t *each;
+	size_t i;
+
+	if (json_array_size(array) > STATE_ROUTES)
+		return -EINVAL;
+	json_array_foreach(array, i, each)
+	{
+		struct state_route r = { 0 };
+		json_int_t metric, was, set, old;
+		const char *via;
+		int family;
+
+		if (json_unpack((json_t *)each, "{s:i, s:I, s:i, s:s, s:I, s:I, s:I}", "family",
+				&family, "metric", &metric, "ifindex", &r.ifindex, "via", &via,
+				"was", &was, "set", &set, "old", &old) < 0 ||
+		    (family != 4 && family != 6) ||
+		    (via[0] != '\0' && weir_addr_parse(via, &r.gateway) < 0))
+			return -EINVAL;
+		r.family = (uint8_t)family;
+		r.metric = (uint32_t)metric;
+		r.was = (uint32_t)was;
+		r.set = (uint32_t)set;
+		r.old = (uint32_t)old;
+		out->route[out->route_count++] = r;
+	}
+	return 0;
+}
+
 static int vips_from_json(const json_t *array, struct prefix_list *out)
 {
 	const json_t *each;
@@ -77,10 +107,12 @@ static int vips_from_json(const json_t *array, struct prefix_list *out)
 	{
 		const char *text = json_string_value(each);
 		struct weir_addr a;
-		int err = text != NULL ? weir_addr_parse(text, &a) : -EINVAL;
+		uint8_t len;
+		int err;
 
-		if (err == 0)
-			err = prefix_add_addr(out, &a);
+		if (text == NULL || weir_prefix_parse(text, &a, &len) < 0)
+			return -EINVAL;
+		err = prefix_add(out, &a, len);
 		if (err < 0 && err != -EEXIST)
 			return err;
 	}
@@ -91,7 +123,7 @@ int state_read(const char *path, struct state *out, char *why, size_t why_len)
 {
 	struct state s = { 0 };
 	json_error_t error;
-	json_t *root, *sysctls, *vips;
+	json_t *root, *sysctls, *vips, *routes = NULL;
 	const char *interface;
 	int version, qdisc, err = -EINVAL;
 
@@ -102,9 +134,9 @@ int state_read(const char *path, struct state *out, char *why, size_t why_len)
 		snprintf(why, why_len, "%s", error.text);
 		return -EINVAL;
 	}
-	if (json_unpack_ex(root, &error, 0, "{s:i, s:s, s:i, s:b, s:o, s:o}", "version", &version,
-			   "interface", &interface, "ifindex", &s.ifindex, "qdisc", &qdisc,
-			   "sysctls", &sysctls, "vips", &vips) < 0) {
+	if (json_unpack_ex(root, &error, 0, "{s:i, s:s, s:i, s:b, s:o, s:o, s?o}", "version",
+			   &version, "interface", &interface, "ifindex", &s.ifindex, "qdisc",
+			   &qdisc, "sysctls", &sysctls, "vips", &vips, "routes", &routes) < 0) {
 		snprintf(why, why_len, "%s", error.text);
 	} else if (version != STATE_VERSION) {
 		snprintf(why, why_len, "version %d of another weir-backend, this one knows %d",
@@ -115,8 +147,10 @@ int state_read(const char *path, struct state *out, char *why, size_t why_len)
 		err = sysctls_from_json(sysctls, &s);
 		if (err == 0)
 			err = vips_from_json(vips, &s.vips);
+		if (err == 0)
+			err = routes_from_json(routes, &s);
 		if (err < 0)
-			snprintf(why, why_len, "a sysctl or a VIP in it is not right");
+			snprintf(why, why_len, "a sysctl, a VIP or a route in it is not right");
 	}
 	json_decref(root);
 	if (err < 0)
@@ -126,21 +160,32 @@ int state_read(const char *path, struct state *out, char *why, size_t why_len)
 	return err;
 }
 
+static json_t *route_to_json(const struct state_route *r)
+{
+	char via[WEIR_ADDR_STRLEN];
+
+	return json_pack("{s:i, s:I, s:i, s:s, s:I, s:I, s:I}", "family", r->family, "metric",
+			 (json_int_t)r->metric, "ifindex", r->ifindex, "via",
+			 r->gateway.family != 0 ? weir_addr_text(&r->gateway, via) : "", "was",
+			 (json_int_t)r->was, "set", (json_int_t)r->set, "old", (json_int_t)r->old);
+}
+
 static json_t *state_to_json(const struct state *s)
 {
-	json_t *sysctls = json_array(), *vips = json_array();
-	char text[WEIR_ADDR_STRLEN];
+	json_t *sysctls = json_array(), *vips = json_array(), *routes = json_array();
+	char text[WEIR_PREFIX_STRLEN];
 
 	for (unsigned i = 0; i < s->sysctl_count; i++)
 		json_array_append_new(sysctls,
 				      json_pack("{s:s, s:i, s:i}", "name", s->sysctl[i].name, "was",
 						s->sysctl[i].was, "set", s->sysctl[i].set));
 	for (unsigned i = 0; i < s->vips.count; i++)
-		json_array_append_new(vips,
-				      json_string(weir_addr_text(&s->vips.item[i].addr, text)));
-	return json_pack("{s:i, s:s, s:i, s:b, s:o, s:o}", "version", STATE_VERSION, "interface",
-			 s->interface, "ifindex", s->ifindex, "qdisc", s->qdisc, "sysctls", sysctls,
-			 "vips", vips);
+		json_array_append_new(vips, json_string(prefix_text(&s->vips.item[i], text)));
+	for (unsigned i = 0; i < s->route_count; i++)
+		json_array_append_new(routes, route_to_json(&s->route[i]));
+	return json_pack("{s:i, s:s, s:i, s:b, s:o, s:o, s:o}", "version", STATE_VERSION,
+			 "interface", s->interface, "ifindex", s->ifindex, "qdisc", s->qdisc,
+			 "sysctls", sysctls, "vips", vips, "routes", routes);
 }
 
 /* Where a new state is written before it takes the old one's name. */
@@ -186,6 +231,20 @@ int state_sysctl_find(const struct state *s, const char *name)
 	return -1;
 }
 
+bool state_route_same(const struct state_route *a, const struct state_route *b)
+{
+	return a->family == b->family && a->metric == b->metric && a->ifindex == b->ifindex &&
+	       weir_addr_equal(&a->gateway, &b->gateway);
+}
+
+int state_route_find(const struct state *s, const struct state_route *r)
+{
+	for (unsigned i = 0; i < s->route_count; i++)
+		if (state_route_same(&s->route[i], r))
+			return (int)i;
+	return -1;
+}
+
 static int claims_merge(const struct state *s, struct state *out)
 {
 	for (unsigned i = 0; i < s->sysctl_count; i++)
@@ -193,8 +252,11 @@ static int claims_merge(const struct state *s, struct state *out)
 		    state_sysctl_find(out, s->sysctl[i].name) < 0 &&
 		    out->sysctl_count < STATE_SYSCTLS)
 			out->sysctl[out->sysctl_count++] = s->sysctl[i];
+	for (unsigned i = 0; i < s->route_count; i++)
+		if (state_route_find(out, &s->route[i]) < 0 && out->route_count < STATE_ROUTES)
+			out->route[out->route_count++] = s->route[i];
 	for (unsigned i = 0; i < s->vips.count; i++)
-		if (prefix_add_addr(&out->vips, &s->vips.item[i].addr) == -ENOMEM)
+		if (prefix_add(&out->vips, &s->vips.item[i].addr, s->vips.item[i].len) == -ENOMEM)
 			return -ENOMEM;
 	return 0;
 }

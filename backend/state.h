@@ -22,12 +22,24 @@
 
 #define STATE_DIR      "/run/weir"
 #define STATE_SYSCTLS  5 /* three of the interface, two of "all" */
+#define STATE_ROUTES   16
 #define STATE_PATH_LEN 256
 
 struct state_sysctl {
 	char name[SYSCTL_NAME_LEN];
 	int was; /* to be restored ... */
 	int set; /* ... if it is still this */
+};
+
+/* A default route and the MSS it announces; 0: what follows from its MTU. */
+struct state_route {
+	uint8_t family; /* 4 or 6 */
+	uint32_t metric;
+	int ifindex;		  /* 0: by several interfaces */
+	struct weir_addr gateway; /* family 0: none, or several */
+	uint32_t was;		  /* to be restored ... */
+	uint32_t set;		  /* ... if it is still this, */
+	uint32_t old;		  /* or this, which is what an `up` before had set */
 };
 
 /* Zero it to begin; state_free() ends it. */
@@ -37,6 +49,8 @@ struct state {
 	bool qdisc;  /* the clsact qdisc is ours */
 	struct state_sysctl sysctl[STATE_SYSCTLS];
 	unsigned sysctl_count;
+	struct state_route route[STATE_ROUTES];
+	unsigned route_count;
 	struct prefix_list vips; /* on lo by us */
 };
 
@@ -56,7 +70,7 @@ int state_remove(const char *path);
 
 /*
  * What the states of the other interfaces of this namespace claim, merged: their
- * VIPs, and of their sysctls the common ones ("all/..."). Must stay when `path` is
+ * VIPs and routes, and of their sysctls the common ones ("all/..."). Must stay when `path` is
  * undone. Unreadable files are passed over. Returns 0 or -ENOMEM.
  */
 int state_others(const char *dir, const char *path, struct state *out);
@@ -67,6 +81,10 @@ int state_lock(const char *dir);
 
 /* Index of the entry for a sysctl; -1: it is not ours. */
 int state_sysctl_find(const struct state *s, const char *name);
+
+/* The same route, whatever it announces: family, metric, interface and gateway tell. */
+bool state_route_same(const struct state_route *a, const struct state_route *b);
+int state_route_find(const struct state *s, const struct state_route *r);
 
 void state_free(struct state *s);
 

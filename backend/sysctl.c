@@ -28,19 +28,18 @@ bool sysctl_known(const char *name, const char *interface)
 	return false;
 }
 
-static int sysctl_open(const char *name, int flags)
+static int sysctl_open(const char *family, const char *name, int flags)
 {
 	char path[SYSCTL_NAME_LEN + 32];
 	int fd;
 
-	snprintf(path, sizeof(path), "/proc/sys/net/ipv4/conf/%s", name);
+	snprintf(path, sizeof(path), "/proc/sys/net/%s/conf/%s", family, name);
 	fd = open(path, flags | O_CLOEXEC);
 	return fd < 0 ? -errno : fd;
 }
 
-int sysctl_get(const char *name, int *out)
+static int number_read(int fd, int *out)
 {
-	int fd = sysctl_open(name, O_RDONLY);
 	char text[16], *end;
 	ssize_t n;
 	long value;
@@ -59,9 +58,23 @@ int sysctl_get(const char *name, int *out)
 	return 0;
 }
 
+int sysctl_get(const char *name, int *out)
+{
+	return number_read(sysctl_open("ipv4", name, O_RDONLY), out);
+}
+
+bool sysctl_ipv6_off(const char *interface)
+{
+	char name[SYSCTL_NAME_LEN];
+	int off = 1;
+
+	sysctl_name(interface, "disable_ipv6", name);
+	return number_read(sysctl_open("ipv6", name, O_RDONLY), &off) < 0 || off != 0;
+}
+
 int sysctl_set(const char *name, int value)
 {
-	int fd = sysctl_open(name, O_WRONLY);
+	int fd = sysctl_open("ipv4", name, O_WRONLY);
 	char text[16];
 	int len, err = 0;
 

@@ -21,6 +21,10 @@ bool sysctl_known(const char *name, const char *interface);
 /* Returns 0, or a negative errno (-ENOENT: no such interface) and *out untouched. */
 int sysctl_get(const char *name, int *out);
 
+/* True when the interface (or "all") takes no IPv6: disable_ipv6 of
+ * /proc/sys/net/ipv6/conf is set, or the kernel has no such thing. */
+bool sysctl_ipv6_off(const char *interface);
+
 /* Returns 0 or a negative errno. */
 int sysctl_set(const char *name, int value);
 

@@ -3,8 +3,8 @@
  * What the decapsulation program and weir-backend must agree on: the keys and
  * values of its maps, and what a packet can be counted as.
  *
- * An address is 16 bytes for both families, IPv4 as ::ffff:a.b.c.d (RFC 4291,
- * section 2.5.5.2), so that one map of each kind serves both.
+ * One map of each kind serves both families: a key begins with the family, so that
+ * no prefix of one holds an address of the other (not even ::/0).
  */
 #ifndef WEIR_DECAP_ABI_H
 #define WEIR_DECAP_ABI_H
@@ -20,15 +20,16 @@
 #define DECAP_MAX_VIPS	 4096
 #define DECAP_MAX_FROM	 1024
 #define DECAP_MAX_LOCAL	 4096
-#define DECAP_V4_BITS	 96 /* prefix length of ::ffff:0:0 */
+#define DECAP_FAMILY_BITS 32 /* what the family adds to the length of a prefix */
 
 struct decap_addr {
-	__u32 word_be[4];
+	__u32 family;	  /* 4 or 6 */
+	__u32 word_be[4]; /* IPv4 in the first, the others 0 */
 };
 
-/* Key of the prefix map; the layout is the kernel's (struct bpf_lpm_trie_key). */
+/* Key of a prefix map; the layout is the kernel's (struct bpf_lpm_trie_key). */
 struct decap_prefix {
-	__u32 len; /* bits of addr that count, DECAP_V4_BITS included */
+	__u32 len; /* bits of addr that count, DECAP_FAMILY_BITS included */
 	struct decap_addr addr;
 };
 
@@ -45,11 +46,17 @@ struct decap_prefix {
 				  "is no configured VIP")                                       \
 	X(NOT_THIS_HOST, "not-this-host", "passed: from a configured prefix, but the outer "      \
 					  "destination was no address of this host at \"up\"")  \
-	X(MALFORMED, "malformed", "dropped: the inner header is cut short or contradicts itself") \
+	X(MALFORMED, "malformed", "dropped: a header behind the outer one is cut short or "        \
+				  "contradicts the others")                                       \
 	X(FRAGMENT, "fragment", "dropped: a fragment of an outer packet, which Weir never sends") \
 	X(CONGESTED, "congested", "dropped: marked by a congested router, and the inner packet "  \
 				  "cannot carry the mark (RFC 6040)")                           \
-	X(FAILED, "failed", "dropped: the kernel could not take the outer header off")
+	X(FAILED, "failed", "dropped: the kernel could not take the outer header off")            \
+	X(GUE_VERSION, "gue-version", "dropped: GUE of another version than 0")                   \
+	X(GUE_OPTIONS, "gue-options", "dropped: a GUE control message, or GUE with flags or "      \
+				      "extension fields, which Weir never sends")                  \
+	X(GUE_PROTOCOL, "gue-protocol", "dropped: GUE around something that is neither IPv4 nor "  \
+					"IPv6")
 
 enum decap_fate {
 #define DECAP_FATE_ENUM(id, name, text) DECAP_##id,

@@ -23,7 +23,7 @@ broken_by_command() {
         echo "cannot break it by $*"
         return 1
     }
-    said=$(wb_usual check 2>&1) || status=$?
+    said=$(usual check 2>&1) || status=$?
     [ $status -eq 1 ] || {
         echo "$* is not noticed"
         return 1
@@ -32,7 +32,7 @@ broken_by_command() {
         echo "wanted one thing wrong with \"$text\" in it, got: $said"
         return 1
     }
-    wb_usual up >"$WB_DIR/up.log" 2>&1 && wb_usual check >"$WB_DIR/check.log" || {
+    usual up >"$WB_DIR/up.log" 2>&1 && usual check >"$WB_DIR/check.log" || {
         echo "\"up\" does not mend it: $(cat "$WB_DIR/up.log" "$WB_DIR/check.log")"
         return 1
     }
@@ -49,7 +49,7 @@ mended_by_proposal() {
 
     shift
     "$@"
-    said=$(wb_usual check 2>&1) && {
+    said=$(usual check 2>&1) && {
         echo "$* is not noticed"
         return 1
     }
@@ -59,14 +59,20 @@ mended_by_proposal() {
     }
     # shellcheck disable=SC2086 # the words of a command
     wb_ip b $proposal
-    wb_usual check >"$WB_DIR/check.log" || {
+    usual check >"$WB_DIR/check.log" || {
         echo "\"$proposal\" does not mend it: $(cat "$WB_DIR/check.log")"
         return 1
     }
 }
 
+# The usual settings, and those of SETTINGS.
+SETTINGS=()
+usual() {
+    wb_usual "${SETTINGS[@]}" "$@"
+}
+
 says() {
-    refused "$1" "$2" wb_usual check
+    refused "$1" "$2" usual check
 }
 
 sysctl_write() {
@@ -78,7 +84,7 @@ program_off() {
 }
 
 wb_create
-check a_bare_host_is_wrong refused 1 "4 things are wrong" wb_usual check
+check a_bare_host_is_wrong refused 1 "5 things are wrong" wb_usual check
 wb_usual up >"$WB_DIR/up.log"
 check after_up_it_is_right says 0 "this host is set up right"
 
@@ -98,9 +104,14 @@ broken a_new_address "does not know this host's address 10.0.0.22" wb_ip b addr 
 broken an_address_gone "still unpacks what is sent to 10.0.0.22" wb_ip b addr del 10.0.0.22/24 dev eth0
 
 proposed vip_on_the_interface "VIP $VIP is also on eth0" wb_ip b addr add $VIP/32 dev eth0
-proposed mtu_too_small "MTU of eth0 is 1500" wb_ip b link set eth0 mtu 1500
-wb_ip b link set eth0 mtu 1600
+SETTINGS=(--mss leave)
+proposed mss_too_large "leaves room for 1440" wb_ip b link set eth0 mtu 1500
+SETTINGS=()
 wb_ip b route replace default via $WEIR
+wb_usual up >"$WB_DIR/up.log"
+broken mss_of_another_mtu "room for 1240" wb_ip b link set eth0 mtu 1300
+wb_ip b link set eth0 mtu 1600
+broken route_made_anew "are told MSS 1560" wb_ip b route replace default via $WEIR
 proposed lo_down "lo is down" wb_ip b link set lo down
 
 wb --interface eth0 --vip $VIP2 --from 192.0.2.0/24 up >"$WB_DIR/up.log"
@@ -113,6 +124,30 @@ check no_default_route says 1 "no default route"
 wb_ip b route add 198.51.100.0/24 via $WEIR
 check a_route_to_some_clients_is_a_note says 0 "only clients behind the 1 other routes"
 wb_ip b route add default via $WEIR
+wb_usual up >"$WB_DIR/up.log"
+
+# IPv6: the same things, and what only it has.
+SETTINGS=(--vip "$VIP_6" --vip "$VIPS_6" --from "$WEIR_6")
+check ipv6_is_wrong_before_up says 1 "VIP $VIP_6 is no address of this host"
+usual up >"$WB_DIR/up.log"
+check ipv6_is_right_after_up says 0 "this host is set up right"
+broken ipv6_vip_removed "VIP $VIP_6 is no address of this host" wb_ip b addr del $VIP_6/128 dev lo
+broken vip_prefix_removed "VIP prefix $VIPS_6 is not local" wb_ip b -6 route del local $VIPS_6 dev lo table local
+broken ipv6_prefix_too_many "still believes packets from 2001:db8:7::/48" usual --from 2001:db8:7::/48 up
+broken another_mode "still unpacks GUE on UDP port 6080" usual --mode gue up
+broken ipv6_route_made_anew "are told MSS 1540 by" wb_ip b -6 route replace default via $WEIR_6
+proposed ipv6_vip_on_the_interface "VIP $VIP_6 is also on eth0" wb_ip b addr add $VIP_6/64 dev eth0 nodad
+proposed vip_of_a_proxy "answers for VIP 2001:db8:e::7 as a proxy" wb_ip b neigh add proxy 2001:db8:e::7 dev eth0
+wb_in b sysctl -qw net.ipv6.conf.lo.disable_ipv6=1
+check lo_without_ipv6 says 1 "IPv6 is disabled on lo"
+check up_says_why_it_fails refused 1 "it takes no IPv6" usual up
+wb_in b sysctl -qw net.ipv6.conf.lo.disable_ipv6=0
+usual up >"$WB_DIR/up.log"
+wb_ip b -6 route del default
+check no_ipv6_default_route says 1 "no IPv6 default route"
+wb_ip b -6 route add default via $WEIR_6
+SETTINGS=()
+wb_usual up >"$WB_DIR/up.log"
 
 check no_such_interface refused 1 "there is no interface eth9" wb --interface eth9 --vip $VIP --from $WEIR check
 check nothing_listens says 0 "no TCP or UDP socket listens on VIP $VIP"

@@ -14,14 +14,19 @@ wb_in b sysctl -qw net.ipv4.conf.eth0.rp_filter=1
 cc -shared -fPIC -Wall -D_GNU_SOURCE "$WEIR_ROOT/tests/lib/killat.c" -o "$WB_DIR/killat.so" -ldl
 wb_snapshot >"$WB_DIR/before"
 
+# Addresses and prefixes of both families.
+ALL=(--vip "$VIP" --vip "$VIP2" --vip "$VIP_6" --vip "$VIPS" --vip "$VIPS_6" --from "$WEIR" --from "$WEIR_6" --mode gue)
+all() {
+    wb --interface eth0 "${ALL[@]}" "$@"
+}
+
 # killed_at N VERB: run it, to be killed before step N. Returns 0 when it was; 1
 # when it came to its end by itself.
 killed_at() {
     local status=0
 
     wb_in b env "KILL_AT=$1" "LD_PRELOAD=$WB_DIR/killat.so" ASAN_OPTIONS=verify_asan_link_order=0 \
-        "$WB_PROGRAM" --state-dir "$WB_DIR/state" --interface eth0 --vip $VIP --vip $VIP2 \
-        --from $WEIR/32 "$2" >"$WB_DIR/killed.log" 2>&1 || status=$?
+        "$WB_PROGRAM" --state-dir "$WB_DIR/state" --interface eth0 "${ALL[@]}" "$2" >"$WB_DIR/killed.log" 2>&1 || status=$?
     [ $status -eq 137 ] || {
         [ $status -eq 0 ] || die "$2 fails: $(cat "$WB_DIR/killed.log")"
         return 1
@@ -34,7 +39,7 @@ as_before() {
 }
 
 right() {
-    wb_usual --vip $VIP2 check
+    all check
 }
 
 # Each loop ends with the first N beyond the last step.
@@ -58,7 +63,7 @@ up_mends() {
 
     for ((n = 1; ; n++)); do
         killed_at $n up || break
-        wb_usual --vip $VIP2 up >"$WB_DIR/up.log"
+        all up >"$WB_DIR/up.log"
         right && wb_usual down >"$WB_DIR/down.log" && as_before || {
             echo "after \"up\" was killed before step $n"
             return 1
@@ -71,7 +76,7 @@ down_goes_on() {
     local n
 
     for ((n = 1; ; n++)); do
-        wb_usual --vip $VIP2 up >"$WB_DIR/up.log"
+        all up >"$WB_DIR/up.log"
         killed_at $n down || break
         wb_usual down >"$WB_DIR/down.log"
         as_before || {
@@ -85,9 +90,9 @@ up_after_down() {
     local n
 
     for ((n = 1; ; n++)); do
-        wb_usual --vip $VIP2 up >"$WB_DIR/up.log"
+        all up >"$WB_DIR/up.log"
         killed_at $n down || break
-        wb_usual --vip $VIP2 up >"$WB_DIR/up.log"
+        all up >"$WB_DIR/up.log"
         right && wb_usual down >"$WB_DIR/down.log" && as_before || {
             echo "after \"down\" was killed before step $n"
             return 1
@@ -96,7 +101,7 @@ up_after_down() {
 }
 
 check down_mends_a_killed_up down_mends
-# Sysctls, VIPs, qdisc, program, maps, filter and the state file twice.
+# Sysctls, routes, VIPs, qdisc, program, maps, filter and the state file twice.
 check every_step_was_tried at_least "steps" "$(cat "$WB_DIR/steps")" 20
 check up_mends_a_killed_up up_mends
 check down_mends_a_killed_down down_goes_on

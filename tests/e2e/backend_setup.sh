@@ -68,9 +68,45 @@ wb_in w ip neigh flush all
 # The neighbour asks for the VIP itself, as a client on the same link would.
 wb_ip w route add $VIP2 dev eth0
 wb_ip w route replace $VIP dev eth0
-check no_arp_answer_for_the_vip refused 1 "" wb_in w ping -c 1 -W 1 $VIP
+check no_arp_answer_for_the_vip refused 1 "100% packet loss" wb_in w ping -c 1 -W 1 $VIP
 check arp_answer_for_the_host wb_in w ping -c 1 -W 5 $BACKEND
 wb_ip w route replace $VIP via $BACKEND
+
+# IPv6 needs no setting for that: an interface speaks for its own addresses alone. Nor
+# does the host choose the VIP as the source of its own connections.
+both() {
+    wb_usual --vip $VIP_6 --vip $VIPS --vip $VIPS_6 "$@"
+}
+
+source_to() {
+    wb_ip b -6 route get "$1" | grep -oP ' src \K[^ ]+'
+}
+
+wb_usual down >"$WB_DIR/down.log"
+check up_of_both_families both up
+check check_is_content_with_both both check
+check status_shows_them refused 0 "$VIP_6 $VIPS $VIPS_6" both status
+for vip in $VIP_6 2001:db8:e::7; do
+    wb_ip w route replace $vip dev eth0
+    check "no_nd_answer_for_$vip" refused 1 "100% packet loss" wb_in w ping -6 -c 1 -W 1 $vip
+    wb_in b sysctl -qw net.ipv6.conf.all.forwarding=1
+    check "nor_as_a_router_for_$vip" refused 1 "100% packet loss" wb_in w ping -6 -c 1 -W 1 $vip
+    wb_in b sysctl -qw net.ipv6.conf.all.forwarding=0
+    wb_ip w route del $vip dev eth0
+    wb_ip w route replace $vip via $BACKEND_6
+    check "but_it_answers_routed_packets_for_$vip" wb_in w ping -6 -c 1 -W 5 $vip
+    wb_ip w route del $vip via $BACKEND_6
+done
+wb_ip w route replace $VIP_6 via $BACKEND_6
+wb_ip w route replace 203.0.113.130 dev eth0
+check no_arp_answer_in_a_prefix refused 1 "100% packet loss" wb_in w ping -c 1 -W 1 203.0.113.130
+wb_ip w route del 203.0.113.130 dev eth0
+check but_routed_packets_into_it wb_in w ping -c 1 -W 5 203.0.113.130
+check the_ipv6_vip_is_no_source equal "source" "$(source_to 2001:db8:9::1)" $BACKEND_6
+check down_of_both_families both down
+wb_snapshot >"$WB_DIR/now"
+check down_restores_both_families same "$WB_DIR/before" "$WB_DIR/now"
+wb_usual up >"$WB_DIR/up.log"
 
 wb_snapshot | grep -v ' id [0-9]* name weir_decap' | sed 's/weir_decap:\[[0-9]*\]//' >"$WB_DIR/up1"
 check up_again wb_usual up

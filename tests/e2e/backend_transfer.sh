@@ -57,13 +57,17 @@ check nothing_else_counted equal "other fates" \
     "$(wb_usual status | awk '/^[a-z-]+ +[0-9]+ +[0-9]+  / && $1 != "decapsulated" && $2 > 0')" ""
 
 # With 1500 everywhere a full-size packet does not fit behind the outer header.
+wb_usual --mss leave up >"$WB_DIR/up.log"
 wb_ip w link set eth0 mtu 1500
 wb_ip b link set eth0 mtu 1500
 check upload_stalls_at_mtu_1500 stalls put 1000000 2
-check check_says_so refused 1 "advmss 1440" wb_usual check
-advice=$(wb_usual check | grep -o 'ip route change [^"]*') || true
+check check_says_so refused 1 "advmss 1440" wb_usual --mss leave check
+advice=$(wb_usual --mss leave check | grep -o 'ip route change [^"]*') || true
 # shellcheck disable=SC2086 # the words of the command that `check` proposes
 check its_advice_is_a_command wb_ip b ${advice#ip }
-check its_advice_mends wb_usual check
+check its_advice_mends wb_usual --mss leave check
 check upload_with_smaller_mss transfer put $SIZE
+wb_ip b route replace default via $WEIR
+check up_mends_it_as_well wb_usual up
+check upload_after_up transfer put $SIZE
 checks_end

@@ -19,12 +19,17 @@ import struct
 import subprocess
 import sys
 
-from scapy.all import IP, UDP, Dot1Q, Ether, ICMP, Raw, fragment, raw  # pylint: disable=no-name-in-module
+# pylint: disable=no-name-in-module
+from scapy.all import IP, UDP, Dot1Q, Ether, ICMP, IPv6, IPv6ExtHdrFragment, Raw, fragment, fragment6, raw
 from scapy.layers.inet import IPOption_NOP
 
 WEIR, BACKEND, CLIENT = "10.0.0.1", "10.0.0.2", "198.51.100.10"
 VIP, OTHER_VIP, NO_VIP = "203.0.113.10", "203.0.113.11", "203.0.113.99"
 STRANGER, OTHER_HOST = "192.0.2.1", "10.0.0.77"
+WEIR_6, BACKEND_6, CLIENT_6 = "2001:db8:1::1", "2001:db8:1::2", "2001:db8:c::10"
+VIP_6, NO_VIP_6, STRANGER_6 = "2001:db8:f::10", "2001:db8:f::99", "2001:db8:bad::1"
+GUE_PORT = 6080
+UDP_NO_CHECK6_RX = 102
 PORT = 4000
 TIMEOUT_S = 5
 CLONE_NEWNET = 0x40000000
@@ -69,8 +74,22 @@ class Bench:
         self.udp.setsockopt(socket.SOL_IP, socket.IP_RECVTOS, 1)
         self.udp.bind(("0.0.0.0", PORT))
         self.udp.settimeout(TIMEOUT_S)
-        self.packed = socket.socket(socket.AF_INET, socket.SOCK_RAW, 4)
-        self.packed.setblocking(False)
+        self.udp6 = socket.socket(socket.AF_INET6, socket.SOCK_DGRAM)
+        self.udp6.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+        self.udp6.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_RECVTCLASS, 1)
+        self.udp6.bind(("::", PORT))
+        self.udp6.setblocking(False)
+        self.packed = []
+        for family in (socket.AF_INET, socket.AF_INET6):
+            self.packed += [socket.socket(family, socket.SOCK_RAW, n) for n in (4, 41)]
+            gue = socket.socket(family, socket.SOCK_DGRAM)
+            if family == socket.AF_INET6:
+                gue.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+                gue.setsockopt(socket.IPPROTO_UDP, UDP_NO_CHECK6_RX, 1)
+            gue.bind(("", GUE_PORT))
+            self.packed.append(gue)
+        for s in self.packed:
+            s.setblocking(False)
         enter(w)
         self.ether = Ether(dst=mac_in(b, "eth0"), src=mac_in(w, "eth0"))
         self.wire = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, 0)
@@ -96,10 +115,18 @@ class Bench:
             arrived.append((peer[0], control[0][2][0], data))
         try:
             while True:
-                self.packed.recv(65535)
-                arrived.append("packed")
+                data, control, _, peer = self.udp6.recvmsg(65535, 64)
+                arrived.append((peer[0], control[0][2][0], data))
         except BlockingIOError:
-            return arrived
+            pass
+        for s in self.packed:
+            try:
+                while True:
+                    s.recv(65535)
+                    arrived.append("packed")
+            except BlockingIOError:
+                pass
+        return arrived
 
     def case(self, name, frames, arrives, fate=None):
         """`fate`: what each frame is counted as; None: not at all."""
@@ -210,6 +237,95 @@ def fragments(bench, eth):
     bench.case("a_strangers_first_fragment_is_dropped", first, [], "refused-source")
 
 
+def gue(inner, version=0, control=0, hlen=0, flags=0, protocol=None, checksum=0):
+    """UDP and GUE (draft-ietf-intarea-gue), in front of a packet."""
+    number = protocol if protocol is not None else 4 if inner.version == 4 else 41
+    first = version << 6 | control << 5 | hlen
+    return UDP(sport=50000, dport=GUE_PORT, chksum=checksum) / Raw(
+        struct.pack("!BBH", first, number, flags) + bytes(4 * hlen) + raw(inner)
+    )
+
+
+class Packing:
+    """One of the ways to pack a packet: outer family, inner family, with GUE or not."""
+
+    def __init__(self, eth, o, i, with_gue):
+        self.name = f"{'gue_' if with_gue else ''}{i}in{o}"
+        self.eth, self.with_gue, self.o, self.i = eth, with_gue, o, i
+        self.client = CLIENT if i == 4 else CLIENT_6
+
+    def inner(self, payload=b"hello", vip=True, tos=0):
+        if self.i == 4:
+            return udp_to(VIP if vip else NO_VIP, payload, tos=tos)
+        dst = VIP_6 if vip else NO_VIP_6
+        return IPv6(src=CLIENT_6, dst=dst, tc=tos) / UDP(sport=1234, dport=PORT) / Raw(payload)
+
+    def outer(self, stranger=False, tos=0, **fields):
+        proto = 17 if self.with_gue else 4 if self.i == 4 else 41
+        if self.o == 4:
+            return outer(src=STRANGER if stranger else WEIR, proto=proto, tos=tos, **fields)
+        return IPv6(src=STRANGER_6 if stranger else WEIR_6, dst=BACKEND_6, nh=proto, tc=tos, **fields)
+
+    def packed(self, inner=None, gue_fields=None, **outer_fields):
+        inner = self.inner() if inner is None else inner
+        return self.outer(**outer_fields) / (gue(inner, **gue_fields or {}) if self.with_gue else inner)
+
+    def frame(self, *args, **fields):
+        link = Ether(dst=self.eth.dst, src=self.eth.src, type=0x0800 if self.o == 4 else 0x86DD)
+        return link / self.packed(*args, **fields)
+
+    def fragments(self):
+        """An outer packet in pieces."""
+        link = Ether(dst=self.eth.dst, src=self.eth.src, type=0x0800 if self.o == 4 else 0x86DD)
+        whole = self.inner(bytes(600))
+        if self.o == 4:
+            packet = self.outer(flags=0, id=9) / (gue(whole) if self.with_gue else whole)
+            return [link / p for p in fragment(IP(raw(packet)), fragsize=200)]
+        head = self.outer()
+        proto, head.nh = head.nh, 44
+        body = raw(gue(whole) if self.with_gue else whole)
+        return [link / p for p in fragment6(head / IPv6ExtHdrFragment(nh=proto, id=9) / Raw(body), 280)]
+
+
+def packings(bench, eth):
+    """Every family in every other, plainly and by GUE."""
+    for o, i, with_gue in [(o, i, g) for g in (False, True) for o in (4, 6) for i in (4, 6)]:
+        p = Packing(eth, o, i, with_gue)
+        hello = [(p.client, 0, b"hello")]
+        bench.case(f"{p.name}_is_unpacked", p.frame(), hello, "decapsulated")
+        bench.case(f"{p.name}_from_a_stranger_is_dropped", p.frame(stranger=True), [], "refused-source")
+        bench.case(f"{p.name}_for_no_vip_stays_packed", p.frame(p.inner(vip=False)), ["packed"], "not-a-vip")
+        bench.case(f"{p.name}_with_padding", raw(p.frame()) + bytes(26), hello, "decapsulated")
+        whole = bytes(range(256)) * 5
+        bench.case(f"{p.name}_of_full_size", p.frame(p.inner(whole)), [(p.client, 0, whole)], "decapsulated")
+        marked = p.frame(p.inner(tos=0xB8 | ECT_0), tos=CE)
+        bench.case(f"{p.name}_marked", marked, [(p.client, 0xB8 | CE, b"hello")], "decapsulated")
+        bench.case(f"{p.name}_marked_for_nobody", p.frame(tos=CE), [], "congested")
+        head = 14 + (20 if o == 4 else 40)
+        frame = raw(p.frame())
+        cut = [frame[:n] for n in range(head + (8 if with_gue else 0), len(frame))]
+        bench.case(f"{p.name}_cut_anywhere", cut, [], "malformed")
+        inner = p.inner()
+        inner.version = 6 if i == 4 else 4
+        wrong = p.frame(inner, {"protocol": 4 if i == 4 else 41})
+        bench.case(f"{p.name}_of_the_other_version", wrong, [], "malformed")
+        pieces = p.fragments()
+        bench.case(f"{p.name}_first_fragment_is_dropped", pieces[0], [], "fragment")
+        bench.case(f"{p.name}_further_fragments", pieces[1:], [], None if with_gue else "fragment")
+        if not with_gue:
+            continue
+        bench.case(f"{p.name}_with_a_checksum", p.frame(None, {"checksum": None}), hello, "decapsulated")
+        for fields, fate in (
+            ({"version": 1}, "gue-version"),
+            ({"control": 1}, "gue-options"),
+            ({"hlen": 1}, "gue-options"),
+            ({"flags": 0x8000}, "gue-options"),
+            ({"protocol": 47}, "gue-protocol"),
+        ):
+            (word,) = fields
+            bench.case(f"{p.name}_with_another_{word}", p.frame(None, fields), [], fate)
+
+
 def without_ethernet(namespace):
     enter(namespace)
     receiver = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
@@ -228,7 +344,7 @@ def main():
     if sys.argv[1] == "tun":
         return without_ethernet(sys.argv[2])
     bench = Bench(*sys.argv[1:])
-    for group in (rules, headers, ecn, malformed, fragments):
+    for group in (rules, headers, ecn, malformed, fragments, packings):
         group(bench, bench.ether)
     return bench.failed
 

@@ -55,7 +55,10 @@ def answer(s, client):
 
 
 def serve(address, port):
-    listener = socket.create_server((address, port))
+    """:: is every address of both families."""
+    both = address == "::"
+    family = socket.AF_INET6 if ":" in address else socket.AF_INET
+    listener = socket.create_server((address, port), family=family, dualstack_ipv6=both)
     print("ready", flush=True)
     while True:
         s, peer = listener.accept()

@@ -2,7 +2,9 @@
 /*
  * A backend host made by hand, for the tests of what is computed from one: eth0 of
  * MTU 1600 with 10.0.0.2/24 and the default route, 203.0.113.10 and .11 as VIPs on lo,
- * 10.0.0.0/24 as Weir's prefix, the decapsulation program as it should be.
+ * 10.0.0.0/24 as Weir's prefix, the decapsulation program as it should be. With
+ * host_make_v6() besides: 2001:db8:1::2/64, 2001:db8:f::10 as a VIP, 203.0.113.128/28
+ * and 2001:db8:e::/64 as prefixes of VIPs, 2001:db8:1::/64 as Weir's.
  */
 #ifndef WEIR_TEST_BACKEND_HOST_H
 #define WEIR_TEST_BACKEND_HOST_H
@@ -23,7 +25,9 @@ struct made_host {
 	struct settings s;
 	struct host h;
 	struct host_link link[LINKS]; /* only the first two count, until more are set */
-	struct host_addr addr[6];
+	struct host_addr addr[8];
+	struct host_prefix prefix[2];
+	struct host_proxy proxy[1];
 	struct host_route route[2];
 	struct host_filter filter[1];
 };
@@ -50,8 +54,8 @@ static inline void addr_make(struct made_host *m, unsigned i, int link, const ch
 {
 	m->addr[i] = (struct host_addr){ .ifindex = m->link[link].index,
 					 .addr = addr_of(text),
-					 .len = len };
-	snprintf(m->addr[i].label, sizeof(m->addr[i].label), "%s", label);
+					 .len = len,
+					 .ours = strcmp(label, HOST_VIP_LABEL) == 0 };
 	if (m->h.addr_count <= i)
 		m->h.addr_count = i + 1;
 }
@@ -62,6 +66,7 @@ static inline void host_make(struct made_host *m)
 	static const struct host_sysctls silent = { .arp_ignore = 1, .arp_announce = 2 };
 
 	*m = (struct made_host){ 0 };
+	settings_init(&m->s);
 	snprintf(m->s.interface, sizeof(m->s.interface), "eth0");
 	m->s.mend = "weir-backend up";
 	list_of(&m->s.vips, "203.0.113.10");
@@ -103,9 +108,13 @@ static inline void host_make(struct made_host *m)
 	addr_make(m, 2, LO, "203.0.113.10", 32, HOST_VIP_LABEL);
 	addr_make(m, 3, LO, "203.0.113.11", 32, HOST_VIP_LABEL);
 
-	m->route[0] = (struct host_route){ .ifindex = 2, .gateway = addr_of("10.0.0.1") };
+	m->route[0] = (struct host_route){
+		.family = 4, .ifindex = 2, .gateway = addr_of("10.0.0.1"), .advmss = 1540
+	};
 	m->h.route = m->route;
 	m->h.route_count = 1;
+	m->h.prefix = m->prefix;
+	m->h.proxy = m->proxy;
 	m->h.filter = m->filter;
 
 	m->h.ingress = true;
@@ -115,6 +124,46 @@ static inline void host_make(struct made_host *m)
 	list_of(&m->h.decap.from, "10.0.0.0/24");
 	list_of(&m->h.decap.local, "10.0.0.2");
 	list_of(&m->h.listening, "0.0.0.0");
+}
+
+static inline void prefix_make(struct made_host *m, unsigned i, const char *text, bool ours)
+{
+	struct prefix *p = &m->prefix[i].prefix;
+
+	assert_int_equal(weir_prefix_parse(text, &p->addr, &p->len), 0);
+	m->prefix[i].ifindex = m->link[LO].index;
+	m->prefix[i].ours = ours;
+	if (m->h.prefix_count <= i)
+		m->h.prefix_count = i + 1;
+}
+
+/* Both families, and nothing wrong: outer headers have 40 bytes now. */
+static inline void host_make_v6(struct made_host *m)
+{
+	static const char *const vips[] = { "203.0.113.128/28", "2001:db8:e::/64",
+					    "2001:db8:f::10" };
+
+	for (unsigned i = 0; i < 3; i++) {
+		list_of(&m->s.vips, vips[i]);
+		list_of(&m->h.decap.vips, vips[i]);
+	}
+	list_of(&m->s.from, "2001:db8:1::/64");
+	list_of(&m->h.decap.from, "2001:db8:1::/64");
+	list_of(&m->h.decap.local, "2001:db8:1::2");
+	addr_make(m, 4, LO, "2001:db8:f::10", 128, HOST_VIP_LABEL);
+	addr_make(m, 5, ETH0, "2001:db8:1::2", 64, "");
+	addr_make(m, 6, ETH0, "fe80::1", 64, "");
+	addr_make(m, 7, LO, "::1", 128, "");
+	prefix_make(m, 0, vips[0], true);
+	prefix_make(m, 1, vips[1], true);
+	m->route[0].advmss = 1520;
+	m->route[1] = (struct host_route){ .family = 6,
+					   .metric = 1024,
+					   .ifindex = 2,
+					   .gateway = addr_of("2001:db8:1::1"),
+					   .advmss = 1500 };
+	m->h.route_count = 2;
+	list_of(&m->h.listening, "::");
 }
 
 /* The program off, and what is known of it. */

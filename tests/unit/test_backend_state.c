@@ -54,6 +54,15 @@ static void vip_note(struct state *s, const char *text)
 	assert_int_equal(prefix_add_addr(&s->vips, &a), 0);
 }
 
+static void prefix_note(struct state *s, const char *text)
+{
+	struct weir_addr a;
+	uint8_t len;
+
+	assert_int_equal(weir_prefix_parse(text, &a, &len), 0);
+	assert_int_equal(prefix_add(&s->vips, &a, len), 0);
+}
+
 static void write_as(const char *interface, const struct state *s)
 {
 	char path[STATE_PATH_LEN];
@@ -72,6 +81,18 @@ static void what_is_written_is_read(void **state)
 	sysctl_note(&s, "eth0/rp_filter", 1, 2);
 	vip_note(&s, "203.0.113.10");
 	vip_note(&s, "203.0.113.11");
+	vip_note(&s, "2001:db8:f::10");
+	prefix_note(&s, "203.0.113.128/28");
+	prefix_note(&s, "2001:db8:e::/64");
+	s.route[0] = (struct state_route){ .family = 4, .metric = 100, .was = 0, .set = 1440 };
+	assert_int_equal(weir_addr_parse("10.0.0.1", &s.route[0].gateway), 0);
+	s.route[1] = (struct state_route){ .family = 6,
+					   .metric = UINT32_MAX,
+					   .ifindex = 7,
+					   .was = 9000,
+					   .set = 1420,
+					   .old = 1440 };
+	s.route_count = 2;
 	write_as("eth0", &s);
 
 	assert_int_equal(state_path(dir, "eth0", path), 0);
@@ -84,8 +105,16 @@ static void what_is_written_is_read(void **state)
 	assert_int_equal(got.sysctl[1].was, 1);
 	assert_int_equal(got.sysctl[1].set, 2);
 	assert_int_equal(state_sysctl_find(&got, "eth0/arp_ignore"), -1);
-	assert_int_equal(got.vips.count, 2);
-	assert_true(prefix_has(&got.vips, &s.vips.item[1]));
+	assert_int_equal(got.vips.count, 5);
+	for (unsigned i = 0; i < 5; i++)
+		assert_true(prefix_has(&got.vips, &s.vips.item[i]));
+	assert_int_equal(got.route_count, 2);
+	assert_int_equal(state_route_find(&got, &s.route[0]), 0);
+	assert_int_equal(state_route_find(&got, &s.route[1]), 1);
+	assert_int_equal(got.route[0].set, 1440);
+	assert_int_equal(got.route[1].was, 9000);
+	assert_int_equal(got.route[1].set, 1420);
+	assert_int_equal(got.route[1].old, 1440);
 	state_free(&got);
 	state_free(&s);
 }
@@ -107,6 +136,12 @@ static void damage_is_refused(void **state)
 #define FILE_OF(sysctls, vips)                                                             \
 	"{\"version\":1,\"interface\":\"eth0\",\"ifindex\":2,\"qdisc\":false,\"sysctls\":" \
 	"[" sysctls "],\"vips\":[" vips "]}"
+#define ROUTES_OF(routes)                                                      \
+	"{\"version\":1,\"interface\":\"eth0\",\"ifindex\":2,\"qdisc\":false," \
+	"\"sysctls\":[],\"vips\":[],\"routes\":[" routes "]}"
+#define ROUTE(family, via)                                                 \
+	"{\"family\":" family ",\"metric\":0,\"ifindex\":2,\"via\":\"" via \
+	"\",\"was\":0,\"set\":1440,\"old\":\"0\"}"
 #define SYSCTL(name) "{\"name\":\"" name "\",\"was\":0,\"set\":1}"
 	static const char *const damaged[] = {
 		"",
@@ -122,6 +157,11 @@ static void damage_is_refused(void **state)
 		FILE_OF("{\"name\":\"all/arp_ignore\",\"was\":\"0\",\"set\":1}", ""),
 		FILE_OF("", "5"),
 		FILE_OF("", "\"203.0.113.10/24\""),
+		ROUTES_OF("1"),
+		ROUTES_OF("{}"),
+		ROUTES_OF(ROUTE("5", "10.0.0.1")),
+		ROUTES_OF(ROUTE("4", "10.0.0.1/24")),
+		ROUTES_OF(ROUTE("4", "")),
 		"{\"version\":2,\"interface\":\"eth0\",\"ifindex\":2,\"qdisc\":false,"
 		"\"sysctls\":[],\"vips\":[]}",
 	};

@@ -2,6 +2,7 @@
 #include "findings.h"
 
 #include "backend_host.h"
+#include "mss.h"
 
 static struct made_host m;
 
@@ -198,37 +199,93 @@ static void no_default_route(void **state)
 	(void)state;
 	m.h.route_count = 0;
 	assert_wrong("there is no default route");
-	m.h.gateway_routes = 3;
+	m.h.gateway_routes[0] = 3;
 	assert_note("only clients behind the 3 other routes");
 }
 
-static void mtu_against_the_mss_that_clients_are_told(void **state)
+static void no_default_route_of_a_family_that_has_vips(void **state)
 {
 	(void)state;
-	m.link[ETH0].mtu = 1500;
-	assert_wrong(
-		"run \"ip link set eth0 mtu 1520\", and the same on the way from Weir, or \"ip "
-		"route change default via 10.0.0.1 dev eth0 advmss 1440\"");
-	m.link[ETH0].mtu = 1519;
-	assert_wrong("MSS 1460");
-	m.link[ETH0].mtu = 1520;
-	assert_right();
+	host_make_v6(&m);
+	m.h.route_count = 1;
+	assert_wrong("there is no IPv6 default route, so answers reach only connected networks; "
+		     "run \"ip -6 route add default via ROUTER\"");
+	m.h.gateway_routes[1] = 1;
+	assert_note("there is no IPv6 default route: only clients behind the 1 other");
+}
 
-	m.link[ETH0].mtu = 1500;
+/* -- MSS: MTU less outer header (20, 40, with GUE 12 more) less 40 or 60 ----------- */
+
+static void mss_that_does_not_fit_behind_the_outer_header(void **state)
+{
+	(void)state;
+	m.route[0].advmss = 1541;
+	assert_wrong("clients are told MSS 1541 by \"default via 10.0.0.1 dev eth0\"; of the MTU "
+		     "1600 of the way from Weir the outer header leaves room for 1540, so uploads "
+		     "stall; run \"weir-backend up\"");
+	m.route[0].advmss = 0; /* 1560 by the MTU */
+	assert_wrong("clients are told MSS 1560");
+	m.route[0].mtu = 1580;
+	assert_right();
+	m.s.mtu = 1500;
+	assert_wrong("of the MTU 1500 of the way from Weir the outer header leaves room for 1440");
 	m.route[0].advmss = 1440;
 	assert_right();
-	m.route[0].advmss = 1441;
-	assert_wrong("MSS 1441");
-	m.route[0].advmss = 0;
-	m.route[0].mtu = 1480;
-	assert_right();
+}
 
-	/* Plain packets need no room. */
-	m.route[0].mtu = 0;
+static void mss_by_mode_and_family(void **state)
+{
+	static const struct {
+		const char *from;
+		unsigned mode, mss4, mss6;
+	} row[] = {
+		{ "10.1.0.0/24", SETTINGS_IPIP, 1540, 1520 },
+		{ "10.1.0.0/24", SETTINGS_GUE, 1528, 1508 },
+		{ "2001:db8:1::/64", SETTINGS_IPIP, 1520, 1500 },
+		{ "2001:db8:1::/64", SETTINGS_GUE, 1508, 1488 },
+	};
+
+	(void)state;
+	for (unsigned i = 0; i < sizeof(row) / sizeof(row[0]); i++) {
+		prefix_free(&m.s.from);
+		list_of(&m.s.from, row[i].from);
+		m.s.mode = row[i].mode;
+		assert_int_equal(mss_limit(&m.s, &m.link[ETH0], 4), row[i].mss4);
+		assert_int_equal(mss_limit(&m.s, &m.link[ETH0], 6), row[i].mss6);
+	}
+}
+
+static void plain_packets_need_no_room(void **state)
+{
+	(void)state;
 	m.s.mode = SETTINGS_L2;
 	host_detach(&m);
 	prefix_free(&m.s.from);
+	m.route[0].advmss = 4000;
 	assert_right();
+}
+
+/* Then only what stalls clients of MTU 1500 is wrong, and the command is another. */
+static void mss_of_routes_that_up_leaves_alone(void **state)
+{
+	(void)state;
+	m.s.mss = SETTINGS_MSS_LEAVE;
+	m.route[0].advmss = 0;
+	assert_right();
+	m.link[ETH0].mtu = 1520;
+	assert_right();
+	m.link[ETH0].mtu = 1519;
+	assert_wrong("run \"ip route change default via 10.0.0.1 dev eth0 advmss 1459\"");
+}
+
+static void mss_of_a_route_of_router_advertisements(void **state)
+{
+	(void)state;
+	host_make_v6(&m);
+	m.link[ETH0].mtu = 1500;
+	m.route[0].advmss = 1420;
+	m.route[1].protocol = 9; /* RTPROT_RA */
+	assert_wrong("run \"sysctl -w net.ipv6.conf.eth0.mtu=1460\"");
 }
 
 static void mtu_of_the_interface_that_answers_leave_by(void **state)
@@ -236,10 +293,90 @@ static void mtu_of_the_interface_that_answers_leave_by(void **state)
 	(void)state;
 	m.h.link_count = ETH1 + 1;
 	m.route[0].ifindex = 3;
+	m.route[0].advmss = 0;
 	m.link[ETH0].mtu = 1500;
-	assert_wrong("default via 10.0.0.1 dev eth1 advmss 1440");
+	assert_wrong("clients are told MSS 1460 by \"default via 10.0.0.1 dev eth1\"");
 	m.link[ETH1].mtu = 1480;
 	assert_right();
+}
+
+/* -- IPv6 ------------------------------------------------------------------------ */
+
+static void a_right_host_of_both_families_has_no_findings(void **state)
+{
+	(void)state;
+	host_make_v6(&m);
+	assert_right();
+	m.h.all = m.link[ETH0].sysctls = (struct host_sysctls){ .rp_filter = 1 };
+	prefix_free(&m.s.vips);
+	prefix_free(&m.h.decap.vips);
+	list_of(&m.s.vips, "2001:db8:f::10");
+	list_of(&m.h.decap.vips, "2001:db8:f::10");
+	addr_make(&m, 2, LO, "127.0.0.2", 8, "lo");
+	addr_make(&m, 3, LO, "127.0.0.3", 8, "lo");
+	assert_right(); /* IPv6 alone needs no ARP silence */
+}
+
+static void an_ipv6_vip_that_is_nowhere(void **state)
+{
+	(void)state;
+	host_make_v6(&m);
+	addr_make(&m, 4, LO, "fe80::2", 128, "");
+	assert_wrong("VIP 2001:db8:f::10 is no address of this host");
+}
+
+static void an_ipv6_vip_on_an_interface_besides(void **state)
+{
+	(void)state;
+	host_make_v6(&m);
+	addr_make(&m, 6, ETH0, "2001:db8:f::10", 64, "");
+	assert_wrong("VIP 2001:db8:f::10 is also on eth0, so this host answers neighbour discovery "
+		     "for it and takes the clients away from Weir; run \"ip addr del "
+		     "2001:db8:f::10/64 dev eth0\"");
+}
+
+static void a_vip_prefix_that_is_not_local(void **state)
+{
+	(void)state;
+	host_make_v6(&m);
+	m.h.prefix_count = 1;
+	assert_wrong("VIP prefix 2001:db8:e::/64 is not local to this host");
+}
+
+static void a_vip_that_an_interface_answers_for_as_a_proxy(void **state)
+{
+	(void)state;
+	host_make_v6(&m);
+	m.h.proxy_count = 1;
+	m.proxy[0] = (struct host_proxy){ .ifindex = 2, .addr = addr_of("2001:db8:d::1") };
+	assert_right();
+	m.proxy[0].addr = addr_of("2001:db8:e::7");
+	assert_wrong("run \"ip neigh del proxy 2001:db8:e::7 dev eth0\"");
+}
+
+static void interfaces_without_ipv6(void **state)
+{
+	(void)state;
+	m.link[ETH0].sysctls.ipv6_off = m.link[LO].sysctls.ipv6_off = true;
+	assert_right();
+	host_make_v6(&m);
+	m.link[LO].sysctls.ipv6_off = false;
+	assert_wrong("IPv6 is disabled on eth0");
+	m.link[ETH0].sysctls.ipv6_off = false;
+	m.link[LO].sysctls.ipv6_off = true;
+	assert_wrong("IPv6 is disabled on lo");
+}
+
+static void temporary_and_link_local_addresses_do_not_matter(void **state)
+{
+	(void)state;
+	host_make_v6(&m);
+	m.h.addr_count = 8;
+	addr_make(&m, 7, ETH0, "2001:db8:1::77", 64, "");
+	m.addr[7].temporary = true;
+	assert_right();
+	m.addr[7].temporary = false;
+	assert_wrong("does not know this host's address 2001:db8:1::77");
 }
 
 /* -- decapsulation --------------------------------------------------------------- */
@@ -315,6 +452,20 @@ static void addresses_that_went_after_up(void **state)
 	assert_wrong("still unpacks what is sent to 10.0.0.9");
 }
 
+static void gue_that_the_program_does_not_unpack(void **state)
+{
+	(void)state;
+	m.s.mode = SETTINGS_GUE;
+	m.route[0].advmss = 1528;
+	assert_wrong("does not unpack GUE on UDP port 6080");
+	m.h.decap.gue_port = 6080;
+	assert_right();
+	m.s.gue_port = 6081;
+	assert_wrong("does not unpack GUE on UDP port 6081");
+	m.s.mode = SETTINGS_IPIP;
+	assert_wrong("still unpacks GUE on UDP port 6080");
+}
+
 static void a_kernel_tunnel_from_everywhere(void **state)
 {
 	(void)state;
@@ -373,6 +524,19 @@ static void nobody_listens(void **state)
 	list_of(&m.h.listening, "10.0.0.2");
 	list_of(&m.h.listening, "203.0.113.11");
 	assert_note("no TCP or UDP socket listens on VIP 203.0.113.10");
+	list_of(&m.h.listening, "::"); /* both families */
+	assert_right();
+}
+
+static void nobody_listens_in_a_prefix(void **state)
+{
+	(void)state;
+	host_make_v6(&m);
+	prefix_remove(&m.h.listening, &m.h.listening.item[1]);
+	list_of(&m.h.listening, "2001:db8:f::10");
+	assert_note("no TCP or UDP socket listens on VIP 2001:db8:e::/64");
+	list_of(&m.h.listening, "2001:db8:e::1234");
+	assert_right();
 }
 
 #define test(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
@@ -393,8 +557,20 @@ int main(void)
 		test(rp_filter_by_its_effective_value),
 		test(other_interfaces_answer_arp_as_well),
 		test(no_default_route),
-		test(mtu_against_the_mss_that_clients_are_told),
+		test(no_default_route_of_a_family_that_has_vips),
+		test(mss_that_does_not_fit_behind_the_outer_header),
+		test(mss_by_mode_and_family),
+		test(plain_packets_need_no_room),
+		test(mss_of_routes_that_up_leaves_alone),
+		test(mss_of_a_route_of_router_advertisements),
 		test(mtu_of_the_interface_that_answers_leave_by),
+		test(a_right_host_of_both_families_has_no_findings),
+		test(an_ipv6_vip_that_is_nowhere),
+		test(an_ipv6_vip_on_an_interface_besides),
+		test(a_vip_prefix_that_is_not_local),
+		test(a_vip_that_an_interface_answers_for_as_a_proxy),
+		test(interfaces_without_ipv6),
+		test(temporary_and_link_local_addresses_do_not_matter),
 		test(no_program),
 		test(a_program_on_another_interface_is_named),
 		test(a_program_in_mode_l2),
@@ -404,12 +580,14 @@ int main(void)
 		test(prefixes_that_only_the_program_has),
 		test(addresses_that_came_after_up),
 		test(addresses_that_went_after_up),
+		test(gue_that_the_program_does_not_unpack),
 		test(a_kernel_tunnel_from_everywhere),
 		test(a_filter_in_front),
 		test(every_bad_fate_is_a_note_of_its_own),
 		test(a_prefix_that_is_everybody),
 		test(a_prefix_in_mode_l2),
 		test(nobody_listens),
+		test(nobody_listens_in_a_prefix),
 	};
 
 	return cmocka_run_group_tests_name("findings", tests, NULL, NULL);

@@ -47,7 +47,7 @@ static void a_dual_stack_socket_counts_as_every_address(void **state)
 	(void)state;
 	assert_string_equal(listens("   0: 00000000000000000000000000000000:0050 "
 				    "00000000000000000000000000000000:0000 0A 00000000:00000000\n"),
-			    "0.0.0.0");
+			    "::");
 }
 
 static void a_mapped_address_counts_as_the_ipv4_one(void **state)
@@ -58,11 +58,12 @@ static void a_mapped_address_counts_as_the_ipv4_one(void **state)
 			    "203.0.113.10");
 }
 
-static void an_ipv6_address_does_not_count(void **state)
+static void an_ipv6_address_counts(void **state)
 {
 	(void)state;
-	assert_null(listens("   0: B80D0120000000000000000001000000:0050 "
-			    "00000000000000000000000000000000:0000 0A 00000000:00000000\n"));
+	assert_string_equal(listens("   0: B80D0120000000000000000001000000:0050 "
+				    "00000000000000000000000000000000:0000 0A 00000000:00000000\n"),
+			    "2001:db8::1");
 }
 
 static void anything_else_does_not_count(void **state)
@@ -83,7 +84,7 @@ int main(void)
 		cmocka_unit_test(a_bound_udp_socket_counts),
 		cmocka_unit_test(a_dual_stack_socket_counts_as_every_address),
 		cmocka_unit_test(a_mapped_address_counts_as_the_ipv4_one),
-		cmocka_unit_test(an_ipv6_address_does_not_count),
+		cmocka_unit_test(an_ipv6_address_counts),
 		cmocka_unit_test(anything_else_does_not_count),
 	};
 

@@ -15,6 +15,7 @@ static int setup(void **state)
 	host_detach(&m);
 	m.h.addr_count = 2;
 	m.h.ingress = false;
+	m.route[0].advmss = 0;
 	m.h.all = m.link[ETH0].sysctls = (struct host_sysctls){ 0 };
 	return 0;
 }
@@ -61,11 +62,20 @@ static void carry_out(void)
 		m.h.decap.id = 7;
 	if (plan.detach)
 		m.h.decap.id = 0;
-	for (unsigned i = 0; i < plan.vip_add.count; i++) {
-		char text[WEIR_ADDR_STRLEN];
+	for (unsigned i = 0; i < plan.route_count; i++) {
+		struct host_route *r = &m.route[plan.route[i].route.family == 6];
 
-		addr_make(&m, m.h.addr_count, LO, weir_addr_text(&plan.vip_add.item[i].addr, text),
-			  32, HOST_VIP_LABEL);
+		assert_int_equal(r->advmss, plan.route[i].from);
+		r->advmss = plan.route[i].to;
+	}
+	for (unsigned i = 0; i < plan.vip_add.count; i++) {
+		char text[WEIR_PREFIX_STRLEN];
+
+		if (strchr(prefix_text(&plan.vip_add.item[i], text), '/') != NULL)
+			prefix_make(&m, m.h.prefix_count, text, true);
+		else
+			addr_make(&m, m.h.addr_count, LO, text, plan.vip_add.item[i].len,
+				  HOST_VIP_LABEL);
 	}
 	state_free(&noted);
 	noted = plan.after;
@@ -363,6 +373,194 @@ static void without_a_state_file_the_label_tells_which_vips_are_ours(void **stat
 	assert_int_equal(plan.sysctl_count, 0);
 }
 
+/* -- IPv6 and prefixes ----------------------------------------------------------- */
+
+/* On this host too `up` has never been run. */
+static void both_families(void)
+{
+	host_make_v6(&m);
+	host_detach(&m);
+	m.addr[2] = m.addr[5];
+	m.h.addr_count = 3;
+	m.h.prefix_count = 0;
+	m.route[0].advmss = m.route[1].advmss = 0;
+}
+
+static void both_families_and_prefixes_become_local(void **state)
+{
+	(void)state;
+	both_families();
+	up();
+	assert_list(&plan.vip_add,
+		    "203.0.113.10 203.0.113.11 203.0.113.128/28 2001:db8:e::/64 2001:db8:f::10");
+	carry_out();
+	up();
+	assert_list(&plan.vip_add, "");
+	down();
+	assert_list(&plan.vip_del,
+		    "203.0.113.10 203.0.113.11 2001:db8:f::10 203.0.113.128/28 2001:db8:e::/64");
+}
+
+static void a_prefix_that_an_operator_made_local_stays(void **state)
+{
+	(void)state;
+	both_families();
+	prefix_make(&m, 0, "2001:db8:e::/64", false);
+	up();
+	assert_list(&plan.vip_add, "203.0.113.10 203.0.113.11 203.0.113.128/28 2001:db8:f::10");
+	carry_out();
+	down();
+	assert_list(&plan.vip_del, "203.0.113.10 203.0.113.11 2001:db8:f::10 203.0.113.128/28");
+}
+
+static void ipv6_alone_needs_no_sysctl(void **state)
+{
+	(void)state;
+	both_families();
+	prefix_free(&m.s.vips);
+	list_of(&m.s.vips, "2001:db8:f::10");
+	up();
+	assert_int_equal(plan.sysctl_count, 0);
+	assert_int_equal(plan.route_count, 1); /* nor does the IPv4 route matter */
+}
+
+/* -- the MSS of routes ----------------------------------------------------------- */
+
+static void assert_route(unsigned i, unsigned from, unsigned to)
+{
+	assert_true(i < plan.route_count);
+	assert_int_equal(plan.route[i].from, from);
+	assert_int_equal(plan.route[i].to, to);
+}
+
+static void routes_announce_what_fits(void **state)
+{
+	(void)state;
+	both_families();
+	up();
+	assert_int_equal(plan.route_count, 2);
+	assert_route(0, 0, 1520); /* 1600 - 40 - 40 */
+	assert_route(1, 0, 1500); /* 1600 - 40 - 60 */
+	carry_out();
+	up();
+	assert_int_equal(plan.route_count, 0);
+	down();
+	assert_route(0, 1520, 0);
+	assert_route(1, 1500, 0);
+}
+
+static void a_route_that_announces_less_stays(void **state)
+{
+	(void)state;
+	m.route[0].advmss = 1540;
+	up();
+	assert_int_equal(plan.before.route_count, 0);
+	m.route[0].advmss = 0;
+	m.route[0].mtu = 1580;
+	up();
+	assert_int_equal(plan.route_count, 0);
+	m.route[0].mtu = 1581;
+	up();
+	assert_route(0, 0, 1540);
+}
+
+static void a_route_of_router_advertisements_stays(void **state)
+{
+	(void)state;
+	both_families();
+	m.route[1].protocol = 9; /* RTPROT_RA */
+	up();
+	assert_int_equal(plan.route_count, 1);
+}
+
+static void mss_leave_and_mode_l2_give_back_what_was(void **state)
+{
+	(void)state;
+	m.route[0].advmss = 4000;
+	up();
+	assert_route(0, 4000, 1540);
+	carry_out();
+	m.s.mss = SETTINGS_MSS_LEAVE;
+	up();
+	assert_route(0, 1540, 4000);
+	assert_int_equal(plan.before.route_count, 1); /* until it is done */
+	assert_int_equal(plan.after.route_count, 0);
+	m.s.mss = SETTINGS_MSS_SET;
+	m.s.mode = SETTINGS_L2;
+	up();
+	assert_route(0, 1540, 4000);
+}
+
+/* From the first value on, not from what was set before. */
+static void another_mtu_is_another_mss(void **state)
+{
+	(void)state;
+	m.route[0].advmss = 4000;
+	up();
+	carry_out();
+	m.s.mtu = 1500;
+	up();
+	assert_route(0, 1540, 1440);
+	carry_out();
+	m.s.mtu = 9000;
+	up();
+	assert_route(0, 1440, 4000);
+	assert_int_equal(plan.before.route[0].was, 4000);
+}
+
+/* Killed between the state file and the route. */
+static void down_knows_the_mss_of_an_up_before(void **state)
+{
+	(void)state;
+	up();
+	carry_out();
+	m.s.mtu = 1500;
+	up();
+	state_free(&noted);
+	noted = plan.before;
+	plan.before = (struct state){ 0 };
+	down();
+	assert_route(0, 1540, 0);
+}
+
+static void a_route_that_someone_changed_since_is_told_and_stays(void **state)
+{
+	(void)state;
+	up();
+	carry_out();
+	m.route[0].advmss = 1200;
+	down();
+	assert_int_equal(plan.route_count, 0);
+	assert_int_equal(plan.kept_route_count, 1);
+	assert_int_equal(plan.kept_route[0].from, 1200);
+
+	m.route[0].gateway = addr_of("10.0.0.9"); /* another route */
+	down();
+	assert_int_equal(plan.kept_route_count, 0);
+}
+
+static void a_route_that_another_interface_claims_stays(void **state)
+{
+	(void)state;
+	up();
+	carry_out();
+	others.route[0] = noted.route[0];
+	others.route_count = 1;
+	down();
+	assert_int_equal(plan.route_count, 0);
+	assert_int_equal(plan.kept_route_count, 0);
+
+	/* The other way round: what the first one made is claimed too. */
+	state_free(&noted);
+	up();
+	assert_int_equal(plan.route_count, 0);
+	assert_int_equal(plan.before.route_count, 1);
+	carry_out();
+	others.route_count = 0;
+	down();
+	assert_route(0, 1540, 0);
+}
+
 #define test(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
@@ -384,6 +582,17 @@ int main(void)
 		test(what_another_interface_claims_stays),
 		test(what_another_interface_made_is_claimed_too),
 		test(without_a_state_file_the_label_tells_which_vips_are_ours),
+		test(both_families_and_prefixes_become_local),
+		test(a_prefix_that_an_operator_made_local_stays),
+		test(ipv6_alone_needs_no_sysctl),
+		test(routes_announce_what_fits),
+		test(a_route_that_announces_less_stays),
+		test(a_route_of_router_advertisements_stays),
+		test(mss_leave_and_mode_l2_give_back_what_was),
+		test(another_mtu_is_another_mss),
+		test(down_knows_the_mss_of_an_up_before),
+		test(a_route_that_someone_changed_since_is_told_and_stays),
+		test(a_route_that_another_interface_claims_stays),
 	};
 
 	return cmocka_run_group_tests_name("plan", tests, NULL, NULL);

@@ -37,7 +37,7 @@ static int read_text(const char *text, struct settings *s, struct conf_errors *e
 	assert_true(fputs(text, f) >= 0);
 	assert_int_equal(fclose(f), 0);
 
-	*s = (struct settings){ 0 };
+	settings_init(s);
 	*errors = (struct conf_errors){ 0 };
 	err = settings_read(s, path, errors);
 	if (err == 0)
@@ -74,18 +74,32 @@ static void a_whole_file_is_read(void **state)
 				   "mode = l2\n"
 				   "vip = 203.0.113.10 ; web\n"
 				   "vip = 203.0.113.11\n"
+				   "vip = 203.0.113.128/28\n"
+				   "vip = 2001:db8::10\n"
+				   "vip = 2001:db8:f::/64\n"
+				   "mtu = 1500\n"
+				   "mss = leave\n"
+				   "gue_port = 6081\n"
 				   "from = 10.0.0.0/24\n"
+				   "from = 2001:db8:1::/64\n"
 				   "from = 192.0.2.1\n",
 				   &s, &errors),
 			 0);
 	assert_int_equal(errors.count, 0);
 	assert_string_equal(s.interface, "eth0.100");
 	assert_int_equal(s.mode, SETTINGS_L2);
-	assert_int_equal(s.vips.count, 2);
+	assert_int_equal(s.vips.count, 5);
 	assert_string_equal(prefix_text(&s.vips.item[1], buf), "203.0.113.11");
-	assert_int_equal(s.from.count, 2);
+	assert_string_equal(prefix_text(&s.vips.item[2], buf), "203.0.113.128/28");
+	assert_string_equal(prefix_text(&s.vips.item[3], buf), "2001:db8::10");
+	assert_string_equal(prefix_text(&s.vips.item[4], buf), "2001:db8:f::/64");
+	assert_int_equal(s.mtu, 1500);
+	assert_int_equal(s.mss, SETTINGS_MSS_LEAVE);
+	assert_int_equal(s.gue_port, 6081);
+	assert_int_equal(s.from.count, 3);
 	assert_string_equal(prefix_text(&s.from.item[0], buf), "10.0.0.0/24");
-	assert_string_equal(prefix_text(&s.from.item[1], buf), "192.0.2.1");
+	assert_string_equal(prefix_text(&s.from.item[1], buf), "2001:db8:1::/64");
+	assert_string_equal(prefix_text(&s.from.item[2], buf), "192.0.2.1");
 	settings_free(&s);
 }
 
@@ -94,17 +108,21 @@ static void every_error_of_a_file_is_told_at_once(void **state)
 	static const char *const wanted[] = {
 		":1: unknown section [backends]: only [backend] is right here",
 		":4: [backend] unknown key \"intreface\" (did you mean \"interface\"?)",
-		":5: [backend] mode: \"gue\" is not right: ipip or l2",
+		":5: [backend] mode: \"vxlan\" is not right: ipip, l2 or gue",
 		":6: [backend] mode: given already in line 5",
-		":7: [backend] vip: \"203.0.113.10/32\" is not right: a unicast IPv4 address such "
-		"as "
-		"203.0.113.10, without a length",
+		":7: [backend] vip: \"203.0.113.10/28\" has address bits behind its length: a "
+		"unicast address such as 203.0.113.10 or 2001:db8::10, or a prefix such as "
+		"203.0.113.0/28 is right",
 		":9: [backend] vip: 203.0.113.10 is given twice",
 		":10: [backend] from: \"10.0.0.1/24\" has address bits behind its length: a prefix "
-		"such as 10.0.0.0/24 is right",
-		":11: [backend] from: \"2001:db8::/32\" is not right: an IPv4 prefix such as "
-		"10.0.0.0/24",
+		"such as 10.0.0.0/24 or 2001:db8:1::/64 is right",
+		":11: [backend] from: \"2001:db8::/129\" is not right: a prefix such as "
+		"10.0.0.0/24 or 2001:db8:1::/64",
 		":12: [backend] interface: 16 bytes long: at most 15 fit",
+		":13: [backend] mtu: \"68\" is not right: a whole number from 1280 to 65535 bytes",
+		":14: [backend] mss: \"1440\" is not right: set or leave",
+		":15: [backend] gue_port: \"0\" is not right: a whole number from 1 to 65535",
+		":16: [backend] mtu: given already in line 13",
 	};
 
 	(void)state;
@@ -112,14 +130,18 @@ static void every_error_of_a_file_is_told_at_once(void **state)
 		      "vip = 203.0.113.10\n"
 		      "[backend]\n"
 		      "intreface = eth0\n"
-		      "mode = gue\n"
+		      "mode = vxlan\n"
 		      "mode = ipip\n"
-		      "vip = 203.0.113.10/32\n"
+		      "vip = 203.0.113.10/28\n"
 		      "vip = 203.0.113.10\n"
 		      "vip = 203.0.113.10\n"
 		      "from = 10.0.0.1/24\n"
-		      "from = 2001:db8::/32\n"
-		      "interface = 0123456789abcdef\n",
+		      "from = 2001:db8::/129\n"
+		      "interface = 0123456789abcdef\n"
+		      "mtu = 68\n"
+		      "mss = 1440\n"
+		      "gue_port = 0\n"
+		      "mtu = 1500\n",
 		      wanted, sizeof(wanted) / sizeof(wanted[0]));
 }
 
@@ -187,7 +209,17 @@ static void an_address_that_no_client_can_use_is_no_vip(void **state)
 					   "224.0.0.1",
 					   "240.0.0.1",
 					   "255.255.255.255",
-					   "203.0.113.10:80" };
+					   "203.0.113.10:80",
+					   "128.0.0.0/1",
+					   "0.0.0.0/0",
+					   "::",
+					   "::2",
+					   "::/0",
+					   "::ffff:203.0.113.10",
+					   "ff02::1",
+					   "fe80::1",
+					   "2000::/3",
+					   "2001:db8::10%eth0" };
 	struct settings s = { 0 };
 
 	(void)state;
@@ -243,7 +275,9 @@ static void example_and_manual_name_every_key(void **state)
 		snprintf(key, sizeof(key), "\n%s = ", settings_opts[i].key);
 		assert_non_null(strstr(example, key));
 		assert_non_null(strstr(manual, key));
-		snprintf(key, sizeof(key), "\\-\\-%s", settings_opts[i].key);
+		snprintf(key, sizeof(key), "\\-\\-%s",
+			 strcmp(settings_opts[i].key, "gue_port") == 0 ? "gue\\-port"
+								       : settings_opts[i].key);
 		assert_non_null(strstr(manual, key));
 	}
 	free(example);
@@ -253,9 +287,10 @@ static void example_and_manual_name_every_key(void **state)
 static void the_example_is_a_good_file(void **state)
 {
 	struct conf_errors errors = { 0 };
-	struct settings s = { 0 };
+	struct settings s;
 
 	(void)state;
+	settings_init(&s);
 	assert_int_equal(settings_read(&s, WEIR_SOURCE "/configs/backend.conf", &errors), 0);
 	assert_int_equal(settings_check(&s, true, "example", &errors), 0);
 	assert_int_equal(errors.count, 0);

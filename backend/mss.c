@@ -1,0 +1,52 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "mss.h"
+
+#include <linux/rtnetlink.h>
+
+#define IPV4_BYTES  20
+#define IPV6_BYTES  40
+#define TCP_BYTES   20
+#define GUE_BYTES   12 /* UDP and GUE without extension fields */
+#define UNKNOWN_MTU 1500
+
+static unsigned tcp_ip_bytes(uint8_t family)
+{
+	return TCP_BYTES + (family == 4 ? IPV4_BYTES : IPV6_BYTES);
+}
+
+unsigned mss_outer(const struct settings *s)
+{
+	unsigned bytes = IPV4_BYTES;
+
+	if (!settings_unpack(s))
+		return 0;
+	for (unsigned i = 0; i < s->from.count; i++)
+		if (s->from.item[i].addr.family == 6)
+			bytes = IPV6_BYTES;
+	return bytes + (s->mode == SETTINGS_GUE ? GUE_BYTES : 0);
+}
+
+unsigned mss_mtu(const struct settings *s, const struct host_link *link)
+{
+	return s->mtu != 0 ? s->mtu : link->mtu;
+}
+
+unsigned mss_limit(const struct settings *s, const struct host_link *link, uint8_t family)
+{
+	unsigned mtu = mss_mtu(s, link), headers = mss_outer(s) + tcp_ip_bytes(family);
+
+	return mtu > headers ? mtu - headers : 1;
+}
+
+unsigned mss_announced(const struct host *h, const struct host_route *r, unsigned advmss)
+{
+	const struct host_link *l = host_link_by(h, r->ifindex);
+	unsigned mtu = r->mtu != 0 ? r->mtu : l != NULL ? l->mtu : UNKNOWN_MTU;
+
+	return advmss != 0 ? advmss : mtu - tcp_ip_bytes(r->family);
+}
+
+bool mss_route_ours(const struct host_route *r)
+{
+	return r->family != 6 || (r->protocol != RTPROT_RA && r->protocol != RTPROT_KERNEL);
+}
