@@ -160,10 +160,11 @@ static __rte_always_inline enum weir_drop encap_tunnel(struct pkt *p, const stru
 {
 	const uint32_t outer_ip = outer6 ? sizeof(struct rte_ipv6_hdr) : sizeof(struct rte_ipv4_hdr);
 	const uint32_t outer_udp = gue ? OUTER_UDP_LEN + OUTER_GUE_LEN : 0;
+	const uint32_t mtu = RTE_MIN(h->mtu, out->mtu);
 	struct outer o;
 	uint8_t *at;
 
-	if (unlikely(p->ip_len + outer_ip + outer_udp > RTE_MIN(h->mtu, out->mtu)))
+	if (unlikely(p->ip_len + outer_ip + outer_udp > mtu))
 		return WEIR_DROP_TOO_BIG;
 	at = rte_pktmbuf_mtod_offset(p->mbuf, uint8_t *, p->l3_off);
 	o = (struct outer){ .hash = p->flow_hash,

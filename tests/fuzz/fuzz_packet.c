@@ -2,7 +2,8 @@
 /*
  * Any bytes as a frame, through parse, classify, select and encap. The first bytes of
  * the input choose how it is carried; the rest is the frame. What is not dropped must
- * leave with the client's packet as it came, behind headers of the right length.
+ * leave with the client's packet as it came, behind the headers of its backend. An ICMP
+ * error goes to the backend of the flow it quotes, and changes no pin.
  *
  * links: dataplane/classify.c dataplane/encap.c dataplane/extensions.c dataplane/moving.c
  * links: dataplane/parse.c dataplane/pins.c dataplane/quote.c dataplane/select.c dataplane/view.c
@@ -24,10 +25,9 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-enum { BITS = 4, LEN = 251, BACKENDS = 8, ETH = 14, OUTER = 20 };
+enum { BITS = 5, LEN = 251, BACKENDS = 12, ETH = 14 };
 
-static struct view view;
-static struct pins pins; /* not looked at: no slot is moving or pinned */
+static struct view view[2]; /* hash = 5-tuple, hash = source */
 static struct weir_lookup lookup[1 << BITS];
 static weir_slot slots[LEN];
 static struct weir_move moves[LEN];
@@ -45,53 +45,110 @@ static void require(bool good, const char *what)
 	abort();
 }
 
-static void enter(uint8_t protocol, uint16_t port, uint32_t flags)
+static void enter(struct weir_lookup e)
 {
-	uint64_t k0 = weir_lookup_k0(4, protocol, htons(port), htonl(0xcb00710a));
-	uint32_t i = weir_lookup_home(k0, 0, 0, BITS);
+	uint32_t i = weir_lookup_home(e.k0, e.k1, e.k2, BITS);
 
 	while (lookup[i].k0 != 0)
 		i = (i + 1) % (1u << BITS);
-	lookup[i] = (struct weir_lookup){ .k0 = k0, .flags = flags };
+	lookup[i] = e;
 }
 
-/* 203.0.113.10: TCP 80, UDP 53, and what is neither. Slots of every state, backends
- * of every kind. */
+static void enter4(uint32_t addr, unsigned len, uint8_t protocol, uint16_t port, uint32_t flags)
+{
+	enter((struct weir_lookup){ .k0 = weir_lookup_k0(weir_lookup_kind(4, len), protocol,
+							 htons(port), htonl(addr)),
+				    .flags = flags });
+}
+
+static void enter6(const uint8_t addr[16], unsigned len, uint8_t protocol, uint16_t port,
+		   uint32_t flags)
+{
+	struct weir_lookup e = { .k0 = weir_lookup_k0(weir_lookup_kind(6, len), protocol,
+						      htons(port), 0),
+				 .flags = flags };
+
+	memcpy(&e.k1, addr, 8);
+	memcpy(&e.k2, addr + 8, 8);
+	enter(e);
+}
+
+/* TCP 80, UDP 53 on 203.0.113.10 and 2001:db8:5::a; every TCP port on prefixes. */
+static void enter_services(void)
+{
+	static const uint8_t vip6[16] = { 0x20, 1, 0x0d, 0xb8, 0, 5, [15] = 10 };
+	static const uint8_t prefix6[16] = { 0x20, 1, 0x0d, 0xb8, 0, 6 };
+
+	enter4(0xcb00710a, 32, 0, 0, WEIR_SERVICE_VIP_ONLY);
+	enter4(0xcb00710a, 32, IPPROTO_TCP, 80, 0);
+	enter4(0xcb00710a, 32, IPPROTO_UDP, 53, WEIR_SERVICE_QUIC);
+	enter4(0xcb007100, 28, 0, 0, WEIR_SERVICE_VIP_ONLY | WEIR_VIP_ECHO);
+	enter4(0xcb007100, 28, IPPROTO_TCP, 0, 0);
+	enter6(vip6, 128, 0, 0, WEIR_SERVICE_VIP_ONLY);
+	enter6(vip6, 128, IPPROTO_TCP, 80, 0);
+	enter6(vip6, 128, IPPROTO_UDP, 53, 0);
+	enter6(prefix6, 48, 0, 0, WEIR_SERVICE_VIP_ONLY);
+	enter6(prefix6, 48, IPPROTO_TCP, 0, 0);
+}
+
+static void make_backend(unsigned i)
+{
+	struct weir_backend *be = &backends[i];
+
+	*be = (struct weir_backend){
+		.port = i == 5 ? 7 : 0,
+		.flags = i == 6 ? WEIR_BACKEND_FORWARD
+				: WEIR_BACKEND_FORWARD | WEIR_BACKEND_RESOLVED,
+		.encap = (uint8_t)(i % (WEIR_ENCAPS + 1)), /* one is no encapsulation */
+		.vlan_be = i % 4 == 3 ? htons(100) : 0,
+		.source_bits = i % 2 ? 16 : 0,
+		.mtu = 1500,
+		.gue_port_be = htons(6080),
+	};
+	if (be->encap == WEIR_ENCAP_IPIP6 || be->encap == WEIR_ENCAP_GUE6) {
+		memcpy(be->outer, (const uint8_t[8]){ 0x60, [6] = IPPROTO_UDP, 64 }, 8);
+		if (be->encap == WEIR_ENCAP_IPIP6)
+			be->outer[6] = 0;
+	} else {
+		memcpy(be->outer, (const uint8_t[10]){ 0x45, [6] = 0x40, [8] = 64, IPPROTO_IPIP }, 10);
+		if (be->encap == WEIR_ENCAP_GUE4)
+			be->outer[9] = IPPROTO_UDP;
+	}
+}
+
+/* Slots of every state, backends of every kind, and two views of them. */
 static void set_up(void)
 {
-	enter(0, 0, WEIR_SERVICE_VIP_ONLY);
-	enter(IPPROTO_TCP, 80, 0);
-	enter(IPPROTO_UDP, 53, 0);
+	enter_services();
 	for (unsigned i = 0; i < LEN; i++) {
 		slots[i] =
 			weir_slot_make(i % 7 ? WEIR_SLOT_SETTLED : i / 7 % 4, i % (BACKENDS + 1));
-		moves[i] = (struct weir_move){ .base = i / 3 % (BACKENDS + 1),
+		moves[i] = (struct weir_move){ .base = (uint16_t)(i / 3 % (BACKENDS + 1)),
 					       .tcp = 1,
 					       .udp = i % 2 };
 	}
 	for (unsigned i = 0; i < BACKENDS; i++)
-		backends[i] = (struct weir_backend){
-			.port = i == 5 ? 7 : 0,
-			.flags = i == 6 ? WEIR_BACKEND_FORWARD
-					: WEIR_BACKEND_FORWARD | WEIR_BACKEND_RESOLVED,
-			.encap = i % 2 ? WEIR_ENCAP_IPIP4 : WEIR_ENCAP_L2,
-			.vlan_be = i == 3 || i == 4 ? htons(100) : 0,
-			.mtu = 1500,
-			.outer = { 0x45, [6] = 0x40, [8] = 64, [9] = IPPROTO_IPIP },
-		};
+		make_backend(i);
 	ports[0].mtu = 1500;
-	view_none(&view);
-	view.generation = 1;
-	view.lookup = lookup;
-	view.lookup_bits = BITS;
-	view.backend = backends;
-	view.backend_count = BACKENDS;
-	view.pool[0] = (struct view_pool){ .slot = slots, .move = moves, .table_len = LEN };
 	pins = (struct pins){ .bucket = buckets,
 			      .mask = sizeof(buckets) / sizeof(buckets[0]) - 1,
 			      .capacity = WEIR_PINS_MIN,
 			      .now_ds = 100,
 			      .area = &area };
+	for (unsigned i = 0; i < 2; i++) {
+		view_none(&view[i]);
+		view[i].generation = 1;
+		view[i].lookup = lookup;
+		view[i].lookup_bits = BITS;
+		view[i].prefixes4 = 1ull << 28;
+		view[i].prefixes6[0] = 1ull << 48;
+		view[i].backend = backends;
+		view[i].backend_count = BACKENDS;
+		view[i].pool[0] = (struct view_pool){ .slot = slots,
+						      .move = moves,
+						      .table_len = LEN,
+						      .hash = (uint8_t)i };
+	}
 }
 
 /* The buffer ends with the last byte, so that a read beyond it is seen. */
@@ -108,37 +165,87 @@ static struct rte_mbuf segment(uint8_t **buf, const uint8_t *bytes, size_t len, 
 				  .nb_segs = 1 };
 }
 
+static void check_outer(const uint8_t *at, const struct pkt *p, unsigned encap)
+{
+	bool gue = encap == WEIR_ENCAP_GUE4 || encap == WEIR_ENCAP_GUE6;
+	uint8_t inner = p->flags & PKT_IPV6 ? 41 : 4;
+	uint32_t len = p->ip_len + encap_overhead(encap);
+
+	if (encap == WEIR_ENCAP_IPIP4 || encap == WEIR_ENCAP_GUE4) {
+		require(at[0] == 0x45 && (at[2] << 8 | at[3]) == (int)len, "outer IPv4");
+		require(at[9] == (gue ? IPPROTO_UDP : inner), "outer protocol");
+		at += 20;
+		len -= 20;
+	} else {
+		require(at[0] >> 4 == 6 && (at[4] << 8 | at[5]) == (int)len - 40, "outer IPv6");
+		require(at[6] == (gue ? IPPROTO_UDP : inner), "next header");
+		at += 40;
+		len -= 40;
+	}
+	if (gue)
+		require(at[0] >= 0xc0 && (at[4] << 8 | at[5]) == (int)len && at[9] == inner,
+			"UDP and GUE");
+}
+
 static void check_frame(const struct pkt *p, const uint8_t *sent, size_t len)
 {
 	const struct weir_backend *be = &backends[p->backend];
-	uint32_t head = ETH + (be->vlan_be ? 4 : 0) + (be->encap == WEIR_ENCAP_IPIP4 ? OUTER : 0);
+	uint32_t link = ETH + (be->vlan_be ? 4 : 0), head = link + encap_overhead(be->encap);
 	const struct rte_mbuf *m = p->mbuf;
+	const uint8_t *at = rte_pktmbuf_mtod(m, const uint8_t *);
 
-	require(p->ip_len <= len - ETH, "more IP than frame");
+	require(p->l3_off == ETH || p->l3_off == ETH + 4 || p->l3_off == ETH + 8, "where IP is");
+	require(p->ip_len <= len - p->l3_off, "more IP than frame");
+	require(p->l4_off > p->l3_off && p->l4_off <= p->l3_off + p->ip_len, "where TCP or UDP is");
 	require(p->port == 0, "a port that is not there");
 	require(m->data_off + m->data_len <= m->buf_len, "the frame leaves its buffer");
-	require(m->data_len ==
-			(be->encap == WEIR_ENCAP_IPIP4 ? head + p->ip_len : head + len - ETH),
+	require(m->data_len == (be->encap == WEIR_ENCAP_L2 ? link + len - p->l3_off
+							   : head + p->ip_len),
 		"the length of what leaves");
-	require(memcmp(rte_pktmbuf_mtod(m, const uint8_t *) + head, sent + ETH, p->ip_len) == 0,
-		"the client's packet");
+	require(memcmp(at + head, sent + p->l3_off, p->ip_len) == 0, "the client's packet");
+	if (be->encap != WEIR_ENCAP_L2)
+		check_outer(at + link, p, be->encap);
 }
 
-static void through_all_stages(const uint8_t *frame, size_t len, uint16_t headroom)
+/* A fragment says what its datagram can hold. */
+static void check_fragment(const struct fragment *f)
+{
+	require(f->len != 0 && f->off + f->len <= UINT16_MAX, "a fragment's place");
+	require(!f->more || f->len % 8 == 0, "a fragment's length");
+	require(f->off != 0 || f->more, "a fragment that is the whole");
+}
+
+static void through_all_stages(const struct view *v, const uint8_t *frame, size_t len,
+			       uint16_t headroom)
 {
 	struct burst b = { .n = 1 };
+	const struct pkt *p = &b.pkt[0];
+	uint64_t made = atomic_load(&area.pins.made);
 	struct rte_mbuf m;
 	uint8_t *buf;
 
 	m = segment(&buf, frame, len, headroom);
 	b.pkt[0].mbuf = &m;
+	b.pkt[0].port = 1;
 	parse_burst(&b);
-	classify_burst(&view, &b);
-	select_burst(&view, &pins, &b);
-	encap_burst(&view, ports, &b);
-	require(b.pkt[0].drop < WEIR_DROP_REASONS, "a reason without a name");
-	if (b.pkt[0].drop == WEIR_DROP_NONE)
-		check_frame(&b.pkt[0], frame, len);
+	require(b.seen == p->flags && b.dropped == (p->drop != WEIR_DROP_NONE), "what is known of a burst");
+	if (p->drop == WEIR_DROP_NONE && p->flags & PKT_FRAGMENT)
+		check_fragment(&b.fragment[0]);
+	classify_burst(v, &b);
+	select_burst(v, &pins, &b);
+	encap_burst(v, ports, &b);
+	require(p->drop < WEIR_DROP_REASONS, "a reason without a name");
+	require(b.dropped == (p->drop != WEIR_DROP_NONE), "a drop that the burst does not know");
+	if (p->flags & PKT_ICMP_ERROR)
+		require(atomic_load(&area.pins.made) == made, "a pin by an ICMP error");
+	if (p->drop == WEIR_DROP_NONE) {
+		require(!(p->flags & (PKT_OTHER_L4 | PKT_FRAG_LATER)), "a packet without ports");
+		check_frame(p, frame, len);
+	} else {
+		require(p->port == 1 && m.data_len == len &&
+				memcmp(rte_pktmbuf_mtod(&m, const uint8_t *), frame, len) == 0,
+			"what is dropped stays as it came");
+	}
 	free(buf);
 }
 
@@ -167,11 +274,11 @@ static void parsed_in_two(const uint8_t *frame, size_t len, size_t first)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	if (view.generation == 0)
+	if (view[0].generation == 0)
 		set_up();
 	if (size < 2)
 		return 0;
-	through_all_stages(data + 2, size - 2, data[0] % 64);
+	through_all_stages(&view[data[0] >> 7], data + 2, size - 2, data[0] % 128);
 	parsed_in_two(data + 2, size - 2, data[1] % (size - 1));
 	return 0;
 }

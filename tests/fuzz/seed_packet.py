@@ -8,7 +8,30 @@ import sys
 here = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, os.path.join(here, "..", "packet"))
 
-from frames import icmp, tcp, udp  # noqa: E402
+from scapy.layers.inet import ICMP, IP, TCP, UDP, IPOption_NOP  # noqa: E402
+from scapy.layers.inet6 import (ICMPv6DestUnreach, ICMPv6PacketTooBig,  # noqa: E402
+                                IPv6, IPv6ExtHdrDestOpt, IPv6ExtHdrFragment, IPv6ExtHdrHopByHop,
+                                IPv6ExtHdrRouting, PadN)
+from scapy.layers.ipsec import AH  # noqa: E402
+from scapy.packet import Raw  # noqa: E402
+
+from frames import (CLIENT, CLIENT6, DNS, HTTP, ROUTER, ROUTER6, VIP, VIP6, echo6,  # noqa: E402
+                    ether, icmp, tagged, tcp, tcp6, udp, udp6)
+
+QUIC = b"\xc0\x00\x00\x00\x01\x08" + bytes(30)
+CHAIN = [IPv6ExtHdrHopByHop(), IPv6ExtHdrDestOpt(), IPv6ExtHdrRouting(segleft=0),
+         IPv6ExtHdrFragment(nh=51, id=77), AH(nh=6, payloadlen=2, icv=bytes(4))]
+BACK = IP(src=VIP, dst=CLIENT)
+BACK6 = IPv6(src=VIP6, dst=CLIENT6)
+
+
+def error(about, **icmp_fields):
+    return ether(IP(src=ROUTER, dst=VIP) / ICMP(**icmp_fields) / Raw(bytes(about)))
+
+
+def error6(about, kind):
+    return ether(IPv6(src=ROUTER6, dst=VIP6) / kind / Raw(bytes(about)))
+
 
 FRAMES = {
     "tcp": tcp(1000, b"data"),
@@ -16,12 +39,36 @@ FRAMES = {
     "ip-options": tcp(1002, b"data", ip_options=40),
     "udp": udp(1003, b"query"),
     "udp-options": udp(1004, ip_options=8),
+    "quic": udp(1008, QUIC),
     "padded": udp(1005) + bytes(18),
-    "fragment": udp(1006, bytes(32), flags="MF"),
+    "first": udp(1006, bytes(32), flags="MF"),
+    "later": udp(1006, bytes(32), frag=5, id=9),
+    "tiny": tcp(1006, flags="MF")[:42],
     "icmp": icmp(),
     "full-size": udp(1007, bytes(1472)),
+    "vlan": tagged(tcp(1009, b"data"), (0x8100, 100)),
+    "qinq": tagged(udp6(1009, b"data"), (0x88A8, 7), (0x8100, 100)),
+    "wildcard": tcp(1010, dst="203.0.113.9", dport=9999),
+    "tcp6": tcp6(1000, b"data"),
+    "udp6": udp6(1003, b"query"),
+    "quic6": udp6(1008, QUIC),
+    "prefix6": tcp6(1010, dst="2001:db8:6::77"),
+    "chain": tcp6(1001, b"data", chain=CHAIN),
+    "long-chain": udp6(1001, chain=[IPv6ExtHdrDestOpt(options=[PadN(optdata=bytes(28))])] * 3),
+    "first6": udp6(1006, bytes(32), chain=[IPv6ExtHdrFragment(m=1, id=9)]),
+    "first6-chain": udp6(1006, bytes(32), chain=[IPv6ExtHdrFragment(m=1), IPv6ExtHdrDestOpt()]),
+    "later6": udp6(1006, bytes(32), chain=[IPv6ExtHdrFragment(offset=5, id=9)]),
+    "echo6": echo6(),
+    "unreachable": error(BACK / TCP(sport=HTTP, dport=1000) / Raw(bytes(20)), type=3, code=4),
+    "exceeded": error(bytes(BACK / UDP(sport=DNS, dport=1003))[:28], type=11),
+    "quoted-options": error(bytes(IP(src=VIP, dst=CLIENT, options=[IPOption_NOP()] * 8) /
+                                  TCP(sport=HTTP, dport=1002)), type=12),
+    "too-big6": error6(BACK6 / TCP(sport=HTTP, dport=1000), ICMPv6PacketTooBig()),
+    "quoted-chain": error6(BACK6 / IPv6ExtHdrDestOpt() / IPv6ExtHdrFragment(m=1) /
+                           UDP(sport=DNS, dport=1003), ICMPv6DestUnreach()),
 }
 
 for name, frame in FRAMES.items():
-    with open(os.path.join(sys.argv[1], "corpus", name), "wb") as f:
-        f.write(b"\x20\x22" + frame)
+    for view in range(2):  # hashed by tuple, and by source
+        with open(os.path.join(sys.argv[1], "corpus", f"{name}{view}"), "wb") as f:
+            f.write(bytes((0x38 | view << 7, 0x22)) + frame)

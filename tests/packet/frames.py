@@ -6,6 +6,7 @@ import logging
 logging.getLogger("scapy").setLevel(logging.ERROR)
 
 from scapy.layers.inet import ICMP, IP, TCP, UDP, IPOption_NOP  # noqa: E402
+from scapy.layers.inet6 import ICMPv6EchoRequest, IPv6  # noqa: E402
 from scapy.layers.l2 import Ether  # noqa: E402
 from scapy.packet import Raw  # noqa: E402
 
@@ -15,7 +16,12 @@ CLIENT = "198.51.100.7"
 VIP = "203.0.113.10"
 OTHER_VIP = "203.0.113.11"
 NO_VIP = "203.0.113.99"
+CLIENT6 = "2001:db8:c::7"
+VIP6 = "2001:db8:5::a"
+NO_VIP6 = "2001:db8:5::99"
+ROUTER, ROUTER6 = "192.0.2.1", "2001:db8:4::1"  # who sends ICMP errors
 OUTER_SOURCE = "10.0.0.1"
+OUTER_SOURCE6 = "2001:db8:f::1"
 ETH = 14
 OUTER = 20
 
@@ -34,12 +40,27 @@ port = {DNS}
 pool = web
 """
 
+SERVICES6 = f"""
+[service www6]
+vip = {VIP6}
+protocol = tcp
+port = {HTTP}
+pool = web
+[service dns6]
+vip = {VIP6}
+protocol = udp
+port = {DNS}
+pool = web
+"""
+
 
 def backend_mac(i):
     return bytes((2, 0, 0, 1, i >> 8, i & 0xFF))
 
 
-def backend_address(i):
+def backend_address(i, family=4):
+    if family == 6:
+        return f"2001:db8:b::{1 + i:x}"
     return f"10.0.{1 + i // 250}.{1 + i % 250}"
 
 
@@ -47,13 +68,14 @@ def mac_text(mac):
     return mac.hex(":")
 
 
-def pool(mode, backends=3, port="p0", settings="", each=lambda i: ""):
-    """The section [pool web]; backend number i is "b<i>", with each(i) behind it."""
+def pool(mode, backends=3, port="p0", settings="", each=lambda i: "", family=4, source=None):
+    """The section [pool web]; backend number i is "b<i>", with each(i) behind it. family:
+    of the backends' addresses; source: what outer_source is if not one address of ours."""
     lines = ["[pool web]", f"mode = {mode}", "check = none", settings]
-    if mode == "ipip":
-        lines.append(f"outer_source = {OUTER_SOURCE}")
+    if mode != "l2":
+        lines.append(f"outer_source = {source or (OUTER_SOURCE if family == 4 else OUTER_SOURCE6)}")
     for i in range(backends):
-        lines.append(f"backend b{i} = {backend_address(i)} mac={mac_text(backend_mac(i))} "
+        lines.append(f"backend b{i} = {backend_address(i, family)} mac={mac_text(backend_mac(i))} "
                      f"port={port} {each(i)}")
     return "\n".join(lines) + "\n"
 
@@ -80,9 +102,45 @@ def icmp(**ip):
     return ether(ipv4(**ip) / ICMP() / Raw(b"ping"))
 
 
+def ipv6(**fields):
+    return IPv6(**{"src": CLIENT6, "dst": VIP6, **fields})
+
+
+def tcp6(sport, payload=b"", tcp_flags="A", dport=HTTP, chain=(), **ip):
+    """chain: extension headers, scapy's, between the IPv6 header and that of TCP."""
+    return ether(behind(ipv6(**ip), chain) / TCP(sport=sport, dport=dport, flags=tcp_flags,
+                                                 seq=sport) / Raw(payload))
+
+
+def udp6(sport, payload=b"", dport=DNS, chain=(), **ip):
+    return ether(behind(ipv6(**ip), chain) / UDP(sport=sport, dport=dport) / Raw(payload))
+
+
+def behind(packet, headers):
+    for header in headers:
+        packet = packet / header
+    return packet
+
+
+def echo6(**ip):
+    return ether(ipv6(**ip) / ICMPv6EchoRequest(data=b"ping"))
+
+
+def tagged(frame, *tags):
+    """The frame with VLAN tags, the outermost first: (TPID, TCI) each."""
+    tag = b"".join(tpid.to_bytes(2, "big") + tci.to_bytes(2, "big") for tpid, tci in tags)
+    return frame[:12] + tag + frame[12:]
+
+
 def client_packet(frame):
-    """The IP packet of a frame that a client sent, without padding of the link."""
-    return frame[ETH:ETH + int.from_bytes(frame[ETH + 2:ETH + 4], "big")]
+    """The IP packet of a frame that a client sent, without tags or padding of the link."""
+    at = 12
+    while frame[at:at + 2] in (b"\x81\x00", b"\x88\xa8"):
+        at += 4
+    at += 2
+    if frame[at - 2:at] == b"\x86\xdd":
+        return frame[at:at + 40 + int.from_bytes(frame[at + 4:at + 6], "big")]
+    return frame[at:at + int.from_bytes(frame[at + 2:at + 4], "big")]
 
 
 def checksum(data):
