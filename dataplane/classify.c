@@ -55,11 +55,29 @@ static inline uint32_t home_of(const struct view *v, const struct lookup_key *k)
 	return weir_lookup_home(k->k0, k->k1, k->k2, v->lookup_bits);
 }
 
-static inline void classify_as(struct pkt *p, const struct weir_lookup *e)
+/* What an entry says, in range whatever it holds: service and pool, as pkt has them. */
+struct found {
+	uint32_t service_pool;
+	uint8_t flags;
+};
+#define SERVICE_POOL_MASK ((uint32_t)(WEIR_MAX_POOLS - 1) << 16 | (WEIR_MAX_SERVICES - 1))
+static_assert(offsetof(struct weir_lookup, pool) == offsetof(struct weir_lookup, service) + 2 &&
+		      offsetof(struct pkt, pool) == offsetof(struct pkt, service) + 2,
+	      "both in one load and one store");
+
+static inline struct found found_in(const struct weir_lookup *e)
 {
-	p->service = e->service & (WEIR_MAX_SERVICES - 1);
-	p->pool = e->pool & (WEIR_MAX_POOLS - 1);
-	p->service_flags = (uint8_t)e->flags;
+	struct found f = { .flags = (uint8_t)e->flags };
+
+	memcpy(&f.service_pool, &e->service, sizeof(f.service_pool));
+	f.service_pool &= SERVICE_POOL_MASK;
+	return f;
+}
+
+static inline void classify_as(struct pkt *p, struct found f)
+{
+	memcpy(&p->service, &f.service_pool, sizeof(f.service_pool));
+	p->service_flags = f.flags;
 }
 
 static inline struct lookup_key exact4(const union flow_key *k)
@@ -122,7 +140,7 @@ static bool by_vip(const struct view *v, struct pkt *p, const struct candidate *
 			e = entry(v, c, c->protocol, 0);
 	}
 	if (e != NULL) {
-		classify_as(p, e);
+		classify_as(p, found_in(e));
 	} else {
 		p->service_flags = (uint8_t)vip->flags;
 		p->drop = no_service(p);
@@ -185,7 +203,7 @@ static __rte_noinline void classify_rest(const struct view *v, struct burst *b, 
 	/* The most usual of what is rare: a service on every port of one address. */
 	e = p->flags & NO_PORTS ? NULL : entry(v, &c, c.protocol, 0);
 	if (e != NULL)
-		classify_as(p, e);
+		classify_as(p, found_in(e));
 	else if (!by_vip(v, p, &c) &&
 		 !(p->flags & PKT_IPV6 ? by_prefix6(v, p, &c) : by_prefix4(v, p, &c)))
 		p->drop = WEIR_DROP_NOT_A_VIP;
@@ -201,10 +219,35 @@ static __rte_noinline void no_snapshot(struct burst *b)
 }
 
 /*
- * `plain`: the burst has nothing but TCP and UDP over IPv4, whole and so far without
- * a drop, as nearly all bursts; what tells the others apart is then left out.
+ * A burst of nothing but TCP and UDP over IPv4, whole and so far without a drop, as
+ * nearly all bursts. One pass: an entry is near enough for the CPU to go on with the next
+ * packets meanwhile, and neighbours are mostly for one service, whose entry is known.
  */
-static __rte_always_inline void classify_all(const struct view *v, struct burst *b, bool plain)
+static void classify_plain(const struct view *v, struct burst *b)
+{
+	uint64_t last = 0; /* no key is 0 */
+	struct found found = { 0 };
+
+	for (uint32_t i = 0; i < b->n; i++) {
+		struct pkt *p = &b->pkt[i];
+		const struct lookup_key k = exact4(&b->key[i]);
+
+		if (k.k0 != last) {
+			const struct weir_lookup *e = lookup_from(v, home_of(v, &k), &k, true);
+
+			if (unlikely(e == NULL)) {
+				classify_rest(v, b, p, &b->key[i]);
+				continue;
+			}
+			found = found_in(e);
+			last = k.k0;
+		}
+		classify_as(p, found);
+	}
+}
+
+/* Anything else. What a packet is stands in its flags. */
+static __rte_noinline void classify_mixed(const struct view *v, struct burst *b)
 {
 	uint64_t k0[WEIR_BURST];
 	uint32_t home[WEIR_BURST];
@@ -213,9 +256,9 @@ static __rte_always_inline void classify_all(const struct view *v, struct burst 
 	for (uint32_t i = 0; i < n; i++) {
 		struct lookup_key k;
 
-		if (!plain && b->pkt[i].drop != WEIR_DROP_NONE)
+		if (b->pkt[i].drop != WEIR_DROP_NONE)
 			continue;
-		k = !plain && b->pkt[i].flags & PKT_IPV6 ? exact6(&b->key[i]) : exact4(&b->key[i]);
+		k = b->pkt[i].flags & PKT_IPV6 ? exact6(&b->key[i]) : exact4(&b->key[i]);
 		k0[i] = k.k0;
 		home[i] = home_of(v, &k);
 		rte_prefetch0(&v->lookup[home[i]]);
@@ -225,9 +268,9 @@ static __rte_always_inline void classify_all(const struct view *v, struct burst 
 		struct pkt *p = &b->pkt[i];
 		const struct weir_lookup *e = NULL;
 
-		if (!plain && (p->drop != WEIR_DROP_NONE || p->flags & PKT_CHOSEN))
+		if (p->drop != WEIR_DROP_NONE || p->flags & PKT_CHOSEN)
 			continue;
-		if (plain || !(p->flags & (NO_PORTS | PKT_IPV6))) {
+		if (!(p->flags & (NO_PORTS | PKT_IPV6))) {
 			e = lookup_from(v, home[i], &(struct lookup_key){ .k0 = k0[i] }, true);
 		} else if (!(p->flags & NO_PORTS)) {
 			const struct lookup_key k = exact6(&b->key[i]);
@@ -235,15 +278,10 @@ static __rte_always_inline void classify_all(const struct view *v, struct burst 
 			e = lookup_from(v, home[i], &k, false);
 		}
 		if (likely(e != NULL))
-			classify_as(p, e);
+			classify_as(p, found_in(e));
 		else
 			classify_rest(v, b, p, &b->key[i]);
 	}
-}
-
-static __rte_noinline void classify_mixed(const struct view *v, struct burst *b)
-{
-	classify_all(v, b, false);
 }
 
 void classify_burst(const struct view *v, struct burst *b)
@@ -251,7 +289,7 @@ void classify_burst(const struct view *v, struct burst *b)
 	if (unlikely(v->generation == 0))
 		no_snapshot(b);
 	else if (likely(!b->dropped && !(b->seen & (NO_PORTS | PKT_IPV6 | PKT_CHOSEN))))
-		classify_all(v, b, true);
+		classify_plain(v, b);
 	else
 		classify_mixed(v, b);
 }

@@ -32,6 +32,7 @@
 #include <assert.h>
 #include <stdalign.h>
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #define WEIR_BURST 32
@@ -63,6 +64,18 @@ struct pkt {
 	};
 };
 static_assert(sizeof(struct pkt) == 32, "two packets a cache line");
+
+/* `state` with these fields, the others 0. A struct literal would be made in memory, byte
+ * by byte, and loaded from there. */
+static inline uint64_t pkt_state(uint64_t ip_len, uint64_t l3_off, uint64_t port, uint64_t flags)
+{
+	return ip_len | l3_off << 16 | port << 32 | flags << 48;
+}
+static_assert(offsetof(struct pkt, l3_off) == offsetof(struct pkt, state) + 2 &&
+		      offsetof(struct pkt, port) == offsetof(struct pkt, state) + 4 &&
+		      offsetof(struct pkt, flags) == offsetof(struct pkt, state) + 6 &&
+		      __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__,
+	      "where pkt_state() puts them");
 
 /* In `drop`: the mbuf is somebody else's now (held, handed to the kernel); tx passes it by. */
 #define PKT_TAKEN UINT8_MAX

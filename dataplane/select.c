@@ -30,9 +30,11 @@
 static_assert(KEY4_LEN == 16, "XXH3's short form: two multiplications");
 static_assert(KEY6_LEN == 40, "no byte of it is left over");
 
+/* XXH3_64bits_withSeed(k, KEY4_LEN, seed), which the compiler calls for each packet: the
+ * part of it that is for this length, in line. */
 static inline uint64_t hash4(const union flow_key *k, uint64_t seed)
 {
-	return XXH3_64bits_withSeed(k, KEY4_LEN, seed);
+	return XXH3_len_9to16_64b((const xxh_u8 *)k, KEY4_LEN, XXH3_kSecret, seed);
 }
 
 static __rte_noinline uint64_t hash6(const union flow_key *k, uint64_t seed)
@@ -74,15 +76,19 @@ static inline void drop(struct burst *b, struct pkt *p, enum weir_drop reason)
 	b->dropped = true;
 }
 
+static inline void take_known(const struct view *v, struct pkt *p, unsigned backend)
+{
+	p->backend = (uint16_t)backend;
+	rte_prefetch0(&v->backend[backend]); /* for encap */
+}
+
 static inline void take_backend(const struct view *v, struct burst *b, struct pkt *p,
 				unsigned backend)
 {
-	p->backend = (uint16_t)backend;
-	if (unlikely(backend >= v->backend_count)) {
+	if (likely(backend < v->backend_count))
+		take_known(v, p, backend);
+	else
 		drop(b, p, backend == MOVING_NOBODY ? WEIR_DROP_NO_BACKEND : WEIR_DROP_BACKEND_OFF);
-		return;
-	}
-	rte_prefetch0(&v->backend[backend]); /* for encap */
 }
 
 /* Who starts a flow. With `hash = source` there is no telling: one client's flows go
@@ -159,8 +165,11 @@ static __rte_always_inline void select_all(const struct view *v, struct pins *t,
 		if (!plain && (p->drop != WEIR_DROP_NONE || p->flags & PKT_CHOSEN))
 			continue;
 		s = slot_load(slot[i]);
-		if (likely(weir_slot_state(s) == WEIR_SLOT_SETTLED))
-			take_backend(v, b, p, weir_slot_backend(s));
+		/* A settled entry is its backend's index: one comparison for both. */
+		if (likely(s < v->backend_count))
+			take_known(v, p, s);
+		else if (weir_slot_state(s) == WEIR_SLOT_SETTLED)
+			drop(b, p, WEIR_DROP_BACKEND_OFF);
 		else if (weir_slot_state(s) == WEIR_SLOT_EMPTY)
 			drop(b, p, WEIR_DROP_NO_BACKEND);
 		else
@@ -170,6 +179,8 @@ static __rte_always_inline void select_all(const struct view *v, struct pins *t,
 		select_unsettled(v, t, b, slot, aside);
 }
 static_assert(WEIR_BURST <= 32, "a bit a packet");
+static_assert(WEIR_SLOT_SETTLED == 0 && WEIR_MAX_BACKENDS <= 1u << WEIR_SLOT_STATE_SHIFT,
+	      "an entry below backend_count is settled");
 
 static __rte_noinline void select_mixed(const struct view *v, struct pins *t, struct burst *b)
 {
