@@ -31,6 +31,10 @@ const struct conf_opt dpconf_opts[] = {
 	  .help = "shared memory for lookup tables and snapshots" },
 	{ "dataplane", "pins", CONF_U32, DP(pins), 0, "65536", WEIR_PINS_MIN, WEIR_PINS_MAX,
 	  .unit = "pins", .help = "flows that a worker can keep on a backend while slots move" },
+	{ "dataplane", "answers_per_s", CONF_U32, DP(answers_per_s), 0, "1000", 0, 1000000,
+	  .unit = "packets",
+	  .help = "answers of one kind that a worker sends in a second: echo replies, ICMP "
+		  "errors, TCP resets, ARP; 0: none" },
 	{ "dataplane", "mbufs", CONF_U32, DP(mbufs), 0, "0", 0, 4194304, .unit = "packets",
 	  .help = "packet buffers of all ports and queues; 0: computed from queues and rings" },
 	{ "dataplane", "session_socket", CONF_STRING, DP(session_socket), 0,

@@ -38,6 +38,7 @@ struct dpconf {
 	uint32_t start;	     /* enum dp_start */
 	uint32_t memory_mb;  /* EAL memory (mbufs): -m */
 	uint32_t pins;		 /* capacity of each worker's pin table */
+	uint32_t answers_per_s; /* of each worker and kind; 0: none */
 	uint32_t arena_mb;   /* tables and snapshots */
 	uint32_t mbufs;	     /* packet buffers, all ports and queues together; 0: computed */
 	char session_socket[108];

@@ -103,6 +103,13 @@ static void send_sorted(struct worker *w, unsigned port, struct leaving *l)
 	count_run(w, &r);
 }
 
+/* Rare by its rate limit. Neither a service nor a backend has a part in it. */
+static void send_answer(struct worker *w, struct pkt *p)
+{
+	send_by(w, p->port, &p->mbuf, 1, p->mbuf->pkt_len);
+	p->drop = PKT_TAKEN;
+}
+
 /* Free what was dropped, and send the rest, port by port. */
 static void sort(struct worker *w, struct burst *b)
 {
@@ -112,7 +119,9 @@ static void sort(struct worker *w, struct burst *b)
 	for (uint32_t i = 0; i < b->n; i++) {
 		struct pkt *p = &b->pkt[i];
 
-		if (p->drop == WEIR_DROP_NONE) {
+		if (p->flags & PKT_ANSWER) {
+			send_answer(w, p);
+		} else if (p->drop == WEIR_DROP_NONE) {
 			ports |= 1u << p->port;
 		} else if (p->drop != PKT_TAKEN) {
 			count_lost(w, p, p->drop);
@@ -142,7 +151,7 @@ static void sort(struct worker *w, struct burst *b)
 void tx_burst(struct worker *w, struct burst *b)
 {
 	/* What must be alike, in pkt.state, for a burst to leave as it is. */
-	const struct pkt alike = { .drop = UINT8_MAX, .port = UINT8_MAX };
+	const struct pkt alike = { .drop = UINT8_MAX, .port = UINT8_MAX, .flags = PKT_ANSWER };
 	const struct pkt first = { .drop = WEIR_DROP_NONE, .port = b->pkt[0].port };
 	struct run r = { .service = b->pkt[0].service };
 	struct rte_mbuf *m[WEIR_BURST];

@@ -8,6 +8,7 @@
 #include "count.h"
 
 #include <rte_branch_prediction.h>
+#include <rte_cycles.h>
 #include <rte_pause.h>
 
 #include <sys/prctl.h>
@@ -58,6 +59,8 @@ static inline uint32_t poll_queues(struct worker *w, struct burst *b)
 		classify_burst(v, b);
 		select_burst(v, &w->pins, b);
 		encap_burst(v, w->egress, b);
+		if (unlikely(b->dropped))
+			answer_burst(&w->answers, v, w->egress, b, rte_rdtsc());
 		tx_burst(w, b);
 	}
 	return taken;

@@ -12,6 +12,7 @@
 #ifndef WEIR_WORKER_H
 #define WEIR_WORKER_H
 
+#include "answer.h"
 #include "pins.h"
 #include "pipeline.h"
 #include "shm.h"
@@ -51,6 +52,7 @@ struct worker {
 	bool start_filled;		      /* receive nothing before the first snapshot */
 	struct egress egress[WEIR_MAX_PORTS]; /* by our port number; mtu 0: no such port */
 	struct worker_tx tx[WEIR_MAX_PORTS];  /* by our port number */
+	struct answers answers;		      /* answers_init() */
 	struct pins pins; /* tables, mask, capacity and area set before; the rest its own */
 
 	/* Stored by the housekeeping thread while the worker runs. A session's

@@ -4,6 +4,7 @@
 #include "eal.h"
 #include "log.h"
 
+#include <rte_cycles.h>
 #include <rte_launch.h>
 #include <rte_lcore.h>
 #include <rte_malloc.h>
@@ -76,6 +77,7 @@ static struct worker *create(unsigned i, struct weir_state *state, const struct 
 		w->egress[p].mtu = port->mtu;
 		w->tx[p] = (struct worker_tx){ .ethdev = port->ethdev, .queue = (uint16_t)i };
 	}
+	answers_init(&w->answers, w->area->answer, conf->answers_per_s, rte_get_tsc_hz());
 	give_pins(w, i, state);
 	worker_init(w);
 	return w;

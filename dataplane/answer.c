@@ -1,0 +1,210 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * Which drop gets which answer, and which gets none.
+ *
+ *   ECHO_OFF       of a VIP with WEIR_VIP_ECHO: echo reply
+ *   TOO_BIG        IPv4 with DF, IPv6: fragmentation needed, packet too big
+ *   STRAY          of a VIP with WEIR_VIP_REJECT: TCP RST, port unreachable
+ *   NOT_IP         ARP request for a VIP with WEIR_VIP_ARP: reply
+ *   NOT_A_VIP, UNSUPPORTED_L4
+ *                  neighbour solicitation for such a VIP: advertisement
+ */
+#include "answer.h"
+
+#include "count.h"
+#include "view.h"
+
+#include <rte_byteorder.h>
+#include <rte_ether.h>
+#include <rte_ip.h>
+#include <rte_mbuf.h>
+#include <rte_tcp.h>
+
+#include <arpa/inet.h>
+#include <netinet/icmp6.h>
+#include <netinet/in.h>
+#include <netinet/ip_icmp.h>
+#include <string.h>
+
+/* RFC 791, section 3.2; RFC 8200, section 5: no link is narrower. */
+#define LEAST_MTU4 68
+#define LEAST_MTU6 1280
+
+/* Bytes that an encapsulation adds, by enum weir_encap. */
+static const uint8_t overhead[WEIR_ENCAPS] = { 0, 20, 40, 32, 52 };
+
+static const uint8_t *l3(const struct pkt *p)
+{
+	return rte_pktmbuf_mtod_offset(p->mbuf, const uint8_t *, p->l3_off);
+}
+
+/* RFC 1122, section 3.2.2: a source that is no single host is not spoken to. What is
+ * from a VIP to itself would come back to us. */
+static bool is_host4(const struct rte_ipv4_hdr *ip)
+{
+	uint32_t src = ntohl(ip->src_addr);
+
+	return src >> 24 != 0 && src >> 24 != 127 && src < 0xe0000000 &&
+	       ip->src_addr != ip->dst_addr;
+}
+
+/* RFC 4443, section 2.4 (e). */
+static bool is_host6(const struct rte_ipv6_hdr *ip)
+{
+	static const uint8_t zero[15];
+
+	if (ip->src_addr[0] == 0xff || memcmp(ip->src_addr, ip->dst_addr, 16) == 0)
+		return false;
+	return memcmp(ip->src_addr, zero, 15) != 0 || ip->src_addr[15] > 1; /* ::, ::1 */
+}
+
+/* Is there one host to answer, and was the packet meant for one? */
+static bool may_answer(const struct pkt *p)
+{
+	const uint8_t *frame = rte_pktmbuf_mtod(p->mbuf, const uint8_t *);
+
+	/* Broadcast and multicast, as destination or source. */
+	if ((frame[0] | frame[RTE_ETHER_ADDR_LEN]) & RTE_ETHER_GROUP_ADDR)
+		return false;
+	if (p->flags & PKT_IPV6)
+		return is_host6((const struct rte_ipv6_hdr *)l3(p));
+	return is_host4((const struct rte_ipv4_hdr *)l3(p));
+}
+
+/* About a packet of TCP or UDP, whole or the first fragment. */
+static bool may_complain(const struct pkt *p)
+{
+	return !(p->flags & (PKT_ICMP_ERROR | PKT_FRAG_LATER)) && may_answer(p);
+}
+
+static bool forbids_fragments(const struct pkt *p)
+{
+	const struct rte_ipv4_hdr *ip = (const struct rte_ipv4_hdr *)l3(p);
+
+	return p->flags & PKT_IPV6 || ip->fragment_offset & RTE_BE16(RTE_IPV4_HDR_DF_FLAG);
+}
+
+/* Does the VIP that holds the destination in *k have WEIR_VIP_ARP? classify knows
+ * prefixes and all. */
+static bool is_vip_with_arp(const struct view *v, uint16_t flags, const union flow_key *k)
+{
+	struct burst one;
+
+	one.n = 1;
+	one.seen = (uint16_t)(PKT_OTHER_L4 | (flags & PKT_IPV6));
+	one.dropped = false;
+	one.pkt[0] = (struct pkt){ .flags = one.seen };
+	one.key[0] = *k;
+	classify_burst(v, &one);
+	return one.pkt[0].drop == WEIR_DROP_UNSUPPORTED_L4 &&
+	       one.pkt[0].service_flags & WEIR_VIP_ARP;
+}
+
+/* What the packet calls for; WEIR_ANSWERS: nothing. */
+static enum weir_answer kind_of(const struct view *v, const struct pkt *p)
+{
+	union flow_key k;
+
+	switch (p->drop) {
+	case WEIR_DROP_ECHO_OFF:
+		if (p->service_flags & WEIR_VIP_ECHO && may_answer(p))
+			return WEIR_ANSWER_ECHO;
+		break;
+	case WEIR_DROP_TOO_BIG:
+		if (forbids_fragments(p) && may_complain(p))
+			return WEIR_ANSWER_TOO_BIG;
+		break;
+	case WEIR_DROP_STRAY:
+		if (!(p->service_flags & WEIR_VIP_REJECT) || !may_complain(p))
+			break;
+		if (!(p->flags & PKT_TCP))
+			return WEIR_ANSWER_UNREACHABLE;
+		if (!(p->flags & PKT_FRAGMENT) &&
+		    !(l3(p)[p->l4_off - p->l3_off + 13] & RTE_TCP_RST_FLAG))
+			return WEIR_ANSWER_RESET;
+		break;
+	case WEIR_DROP_NOT_IP:
+		if (answer_arp_asks(p, &k) && is_vip_with_arp(v, 0, &k))
+			return WEIR_ANSWER_ARP;
+		break;
+	case WEIR_DROP_NOT_A_VIP:
+	case WEIR_DROP_UNSUPPORTED_L4:
+		if (p->flags & PKT_IPV6 && answer_nd_asks(p, &k) &&
+		    is_vip_with_arp(v, PKT_IPV6, &k))
+			return WEIR_ANSWER_ND;
+		break;
+	}
+	return WEIR_ANSWERS;
+}
+
+/* What the way to the packet's backend leaves for the client. A line that a peer has
+ * changed meanwhile gives another number, never one below the least. */
+static uint32_t client_mtu(const struct view *v, const struct egress *ports, const struct pkt *p)
+{
+	const struct weir_backend *be = &v->backend[p->backend];
+	uint32_t least = p->flags & PKT_IPV6 ? LEAST_MTU6 : LEAST_MTU4;
+	uint32_t mtu = RTE_MIN(be->mtu, ports[be->port % WEIR_MAX_PORTS].mtu);
+	uint32_t extra = be->encap < WEIR_ENCAPS ? overhead[be->encap] : 0;
+
+	return mtu > least + extra ? mtu - extra : least;
+}
+
+static bool make(enum weir_answer kind, const struct view *v, const struct egress *ports,
+		 struct pkt *p)
+{
+	const uint8_t *mac = ports[p->port].mac;
+	bool v6 = p->flags & PKT_IPV6;
+
+	switch (kind) {
+	case WEIR_ANSWER_ECHO:
+		return answer_echo(p, mac);
+	case WEIR_ANSWER_RESET:
+		return answer_reset(p, mac);
+	case WEIR_ANSWER_UNREACHABLE:
+		return v6 ? answer_error(p, mac, ICMP6_DST_UNREACH, ICMP6_DST_UNREACH_NOPORT, 0)
+			  : answer_error(p, mac, ICMP_DEST_UNREACH, ICMP_PORT_UNREACH, 0);
+	case WEIR_ANSWER_TOO_BIG:
+		/* RFC 1191, section 4: the low half of the word; RFC 4443: all of it. */
+		return v6 ? answer_error(p, mac, ICMP6_PACKET_TOO_BIG, 0,
+					 htonl(client_mtu(v, ports, p)))
+			  : answer_error(p, mac, ICMP_DEST_UNREACH, ICMP_FRAG_NEEDED,
+					 htonl(client_mtu(v, ports, p)));
+	case WEIR_ANSWER_ARP:
+		return answer_arp(p, mac);
+	case WEIR_ANSWER_ND:
+		return answer_nd(p, mac);
+	default:
+		return false;
+	}
+}
+
+void answers_init(struct answers *a, struct weir_count *count, uint32_t per_s, uint64_t hz)
+{
+	*a = (struct answers){ .count = count, .rate = limit_rate(per_s, hz) };
+}
+
+static void answer_packet(struct answers *a, const struct view *v, const struct egress *ports,
+			  struct pkt *p, uint64_t now)
+{
+	enum weir_answer kind = kind_of(v, p);
+
+	if (kind == WEIR_ANSWERS)
+		return;
+	if (!limit_take(&a->limit[kind], &a->rate, now)) {
+		count_add(&a->count[WEIR_ANSWER_LIMITED], 1, p->mbuf->pkt_len);
+		return;
+	}
+	if (!make(kind, v, ports, p))
+		return;
+	p->flags |= PKT_ANSWER;
+	p->drop = WEIR_DROP_NONE;
+	count_add(&a->count[kind], 1, p->mbuf->pkt_len);
+}
+
+void answer_burst(struct answers *a, const struct view *v, const struct egress *ports,
+		  struct burst *b, uint64_t now)
+{
+	for (uint32_t i = 0; i < b->n; i++)
+		if (b->pkt[i].drop != WEIR_DROP_NONE)
+			answer_packet(a, v, ports, &b->pkt[i], now);
+}
