@@ -41,8 +41,7 @@ static inline const struct weir_lookup *lookup_from(const struct view *v, uint32
 	for (uint32_t i = 0; i < WEIR_LOOKUP_PROBES; i++) {
 		const struct weir_lookup *e = &v->lookup[(home + i) & mask];
 
-		if (likely(e->k0 == k->k0) &&
-		    (ipv4 || (e->k1 == k->k1 && e->k2 == k->k2)))
+		if (likely(e->k0 == k->k0) && (ipv4 || (e->k1 == k->k1 && e->k2 == k->k2)))
 			return e;
 		if (e->k0 == 0)
 			return NULL;
@@ -194,11 +193,16 @@ static __rte_noinline void classify_rest(const struct view *v, struct burst *b, 
 	if (p->flags & PKT_IPV6) {
 		const struct lookup_key l = exact6(k);
 
-		c = (struct candidate){ .kind = 6, .protocol = k->v6.protocol,
-					.port_be = k->v6.dport_be, .k1 = l.k1, .k2 = l.k2 };
+		c = (struct candidate){ .kind = 6,
+					.protocol = k->v6.protocol,
+					.port_be = k->v6.dport_be,
+					.k1 = l.k1,
+					.k2 = l.k2 };
 	} else {
-		c = (struct candidate){ .kind = 4, .protocol = k->v4.protocol,
-					.port_be = k->v4.dport_be, .v4_be = k->v4.dst_be };
+		c = (struct candidate){ .kind = 4,
+					.protocol = k->v4.protocol,
+					.port_be = k->v4.dport_be,
+					.v4_be = k->v4.dst_be };
 	}
 	/* The most usual of what is rare: a service on every port of one address. */
 	e = p->flags & NO_PORTS ? NULL : entry(v, &c, c.protocol, 0);

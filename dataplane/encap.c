@@ -158,7 +158,8 @@ static __rte_always_inline enum weir_drop encap_tunnel(struct pkt *p, const stru
 						       const struct weir_backend *be, bool outer6,
 						       bool gue, bool inner6)
 {
-	const uint32_t outer_ip = outer6 ? sizeof(struct rte_ipv6_hdr) : sizeof(struct rte_ipv4_hdr);
+	const uint32_t outer_ip =
+		outer6 ? sizeof(struct rte_ipv6_hdr) : sizeof(struct rte_ipv4_hdr);
 	const uint32_t outer_udp = gue ? OUTER_UDP_LEN + OUTER_GUE_LEN : 0;
 	const uint32_t mtu = RTE_MIN(h->mtu, out->mtu);
 	struct outer o;
@@ -202,9 +203,8 @@ static __rte_noinline enum weir_drop encap_other(struct pkt *p, const struct nex
 	}
 }
 
-static __rte_always_inline enum weir_drop encap_packet(const struct view *v,
-						       const struct egress *ports, struct pkt *p,
-						       bool ipv6)
+static __rte_always_inline enum weir_drop
+encap_packet(const struct view *v, const struct egress *ports, struct pkt *p, bool ipv6)
 {
 	const struct weir_backend *be = &v->backend[p->backend];
 	const struct next_hop h = next_hop_load(be);

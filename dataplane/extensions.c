@@ -50,8 +50,8 @@ uint32_t extensions_walk(const struct rte_ipv6_hdr *ip, uint32_t held, uint32_t 
 	*c = (struct chain){ .off = sizeof(*ip), .protocol = ip->proto };
 	for (unsigned n = 0; extensions_is_one(c->protocol); n++) {
 		/* The packet's end within the chain, as a drop. */
-		const uint32_t ends = c->fragmented ? PARSE_DROP(FRAGMENT_TINY)
-						    : PARSE_DROP(TRUNCATED);
+		const uint32_t ends =
+			c->fragmented ? PARSE_DROP(FRAGMENT_TINY) : PARSE_DROP(TRUNCATED);
 		const uint8_t *h = (const uint8_t *)ip + c->off;
 		uint32_t size;
 

@@ -23,10 +23,10 @@
 
 /* What of an outer header differs from packet to packet. */
 struct outer {
-	uint64_t hash;	      /* of the flow */
-	uint32_t len;	      /* bytes behind the outer IP header */
-	uint8_t tos;	      /* ToS or traffic class of the client's packet */
-	uint8_t protocol;     /* 4 or 41: what the client's packet is */
+	uint64_t hash;	  /* of the flow */
+	uint32_t len;	  /* bytes behind the outer IP header */
+	uint8_t tos;	  /* ToS or traffic class of the client's packet */
+	uint8_t protocol; /* 4 or 41: what the client's packet is */
 	uint8_t source_bits;
 	bool gue;
 };
@@ -101,8 +101,8 @@ static inline uint8_t *outer_write6(uint8_t *at, const uint8_t *ready, const str
 /*
  * UDP and GUE, variant 0 (draft-ietf-intarea-gue-09, section 3): version 0, a data
  * message, no flags, no extension fields. The source port tells flows apart
- * (section 5.11 of it; RFC 7605 has the range). Without a UDP checksum: RFC 6935 and 6936 allow it to tunnels
- * over IPv6, and the client's packet brings its own.
+ * (section 5.11 of it; RFC 7605 has the range). Without a UDP checksum: RFC 6935 and 6936 allow it
+ * to tunnels over IPv6, and the client's packet brings its own.
  */
 static inline uint8_t *outer_write_gue(uint8_t *at, uint16_t port_be, const struct outer *o)
 {

@@ -41,13 +41,12 @@
 #define VLAN_TAGS_MAX 2
 
 /* What the low bits of the TCP flags (FIN 1, SYN 2, RST 4, ACK 16) make of a packet. */
-#define TCP_KIND(f)                                                                         \
-	(uint8_t)(PKT_TCP | (((f) & 0x12) == RTE_TCP_SYN_FLAG ? PKT_OPENER : 0) |           \
+#define TCP_KIND(f)                                                             \
+	(uint8_t)(PKT_TCP | (((f)&0x12) == RTE_TCP_SYN_FLAG ? PKT_OPENER : 0) | \
 		  ((f) & (RTE_TCP_FIN_FLAG | RTE_TCP_RST_FLAG) ? PKT_CLOSING : 0))
 #define TCP_KINDS(f) TCP_KIND(f), TCP_KIND((f) + 1), TCP_KIND((f) + 2), TCP_KIND((f) + 3)
-static const uint8_t tcp_kind[32] = { TCP_KINDS(0),  TCP_KINDS(4),  TCP_KINDS(8),
-				      TCP_KINDS(12), TCP_KINDS(16), TCP_KINDS(20),
-				      TCP_KINDS(24), TCP_KINDS(28) };
+static const uint8_t tcp_kind[32] = { TCP_KINDS(0),  TCP_KINDS(4),  TCP_KINDS(8),  TCP_KINDS(12),
+				      TCP_KINDS(16), TCP_KINDS(20), TCP_KINDS(24), TCP_KINDS(28) };
 static_assert((PKT_TCP | PKT_OPENER | PKT_CLOSING) <= UINT8_MAX, "they fit");
 
 /*

@@ -52,7 +52,6 @@ uint32_t extensions_walk(const struct rte_ipv6_hdr *ip, uint32_t held, uint32_t 
  * fragment, no ports, too short), PKT_ICMP_ERROR with PKT_OTHER_L4, and *k as it was.
  */
 uint32_t quote_parse4(uint32_t to_be, const uint8_t *quote, uint32_t held, union flow_key *k);
-uint32_t quote_parse6(const uint8_t to[16], const uint8_t *quote, uint32_t held,
-		      union flow_key *k);
+uint32_t quote_parse6(const uint8_t to[16], const uint8_t *quote, uint32_t held, union flow_key *k);
 
 #endif /* WEIR_PARSE_H */

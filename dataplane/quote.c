@@ -43,8 +43,7 @@ uint32_t quote_parse4(uint32_t to_be, const uint8_t *quote, uint32_t held, union
 	return found(ip->next_proto_id);
 }
 
-uint32_t quote_parse6(const uint8_t to[16], const uint8_t *quote, uint32_t held,
-		      union flow_key *k)
+uint32_t quote_parse6(const uint8_t to[16], const uint8_t *quote, uint32_t held, union flow_key *k)
 {
 	const struct rte_ipv6_hdr *ip = (const struct rte_ipv6_hdr *)quote;
 	struct chain c;

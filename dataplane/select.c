@@ -130,8 +130,8 @@ static void select_unsettled(const struct view *v, struct pins *t, struct burst 
 		/* Loaded anew: where a peer has changed it, every value is still safe. */
 		take_backend(v, b, p,
 			     moving_select(pins_for(t, &look, p), v, p,
-					   (uint32_t)(slot[i] - pool->slot), s,
-					   p->flags & PKT_TCP, is_opener(pool, p)));
+					   (uint32_t)(slot[i] - pool->slot), s, p->flags & PKT_TCP,
+					   is_opener(pool, p)));
 	}
 }
 

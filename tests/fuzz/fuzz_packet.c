@@ -56,9 +56,9 @@ static void enter(struct weir_lookup e)
 
 static void enter4(uint32_t addr, unsigned len, uint8_t protocol, uint16_t port, uint32_t flags)
 {
-	enter((struct weir_lookup){ .k0 = weir_lookup_k0(weir_lookup_kind(4, len), protocol,
-							 htons(port), htonl(addr)),
-				    .flags = flags });
+	enter((struct weir_lookup){
+		.k0 = weir_lookup_k0(weir_lookup_kind(4, len), protocol, htons(port), htonl(addr)),
+		.flags = flags });
 }
 
 static void enter6(const uint8_t addr[16], unsigned len, uint8_t protocol, uint16_t port,
@@ -110,7 +110,8 @@ static void make_backend(unsigned i)
 		if (be->encap == WEIR_ENCAP_IPIP6)
 			be->outer[6] = 0;
 	} else {
-		memcpy(be->outer, (const uint8_t[10]){ 0x45, [6] = 0x40, [8] = 64, IPPROTO_IPIP }, 10);
+		memcpy(be->outer, (const uint8_t[10]){ 0x45, [6] = 0x40, [8] = 64, IPPROTO_IPIP },
+		       10);
 		if (be->encap == WEIR_ENCAP_GUE4)
 			be->outer[9] = IPPROTO_UDP;
 	}
@@ -144,10 +145,9 @@ static void set_up(void)
 		view[i].prefixes6[0] = 1ull << 48;
 		view[i].backend = backends;
 		view[i].backend_count = BACKENDS;
-		view[i].pool[0] = (struct view_pool){ .slot = slots,
-						      .move = moves,
-						      .table_len = LEN,
-						      .hash = (uint8_t)i };
+		view[i].pool[0] = (struct view_pool){
+			.slot = slots, .move = moves, .table_len = LEN, .hash = (uint8_t)i
+		};
 	}
 }
 
@@ -199,8 +199,8 @@ static void check_frame(const struct pkt *p, const uint8_t *sent, size_t len)
 	require(p->l4_off > p->l3_off && p->l4_off <= p->l3_off + p->ip_len, "where TCP or UDP is");
 	require(p->port == 0, "a port that is not there");
 	require(m->data_off + m->data_len <= m->buf_len, "the frame leaves its buffer");
-	require(m->data_len == (be->encap == WEIR_ENCAP_L2 ? link + len - p->l3_off
-							   : head + p->ip_len),
+	require(m->data_len ==
+			(be->encap == WEIR_ENCAP_L2 ? link + len - p->l3_off : head + p->ip_len),
 		"the length of what leaves");
 	require(memcmp(at + head, sent + p->l3_off, p->ip_len) == 0, "the client's packet");
 	if (be->encap != WEIR_ENCAP_L2)
@@ -228,7 +228,8 @@ static void through_all_stages(const struct view *v, const uint8_t *frame, size_
 	b.pkt[0].mbuf = &m;
 	b.pkt[0].port = 1;
 	parse_burst(&b);
-	require(b.seen == p->flags && b.dropped == (p->drop != WEIR_DROP_NONE), "what is known of a burst");
+	require(b.seen == p->flags && b.dropped == (p->drop != WEIR_DROP_NONE),
+		"what is known of a burst");
 	if (p->drop == WEIR_DROP_NONE && p->flags & PKT_FRAGMENT)
 		check_fragment(&b.fragment[0]);
 	classify_burst(v, &b);

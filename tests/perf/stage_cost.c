@@ -47,10 +47,8 @@ static const struct perf_case {
 	bool ipv6;
 	uint8_t encap;
 } cases[] = {
-	{ "l2", false, WEIR_ENCAP_L2 },
-	{ "ipip", false, WEIR_ENCAP_IPIP4 },
-	{ "gue", false, WEIR_ENCAP_GUE4 },
-	{ "l2-v6", true, WEIR_ENCAP_L2 },
+	{ "l2", false, WEIR_ENCAP_L2 },		 { "ipip", false, WEIR_ENCAP_IPIP4 },
+	{ "gue", false, WEIR_ENCAP_GUE4 },	 { "l2-v6", true, WEIR_ENCAP_L2 },
 	{ "ipip-6in6", true, WEIR_ENCAP_IPIP6 },
 };
 
@@ -58,13 +56,14 @@ static const struct perf_case {
 static uint16_t fill(uint8_t *f, uint32_t flow, bool ipv6)
 {
 	static const uint8_t ether[14] = { 2, 0, 0, 0, 0, 1, 2, 0, 0, 0, 0, 2 };
-	static const uint8_t ip4[20] = { 0x45, 0, 0, 40, 0, 0, 0x40, 0, 64, IPPROTO_TCP, 0, 0,
-					 198, 51, 100, 0, 203, 0, 113, 10 };
-	static const uint8_t ip6[40] = { 0x60, 0, 0, 0, 0, 20, IPPROTO_TCP, 64,
-					 0x20, 1, 0x0d, 0xb8, [23] = 0, 0x20, 1, 0x0d, 0xb8,
-					 [39] = 10 };
-	static const uint8_t tcp[20] = { 0x9c, 0x40, 0, 80, 0, 0, 0, 1, 0, 0, 0, 1, 0x50, 0x10,
-					 0xff, 0xff };
+	static const uint8_t ip4[20] = { 0x45, 0, 0,   40, 0,	0, 0x40, 0, 64,	 IPPROTO_TCP,
+					 0,    0, 198, 51, 100, 0, 203,	 0, 113, 10 };
+	static const uint8_t ip6[40] = {
+		0x60, 0,    0,	  0,	    0,	  20, IPPROTO_TCP, 64,	 0x20,
+		1,    0x0d, 0xb8, [23] = 0, 0x20, 1,  0x0d,	   0xb8, [39] = 10
+	};
+	static const uint8_t tcp[20] = { 0x9c, 0x40, 0, 80, 0,	  0,	0,    1,
+					 0,    0,    0, 1,  0x50, 0x10, 0xff, 0xff };
 	uint16_t at = sizeof(ether), client;
 
 	memcpy(f, ether, sizeof(ether));
@@ -105,7 +104,8 @@ static void make_view(const struct perf_case *c)
 			.gue_port_be = htons(6080),
 			.mtu = 1500,
 		};
-		memcpy(backend[i].outer, "\x45\0\0\0\0\0\x40\0\x40\x04\0\0\x0a\0\0\x01\x0a\0\0\x02", 20);
+		memcpy(backend[i].outer, "\x45\0\0\0\0\0\x40\0\x40\x04\0\0\x0a\0\0\x01\x0a\0\0\x02",
+		       20);
 	}
 	enter_service(c->ipv6);
 	view_none(&view);
@@ -122,7 +122,8 @@ static void make_view(const struct perf_case *c)
 
 static struct rte_ring *make_ports(uint16_t ethdev[2])
 {
-	struct rte_ring *in = rte_ring_create("in", 64, SOCKET_ID_ANY, RING_F_SP_ENQ | RING_F_SC_DEQ);
+	struct rte_ring *in =
+		rte_ring_create("in", 64, SOCKET_ID_ANY, RING_F_SP_ENQ | RING_F_SC_DEQ);
 	int out;
 
 	if (in == NULL || (out = rte_eth_from_rings("in", &in, 1, &in, 1, 0)) < 0)
@@ -135,8 +136,11 @@ static struct rte_ring *make_ports(uint16_t ethdev[2])
 
 int main(int argc, char **argv)
 {
-	const char *eal[] = { "stage_cost", "--no-huge", "--no-shconf", "--no-pci", "--no-telemetry",
-			      "-m", "64", "-l", "0", "--vdev=net_null0", "--log-level", "error" };
+	const char *eal[] = {
+		"stage_cost",  "--no-huge", "--no-shconf", "--no-pci", "--no-telemetry",
+		"-m",	       "64",	    "-l",	   "0",	       "--vdev=net_null0",
+		"--log-level", "error"
+	};
 	struct rte_eth_conf conf = { 0 };
 	struct worker_queue queue = { 0 };
 	const struct perf_case *c = NULL;
@@ -152,7 +156,8 @@ int main(int argc, char **argv)
 		die("usage: stage_cost CASE ROUNDS");
 	if (rte_eal_init(sizeof(eal) / sizeof(eal[0]), (char **)eal) < 0)
 		die("DPDK does not start");
-	pool = rte_pktmbuf_pool_create("buffers", 1023, 250, 0, RTE_MBUF_DEFAULT_BUF_SIZE, SOCKET_ID_ANY);
+	pool = rte_pktmbuf_pool_create("buffers", 1023, 250, 0, RTE_MBUF_DEFAULT_BUF_SIZE,
+				       SOCKET_ID_ANY);
 	in = make_ports(ethdev);
 	for (unsigned i = 0; i < 2; i++)
 		if (rte_eth_dev_configure(ethdev[i], 1, 1, &conf) < 0 ||
@@ -164,8 +169,10 @@ int main(int argc, char **argv)
 	make_view(c);
 	w = (struct worker){ .area = &area, .control = &control };
 	worker_init(&w);
-	w.pins = (struct pins){ .bucket = pins, .mask = sizeof(pins) / sizeof(pins[0]) - 1,
-				.capacity = WEIR_PINS_MIN, .area = &area };
+	w.pins = (struct pins){ .bucket = pins,
+				.mask = sizeof(pins) / sizeof(pins[0]) - 1,
+				.capacity = WEIR_PINS_MIN,
+				.area = &area };
 	w.egress[1].mtu = 1500;
 	w.tx[1].ethdev = ethdev[1];
 	queue.ethdev = ethdev[0];

@@ -187,7 +187,8 @@ static void the_longest_vip_decides(void **state)
 
 static void a_prefix_of_every_length_holds_what_it_should(void **state)
 {
-	static const char *const of[] = { "255.255.255.255", "ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff" };
+	static const char *const of[] = { "255.255.255.255",
+					  "ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff" };
 
 	for (unsigned family = 0; family < 2; family++)
 		for (unsigned len = 0; len < (family ? 128u : 32u); len++) {
@@ -196,7 +197,7 @@ static void a_prefix_of_every_length_holds_what_it_should(void **state)
 			teardown(state);
 			setup(state);
 			for (unsigned bit = len; bit < (family ? 128u : 32u); bit++)
-				prefix.bytes[bit / 8] &= (uint8_t)~(0x80 >> bit % 8);
+				prefix.bytes[bit / 8] &= (uint8_t) ~(0x80 >> bit % 8);
 			enter(&prefix, len, 0, 0, 0, WEIR_SERVICE_VIP_ONLY);
 			enter(&prefix, len, IPPROTO_UDP, 53, 9, 0);
 			for (unsigned bit = 0; bit < (family ? 128u : 32u); bit++) {
@@ -205,8 +206,8 @@ static void a_prefix_of_every_length_holds_what_it_should(void **state)
 				a.bytes[bit / 8] ^= (uint8_t)(0x80 >> bit % 8);
 				p = classify_to(&a, IPPROTO_UDP, 53, 0);
 				a.bytes[bit / 8] ^= (uint8_t)(0x80 >> bit % 8);
-				assert_int_equal(p.drop, bit < len ? WEIR_DROP_NOT_A_VIP
-								   : WEIR_DROP_NONE);
+				assert_int_equal(p.drop,
+						 bit < len ? WEIR_DROP_NOT_A_VIP : WEIR_DROP_NONE);
 				if (bit >= len)
 					assert_int_equal(p.service, 9);
 			}
@@ -283,8 +284,8 @@ static void any_set_of_vips_is_seen_as_by_looking_at_each(void **state)
 				assert_int_equal(p.drop, WEIR_DROP_STRAY);
 			} else {
 				assert_int_equal(p.drop, WEIR_DROP_NONE);
-				assert_int_equal(p.service, (best - vip) * 4 +
-								    (best->tcp[port] ? port : 0));
+				assert_int_equal(p.service,
+						 (best - vip) * 4 + (best->tcp[port] ? port : 0));
 			}
 		}
 	}

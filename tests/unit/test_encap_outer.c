@@ -242,8 +242,9 @@ static void what_does_not_fit_is_left_as_it_came(void **state)
 	for (unsigned encap = 0; encap < WEIR_ENCAPS; encap++)
 		for (unsigned inner6 = 0; inner6 < 2; inner6++)
 			for (size_t ip_len = 1400; ip_len <= 1501; ip_len++) {
-				size_t len = inner6 ? build_ipv6(bytes, IPPROTO_UDP, ip_len - 48)
-						    : build_ipv4(bytes, IPPROTO_UDP, 0, ip_len - 28);
+				size_t len =
+					inner6 ? build_ipv6(bytes, IPPROTO_UDP, ip_len - 48)
+					       : build_ipv4(bytes, IPPROTO_UDP, 0, ip_len - 28);
 				struct burst b = { .n = 1, .seen = inner6 ? PKT_IPV6 : 0 };
 				bool fits = ip_len + encap_overhead(encap) <= 1500;
 				struct frame f;

@@ -118,8 +118,9 @@ static void flags_of_tcp_are_seen_as_in_ipv4(void **state)
 	}
 }
 
-static const char *const good_chains[] = { "",	"h",  "d",  "r",   "a",	   "f",	       "H",  "D", "R",
-					   "A", "hd", "hr", "hdr", "hdrfad", "HDRfAD", "dd", "hddddddd" };
+static const char *const good_chains[] = { "",	  "h",	    "d",      "r",  "a",       "f",
+					   "H",	  "D",	    "R",      "A",  "hd",      "hr",
+					   "hdr", "hdrfad", "HDRfAD", "dd", "hddddddd" };
 
 static void any_chain_leads_to_the_transport_header(void **state)
 {
@@ -351,9 +352,9 @@ static void no_later_fragment_may_hold_a_part_of_a_tcp_header(void **state)
 
 	(void)state;
 	for (unsigned off = 8; off <= 32; off += 8)
-		assert_int_equal(parse(f, build_fragment(f, "", "", IPPROTO_TCP, 0, (uint16_t)off),
-				       NULL),
-				 off < 20 ? WEIR_DROP_FRAGMENT_TINY : WEIR_DROP_NONE);
+		assert_int_equal(
+			parse(f, build_fragment(f, "", "", IPPROTO_TCP, 0, (uint16_t)off), NULL),
+			off < 20 ? WEIR_DROP_FRAGMENT_TINY : WEIR_DROP_NONE);
 }
 
 static void fragments_before_the_last_have_a_multiple_of_eight(void **state)
@@ -362,8 +363,9 @@ static void fragments_before_the_last_have_a_multiple_of_eight(void **state)
 
 	(void)state;
 	for (size_t payload = 0; payload < 17; payload++)
-		assert_int_equal(parse(f, build_fragment(f, "", "", IPPROTO_UDP, payload, 81), NULL),
-				 payload % 8 ? WEIR_DROP_BAD_EXTENSION : WEIR_DROP_NONE);
+		assert_int_equal(
+			parse(f, build_fragment(f, "", "", IPPROTO_UDP, payload, 81), NULL),
+			payload % 8 ? WEIR_DROP_BAD_EXTENSION : WEIR_DROP_NONE);
 }
 
 static void an_echo_request_is_known(void **state)
@@ -442,9 +444,10 @@ static void a_quote_that_names_no_flow_of_the_destination_gives_none(void **stat
 	enum { QUOTE = AT_EXT + 8, EXT = QUOTE + IP6_HDR };
 	static const struct {
 		uint8_t at, value;
-	} change[] = { { QUOTE, 0x45 },	      { QUOTE + 8, 0xfe },  { QUOTE + 23, 0x77 },
-		       { EXT, 58 },	      { EXT, 0 },	    { EXT + 1, 255 },
-		       { QUOTE + 6, 59 },     { QUOTE + 6, 50 } };
+	} change[] = {
+		{ QUOTE, 0x45 }, { QUOTE + 8, 0xfe }, { QUOTE + 23, 0x77 }, { EXT, 58 },
+		{ EXT, 0 },	 { EXT + 1, 255 },    { QUOTE + 6, 59 },    { QUOTE + 6, 50 }
+	};
 	uint8_t f[FRAME_MAX];
 	struct parsed p;
 
@@ -472,8 +475,8 @@ static void of_quoted_fragments_the_first_will_do(void **state)
 
 		put16(f + AT_EXT + 8 + IP6_HDR + 2, (uint16_t)(off << 3 | 1));
 		assert_int_equal(parse(f, len, &p), WEIR_DROP_NONE);
-		assert_int_equal(p.pkt.flags, PKT_IPV6 | PKT_ICMP_ERROR |
-						      (off == 0 ? 0 : PKT_OTHER_L4));
+		assert_int_equal(p.pkt.flags,
+				 PKT_IPV6 | PKT_ICMP_ERROR | (off == 0 ? 0 : PKT_OTHER_L4));
 	}
 }
 

@@ -34,7 +34,9 @@ static void a_fragment_is_what_offset_and_more_say(void **state)
 		assert_int_equal(parse(f, len, &p), want);
 		if (want != WEIR_DROP_NONE)
 			continue;
-		assert_int_equal(p.pkt.flags, off != 0 ? PKT_FRAG_LATER : more ? PKT_FRAG_FIRST : 0);
+		assert_int_equal(p.pkt.flags, off != 0 ? PKT_FRAG_LATER
+					      : more   ? PKT_FRAG_FIRST
+						       : 0);
 		assert_int_equal(ntohs(p.key.v4.dport_be), off == 0 ? DPORT : 0);
 		assert_int_equal(ntohs(p.key.v4.sport_be), off == 0 ? SPORT : 0);
 		if (!(p.pkt.flags & PKT_FRAGMENT))
@@ -80,9 +82,9 @@ static void a_first_fragment_without_its_transport_header_is_tiny(void **state)
 			build_ipv4(f, row[i].protocol, 0, 64);
 			put16(f + AT_FRAG, 0x2000);
 			put16(f + AT_IP_LEN, (uint16_t)(IP4_HDR + data));
-			assert_int_equal(parse(f, AT_L4 + data, NULL), data < row[i].needed
-									? WEIR_DROP_FRAGMENT_TINY
-									: WEIR_DROP_NONE);
+			assert_int_equal(parse(f, AT_L4 + data, NULL),
+					 data < row[i].needed ? WEIR_DROP_FRAGMENT_TINY
+							      : WEIR_DROP_NONE);
 		}
 	/* TCP options too: 32 bytes of header */
 	for (size_t data = 24; data <= 40; data += 8) {
@@ -234,14 +236,14 @@ static void a_quote_that_names_no_flow_of_the_destination_gives_none(void **stat
 	enum { QUOTE = AT_L4 + 8 };
 	static const struct {
 		uint8_t at, value;
-	} change[] = { { QUOTE, 0x65 },	     /* version 6 */
-		       { QUOTE, 0x44 },	     /* IHL 4 */
-		       { QUOTE, 0x4f },	     /* IHL beyond the quote */
-		       { QUOTE + 6, 0x01 },  /* offset 256: a later fragment */
-		       { QUOTE + 7, 0x01 },  /* offset 1 */
-		       { QUOTE + 9, 1 },     /* ICMP */
-		       { QUOTE + 9, 132 },   /* SCTP */
-		       { QUOTE + 12, 204 },  /* another source */
+	} change[] = { { QUOTE, 0x65 },	    /* version 6 */
+		       { QUOTE, 0x44 },	    /* IHL 4 */
+		       { QUOTE, 0x4f },	    /* IHL beyond the quote */
+		       { QUOTE + 6, 0x01 }, /* offset 256: a later fragment */
+		       { QUOTE + 7, 0x01 }, /* offset 1 */
+		       { QUOTE + 9, 1 },    /* ICMP */
+		       { QUOTE + 9, 132 },  /* SCTP */
+		       { QUOTE + 12, 204 }, /* another source */
 		       { QUOTE + 15, 11 } };
 	uint8_t f[FRAME_MAX];
 	struct parsed p;
