@@ -87,7 +87,7 @@ const char *conf_nearest(const char *word, const char *const *words, unsigned n)
  * values; conf_section_end() finds required keys that were not given. All of it
  * goes into *errors. The strings must outlive the section.
  */
-#define CONF_SECTION_OPTS 64 /* rows a table may have */
+#define CONF_SECTION_OPTS 128 /* rows a table may have */
 struct conf_section {
 	const struct conf_opt *opts;
 	unsigned count;

@@ -74,7 +74,7 @@ const char *conf_unknown_key(const struct conf_opt *opts, unsigned count, const 
 	for (unsigned i = 0; i < count; i++) {
 		if (strcmp(opts[i].section, section) == 0 && n < CONF_SECTION_OPTS)
 			words[n++] = opts[i].key;
-		else if (strcmp(opts[i].key, key) == 0)
+		else if (home == NULL && strcmp(opts[i].key, key) == 0)
 			home = opts[i].section;
 	}
 	near = conf_nearest(key, words, n);

@@ -165,7 +165,7 @@ bool attachment_is_unsettled(const struct attachment *a, const struct model *m)
 		if (p->moves.moving + p->moves.pinned > 0)
 			return true;
 		for (uint32_t j = 0; j < p->backend_count; j++)
-			if (p->backend[j]->conf.admin == ADMIN_DRAINING)
+			if (backend_admin(p->backend[j]) == ADMIN_DRAINING)
 				return true;
 	}
 	return false;

@@ -40,7 +40,7 @@ int change_install(struct controlplane *cp, struct conf *next)
 		conf_free(cp->running);
 	cp->running = next;
 	cp->unsaved = true;
-	checks_sync(cp->checks);
+	checks_sync(cp->checks, cp->running);
 	drain_arm(cp->drain, next);
 	if (checks_pending(cp->checks) == 0)
 		publisher_release(cp->publisher);

@@ -1,9 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "checks.h"
+#include "checks_impl.h"
 
-#include "health.h"
 #include "log.h"
-#include "tcp_probe.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -15,55 +13,57 @@
 enum {
 	DESCRIPTORS_FOR_OTHERS = 128, /* control clients, netlink, files */
 	MOST_AT_ONCE = 4096,	      /* a burst of this many SYNs is no flood */
+	FIRST_A_MS = 20,	      /* first probes that begin in a millisecond */
+	LATE_MS = 100,
 };
 
-struct check {
-	struct checks *all;
-	struct backend *b;
-	uv_timer_t timer;
-	struct tcp_probe *probe; /* under way, or NULL */
-	struct check *next;	 /* waits for a descriptor */
-	bool waiting;
-	bool first;			/* no probe has ended yet */
-	struct tcp_probe_target target; /* family 0: nothing to probe */
-	uint32_t streak;
-	uint64_t due_ms; /* loop time at which the last probe was to begin */
-	unsigned probes; /* begun since the target was set; counts to 2 */
-};
+static void begin(struct check_run *r);
 
-struct checks {
-	uv_loop_t *loop;
-	struct model *model;
-	struct checks_hooks hooks;
-	struct check *head, **tail; /* due, but MOST_AT_ONCE are under way */
-	unsigned under_way, most, pending;
-	bool complained; /* no descriptors: said once until one can be had again */
-};
-
-static void begin(struct check *k);
-
-int checks_create(uv_loop_t *loop, struct model *m, const struct checks_hooks *hooks,
-		  struct checks **out)
+int checks_create(uv_loop_t *loop, struct model *m, struct probe_ways *ways,
+		  const struct checks_hooks *hooks, struct checks **out)
 {
 	struct checks *c = calloc(1, sizeof(*c));
 	struct rlimit files = { .rlim_cur = 1024 };
+	int err;
 
 	if (c == NULL)
 		return -ENOMEM;
 	(void)getrlimit(RLIMIT_NOFILE, &files);
-	*c = (struct checks){ .loop = loop, .model = m, .hooks = *hooks };
+	*c = (struct checks){ .loop = loop, .model = m, .ways = ways, .hooks = *hooks };
 	c->tail = &c->head;
 	c->most = files.rlim_cur > MOST_AT_ONCE + DESCRIPTORS_FOR_OTHERS ? MOST_AT_ONCE
 		  : files.rlim_cur > 2 * DESCRIPTORS_FOR_OTHERS
 			  ? (unsigned)files.rlim_cur - DESCRIPTORS_FOR_OTHERS
 			  : DESCRIPTORS_FOR_OTHERS;
+	err = probe_ctx_create(loop, &c->probes);
+	if (err < 0) {
+		free(c);
+		return err;
+	}
+	if (probe_ways_path(ways) != NULL)
+		probe_ctx_hint(c->probes, probe_path_hint, probe_ways_path(ways));
+	srandom((unsigned)uv_hrtime()); /* for jitter: two Weirs are not to probe in step */
+	uv_timer_init(loop, &c->told);
+	c->told.data = c;
 	*out = c;
 	return 0;
 }
 
+static void all_closed(uv_handle_t *h)
+{
+	free(h->data);
+}
+
 void checks_destroy(struct checks *c)
 {
-	free(c);
+	struct pool_checks *p;
+
+	probe_ctx_destroy(c->probes);
+	while ((p = c->pools) != NULL) {
+		c->pools = p->next;
+		free(p);
+	}
+	uv_close((uv_handle_t *)&c->told, all_closed);
 }
 
 unsigned checks_pending(const struct checks *c)
@@ -71,7 +71,12 @@ unsigned checks_pending(const struct checks *c)
 	return c->pending;
 }
 
-static uint64_t realtime_ms(void)
+void checks_count(const struct checks *c, struct checks_count *out)
+{
+	*out = c->count;
+}
+
+uint64_t checks_realtime_ms(void)
 {
 	struct timespec ts;
 
@@ -79,233 +84,360 @@ static uint64_t realtime_ms(void)
 	return (uint64_t)ts.tv_sec * 1000 + (uint64_t)ts.tv_nsec / 1000000;
 }
 
-static void first_is_in(struct check *k)
+/* -- one run ---------------------------------------------------------------------------- */
+
+static void first_is_in(struct check_run *r)
 {
-	if (!k->first)
+	if (!r->first)
 		return;
-	k->first = false;
-	k->all->pending--;
+	r->first = false;
+	r->of->all->pending--;
 }
 
-static void unqueue(struct check *k)
+static void unqueue(struct check_run *r)
 {
-	struct checks *c = k->all;
-	struct check **at;
+	struct checks *c = r->of->all;
+	struct check_run **at;
 
-	if (!k->waiting)
+	if (!r->waiting)
 		return;
-	for (at = &c->head; *at != k; at = &(*at)->next)
+	for (at = &c->head; *at != r; at = &(*at)->next)
 		;
-	*at = k->next;
-	if (c->tail == &k->next)
+	*at = r->next;
+	if (c->tail == &r->next)
 		c->tail = at;
-	k->waiting = false;
+	r->waiting = false;
 }
 
-/* No probe of this backend goes on or begins by itself. */
-static void stop(struct check *k)
+/* No probe goes on or begins by itself. */
+void checks_run_stop(struct check_run *r)
 {
-	uv_timer_stop(&k->timer);
-	unqueue(k);
-	if (k->probe != NULL) {
-		tcp_probe_cancel(k->probe);
-		k->probe = NULL;
-		k->all->under_way--;
+	uv_timer_stop(&r->timer);
+	unqueue(r);
+	if (r->probe != NULL) {
+		probe_cancel(r->probe);
+		r->probe = NULL;
+		r->of->all->under_way--;
 	}
-	first_is_in(k);
 }
 
 static void run_waiting(struct checks *c)
 {
 	while (c->head != NULL && c->under_way < c->most) {
-		struct check *k = c->head;
+		struct check_run *r = c->head;
 
-		unqueue(k);
-		begin(k);
+		unqueue(r);
+		begin(r);
 	}
 }
 
 static void due(uv_timer_t *t)
 {
-	struct check *k = t->data;
-	struct checks *c = k->all;
+	struct check_run *r = t->data;
+	struct checks *c = r->of->all;
 
-	k->due_ms = uv_now(c->loop);
 	if (c->under_way < c->most) {
-		begin(k);
+		begin(r);
 		return;
 	}
-	k->next = NULL;
-	k->waiting = true;
-	*c->tail = k;
-	c->tail = &k->next;
+	r->next = NULL;
+	r->waiting = true;
+	*c->tail = r;
+	c->tail = &r->next;
 }
 
-/* One interval after the last one was due; the second one by the backend's identity. */
-static void schedule(struct check *k)
+static void schedule(struct check_run *r, uint64_t at_ms)
 {
-	uint32_t interval = k->b->pool->conf.check.interval_ms;
-	uint64_t now = uv_now(k->all->loop);
-	uint64_t next = k->due_ms + interval;
+	uint64_t now = uv_now(r->of->all->loop);
 
-	if (k->probes == 1)
-		next = k->due_ms + interval / 2 + (interval > 0 ? k->b->id % interval : 0);
-	uv_timer_start(&k->timer, due, next > now ? next - now : 0, 0);
+	r->due_ms = at_ms > now ? at_ms : now;
+	uv_timer_start(&r->timer, due, r->due_ms - now, 0);
 }
 
-/* What the backend's line in the status says, and the log when the verdict changed. */
-static void tell(struct check *k, bool ok, bool changed, const char *words)
+/* An interval after the last probe was due; the second one by the backend's identity. */
+static void schedule_next(struct check_run *r)
 {
-	const struct check_conf *conf = &k->b->pool->conf.check;
-	struct backend *b = k->b;
+	const struct judge_conf *j = &r->plan->judge;
+	uint64_t at = r->due_ms + judge_delay_ms(j, &r->judge, (uint32_t)random());
+	bool steady = r->judge.verdict != VERDICT_PENDING && r->judge.streak == 0;
 
-	if (k->streak == 0)
-		snprintf(b->reason, sizeof(b->reason), "%s", words);
-	else
-		snprintf(b->reason, sizeof(b->reason), "%s %u of %u: %s",
-			 ok ? "passing" : "failing", k->streak, ok ? conf->rise : conf->fall,
-			 words);
-	if (!changed)
-		return;
-	b->since_ms = realtime_ms();
-	if (ok)
-		log_info("backend %s/%s is up: %s", b->pool->conf.name, b->conf.name, words);
-	else
-		log_warning("backend %s/%s is down: %s", b->pool->conf.name, b->conf.name, words);
+	if (r->probes == 1 && steady && j->interval_ms > 0)
+		at = r->due_ms + j->interval_ms / 2 + r->of->b->id % j->interval_ms;
+	schedule(r, at);
 }
 
-static void ended(void *user, bool ok, const char *words)
+static void first_probe(struct check_run *r)
 {
-	struct check *k = user;
-	struct checks *c = k->all;
-	struct health_state s = { .health = k->b->health, .streak = k->streak };
-	bool changed, last_first = k->first && c->pending == 1;
+	struct checks *c = r->of->all;
 
-	k->probe = NULL;
+	schedule(r, uv_now(c->loop) + c->begun_at_once++ / FIRST_A_MS);
+}
+
+static void ended(void *user, const struct probe_result *result)
+{
+	struct check_run *r = user;
+	struct checks *c = r->of->all;
+	bool last_first = r->first && c->pending == 1;
+
+	r->probe = NULL;
 	c->under_way--;
-	first_is_in(k);
-	changed = health_step(&k->b->pool->conf.check, &s, ok);
-	k->b->health = s.health;
-	k->streak = s.streak;
-	tell(k, ok, changed, words);
-	schedule(k);
+	first_is_in(r);
+	r->last = *result;
+	r->has_last = true;
+	r->last_ms = checks_realtime_ms();
+	if (r->agent)
+		verdict_agent(r);
+	else
+		verdict_result(r);
+	schedule_next(r);
 	run_waiting(c);
-	/* Last: a hook may change the model, and with it this check. */
-	if (changed)
-		c->hooks.verdict(c->hooks.user, k->b);
+	/* Last: the hook may change the model, and with it this check. */
 	if (last_first)
 		c->hooks.settled(c->hooks.user);
 }
 
-static void begin(struct check *k)
+bool checks_target(struct checks *c, const struct check_plan *plan, struct probe_way *way,
+		   const struct backend *b, struct probe_target *out, const char **why)
 {
-	struct checks *c = k->all;
-	int err;
+	*out = (struct probe_target){
+		.addr = b->conf.addr, .port = plan->port, .ttl = plan->ttl, .proxy = plan->proxy
+	};
+	*why = NULL;
+	if (plan->why[0] != '\0') {
+		*why = plan->why;
+	} else if (plan->dsr) {
+		*why = probe_ways_open(c->ways, way, b, &plan->vip);
+		out->addr = plan->vip;
+		out->mark = way->mark;
+	}
+	return *why == NULL;
+}
 
-	if (k->probes < 2)
-		k->probes++;
-	k->target.timeout_ms = k->b->pool->conf.check.timeout_ms;
-	err = tcp_probe_start(c->loop, &k->target, ended, k, &k->probe);
-	if (err < 0) {
-		/* Not the backend's fault: no verdict, try again an interval later. */
-		if (!c->complained)
-			log_error("cannot begin health probes: %s", strerror(-err));
-		c->complained = true;
-		k->due_ms = uv_now(c->loop);
-		schedule(k);
+/* Nothing can be sent: no word on the backend. Try again an interval later, or when its
+ * next hop is known. */
+static void blocked(struct check_run *r, const char *why)
+{
+	r->blocked = true;
+	r->has_last = true;
+	r->last = (struct probe_result){ .failure = PROBE_FAIL_LOCAL, .cert_days = PROBE_NO_CERT };
+	snprintf(r->last.reason, sizeof(r->last.reason), "%.*s", PROBE_REASON_LEN - 1, why);
+	r->last_ms = checks_realtime_ms();
+	verdict_waits(r->of);
+	r->due_ms = uv_now(r->of->all->loop);
+	schedule_next(r);
+}
+
+static void count_begun(struct checks *c, const struct check_run *r)
+{
+	uint64_t late = uv_now(c->loop) - r->due_ms;
+
+	c->count.begun++;
+	c->count.late += late > LATE_MS;
+	if (late > c->count.worst_ms)
+		c->count.worst_ms = late;
+}
+
+static void begin(struct check_run *r)
+{
+	struct checks *c = r->of->all;
+	struct probe_target target;
+	const char *why;
+
+	if (!checks_target(c, r->plan, &r->way, r->of->b, &target, &why)) {
+		blocked(r, why);
 		return;
 	}
-	c->complained = false;
+	r->blocked = false;
+	if (r->probes < 2)
+		r->probes++;
+	count_begun(c, r);
+	if (probe_start(c->probes, &r->plan->probe, &target, ended, r, &r->probe) < 0) {
+		blocked(r, "this host has no memory for a probe");
+		return;
+	}
 	c->under_way++;
 }
 
-/* The port that a pool's checks go to; 0 when there is none to be known. */
-static uint16_t port_of(const struct model *m, const struct pool *p)
+static struct check_run *run_create(struct backend_checks *bc, const struct check_plan *plan)
 {
-	if (p->conf.check.port != 0)
-		return (uint16_t)p->conf.check.port;
-	for (unsigned i = 0; i < m->service_count; i++)
-		if (m->service[i]->pool == p)
-			return (uint16_t)m->service[i]->conf.port;
-	return 0;
-}
+	struct check_run *r = calloc(1, sizeof(*r));
 
-static void no_probe(struct check *k, enum health health, const char *why)
-{
-	struct backend *b = k->b;
-
-	stop(k);
-	k->target = (struct tcp_probe_target){ 0 };
-	if (b->health != health)
-		b->since_ms = realtime_ms();
-	b->health = health;
-	snprintf(b->reason, sizeof(b->reason), "%s", why);
-}
-
-/* Probe another address or port than so far, from the start. */
-static void aim(struct check *k, uint16_t port)
-{
-	stop(k);
-	k->target = (struct tcp_probe_target){ .addr = k->b->conf.addr, .port = port };
-	k->streak = 0;
-	k->probes = 0;
-	k->first = true;
-	k->all->pending++;
-	uv_timer_start(&k->timer, due, 0, 0);
-}
-
-static struct check *create(struct checks *c, struct backend *b)
-{
-	struct check *k = calloc(1, sizeof(*k));
-
-	if (k == NULL)
+	if (r == NULL)
 		return NULL;
-	k->all = c;
-	k->b = b;
-	uv_timer_init(c->loop, &k->timer);
-	k->timer.data = k;
-	b->check = k;
-	return k;
+	r->of = bc;
+	r->plan = plan;
+	uv_timer_init(bc->all->loop, &r->timer);
+	r->timer.data = r;
+	r->last.cert_days = PROBE_NO_CERT;
+	return r;
 }
 
-static void sync_one(struct checks *c, struct backend *b, uint16_t port)
+static void run_closed(uv_handle_t *h)
 {
-	const struct check_conf *conf = &b->pool->conf.check;
-	struct check *k = b->check;
-	bool known = k != NULL;
+	free(h->data);
+}
 
-	if (!known && (k = create(c, b)) == NULL) {
+static void run_destroy(struct check_run *r)
+{
+	if (r == NULL)
+		return;
+	checks_run_stop(r);
+	first_is_in(r);
+	probe_ways_close(r->of->all->ways, &r->way);
+	uv_close((uv_handle_t *)&r->timer, run_closed);
+}
+
+/* -- a backend's ----------------------------------------------------------------------------- */
+
+static struct backend_checks *create(struct checks *c, struct backend *b)
+{
+	struct backend_checks *bc = calloc(1, sizeof(*bc));
+
+	if (bc == NULL)
+		return NULL;
+	bc->all = c;
+	bc->b = b;
+	bc->said.percent = 100;
+	uv_timer_init(c->loop, &bc->again);
+	bc->again.data = bc;
+	b->check = bc;
+	return bc;
+}
+
+static void agent_sync(struct backend_checks *bc, bool anew)
+{
+	if (!anew && bc->agent != NULL) {
+		if (!uv_is_active((uv_handle_t *)&bc->agent->timer) && bc->agent->probe == NULL &&
+		    !bc->agent->waiting)
+			first_probe(bc->agent);
+		return;
+	}
+	if (!anew)
+		return;
+	run_destroy(bc->agent);
+	bc->agent = NULL;
+	if (bc->pool->agent.port != 0) {
+		bc->agent = run_create(bc, &bc->pool->agent);
+		if (bc->agent == NULL)
+			return;
+		bc->agent->agent = true;
+		first_probe(bc->agent);
+	}
+	/* What the agent of before said is nobody's word now. */
+	bc->said = (struct agent_state){ .percent = 100 };
+	if (bc->b->agent_cut != 0)
+		bc->b->pool->full_stale = true;
+	bc->b->agent_cut = bc->b->agent_admin = 0;
+}
+
+static void runs_anew(struct backend_checks *bc)
+{
+	struct checks *c = bc->all;
+
+	for (unsigned i = 0; i < bc->count; i++)
+		run_destroy(bc->run[i]);
+	bc->count = 0;
+	for (unsigned i = 0; i < bc->pool->count; i++) {
+		struct check_run *r = run_create(bc, &bc->pool->plan[i]);
+
+		if (r == NULL)
+			break;
+		bc->run[bc->count++] = r;
+		if (r->plan->why[0] != '\0') {
+			blocked(r, r->plan->why);
+			continue;
+		}
+		r->first = true;
+		c->pending++;
+		first_probe(r);
+	}
+	if (bc->pool->count == 0)
+		verdict_unchecked(bc, HEALTH_UP, "not checked");
+	else
+		verdict_waits(bc);
+}
+
+/* The same questions to the same server, at other times. */
+static void runs_again(struct backend_checks *bc)
+{
+	for (unsigned i = 0; i < bc->count; i++) {
+		struct check_run *r = bc->run[i];
+
+		if (uv_is_active((uv_handle_t *)&r->timer) || r->probe != NULL || r->waiting)
+			continue;
+		if (r->plan->why[0] != '\0')
+			blocked(r, r->plan->why);
+		else
+			first_probe(r);
+	}
+}
+
+static void sync_one(struct checks *c, struct backend *b, struct pool_checks *p,
+		     const struct checks_revision *rev)
+{
+	struct backend_checks *bc = b->check;
+	bool fresh = bc == NULL, moved = false;
+
+	if (fresh && (bc = create(c, b)) == NULL) {
 		snprintf(b->reason, sizeof(b->reason), "no memory for its health check");
 		return;
 	}
-	if (conf->kind == CHECK_KIND_NONE) {
-		no_probe(k, HEALTH_UP, "not checked");
-	} else if (port == 0) {
-		no_probe(k, HEALTH_PENDING,
-			 "no port to check: no service, or one for every port, "
-			 "and check_port is not set");
-	} else if (k->target.port != port || !weir_addr_equal(&k->target.addr, &b->conf.addr)) {
-		/* A verdict about another server says nothing about this one. The health
-		 * of a new backend may have been taken over from the data plane: keep it. */
-		if (known)
-			b->health = HEALTH_PENDING;
-		snprintf(b->reason, sizeof(b->reason), "first probe not ended yet");
-		aim(k, port);
-	} else if (k->probe == NULL && !k->waiting &&
-		   uv_timer_get_due_in(&k->timer) > conf->interval_ms) {
-		schedule(k); /* the interval has become shorter */
+	if (!fresh)
+		moved = !weir_addr_equal(&bc->addr, &b->conf.addr);
+	bc->pool = p;
+	bc->addr = b->conf.addr;
+	if (moved) { /* model_apply() has made it pending: nothing counts any more */
+		bc->flap = (struct flap_state){ 0 };
+		bc->member = (struct guard_member){ 0 };
+		uv_timer_stop(&bc->again);
+	}
+	if (fresh || moved || rev->anew)
+		runs_anew(bc);
+	else
+		runs_again(bc);
+	agent_sync(bc, fresh || moved || rev->agent);
+}
+
+void checks_sync(struct checks *c, const struct conf *running)
+{
+	struct pool_checks **at, *p;
+
+	c->begun_at_once = 0;
+	c->dirty_count = 0; /* pools may have gone; all are decided below */
+	for (p = c->pools; p != NULL; p = p->next)
+		p->seen = false;
+	for (unsigned i = 0; i < c->model->pool_count; i++) {
+		struct pool *pool = c->model->pool[i];
+		struct checks_revision rev = { 0 };
+
+		pool->checks = checks_pool_sync(c, pool, running, &rev);
+		if (pool->checks == NULL)
+			continue;
+		pool->checks->seen = true;
+		for (unsigned j = 0; j < pool->backend_count; j++)
+			sync_one(c, pool->backend[j], pool->checks, &rev);
+		(void)verdict_pool(c, pool);
+	}
+	for (at = &c->pools; (p = *at) != NULL;) {
+		if (p->seen) {
+			at = &p->next;
+			continue;
+		}
+		*at = p->next;
+		free(p);
 	}
 }
 
-void checks_sync(struct checks *c)
+void checks_hop(struct checks *c, struct backend *b)
 {
-	for (unsigned i = 0; i < c->model->pool_count; i++) {
-		struct pool *p = c->model->pool[i];
-		uint16_t port = port_of(c->model, p);
+	struct backend_checks *bc = b->check;
 
-		for (unsigned j = 0; j < p->backend_count; j++)
-			sync_one(c, p->backend[j], port);
-	}
+	if (bc == NULL || bc->pool == NULL)
+		return;
+	for (unsigned i = 0; b->hop.resolved && i < bc->count; i++)
+		if (bc->run[i]->blocked && bc->run[i]->plan->why[0] == '\0' && !bc->run[i]->waiting)
+			schedule(bc->run[i], 0);
+	verdict_pool_soon(c, b->pool); /* whether it is eligible */
 }
 
 static void closed(uv_handle_t *h)
@@ -315,14 +447,18 @@ static void closed(uv_handle_t *h)
 
 void checks_forget(struct checks *c, struct backend *b)
 {
-	struct check *k = b->check;
+	struct backend_checks *bc = b->check;
 
 	(void)c;
-	if (k == NULL)
+	if (bc == NULL)
 		return;
-	stop(k);
+	checks_now_cancel(bc);
+	for (unsigned i = 0; i < bc->count; i++)
+		run_destroy(bc->run[i]);
+	run_destroy(bc->agent);
+	verdict_free(bc);
 	b->check = NULL;
-	uv_close((uv_handle_t *)&k->timer, closed);
+	uv_close((uv_handle_t *)&bc->again, closed);
 }
 
 uint32_t checks_first_ms(const struct checks *c)
@@ -332,11 +468,13 @@ uint32_t checks_first_ms(const struct checks *c)
 	for (unsigned i = 0; i < c->model->pool_count; i++) {
 		const struct pool *p = c->model->pool[i];
 
-		if (p->conf.check.kind == CHECK_KIND_NONE)
-			continue;
-		probed += p->backend_count;
-		if (p->conf.check.timeout_ms > longest)
-			longest = p->conf.check.timeout_ms;
+		for (unsigned k = 0; p->checks != NULL && k < p->checks->count; k++) {
+			uint32_t ms = check_longest_ms(&p->checks->plan[k].probe);
+
+			probed += p->backend_count;
+			if (ms > longest)
+				longest = ms;
+		}
 	}
-	return longest * (1 + probed / c->most);
+	return longest * (1 + probed / c->most) + probed / FIRST_A_MS;
 }

@@ -1,50 +1,87 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * Health checks: when to probe, and what the results mean. The probes are in
- * tcp_probe.c; the judgement is health_step(), a pure function.
+ * Health checks: when to probe, and what comes of it. The probes are in probe*.c, the
+ * judgement is judge.h, flap.h, agent_words.h and guard.h: pure functions. What is left:
  *
- * A backend's first probe starts at once, the second half an interval to one and a
- * half intervals later (by the backend's identity, so that 10,000 backends do not
- * stay in step), then one an interval. Probes under way are bounded by the number of
- * descriptors; what does not fit waits its turn.
+ *   checks_pool.c     what a pool's checks are, and what a reload changed of them
+ *   checks.c          the runs of each backend, and when each is due
+ *   checks_verdict.c  from results to b->health, and from that to who serves
+ *   checks_now.c      one probe of each, asked for by a person
+ *
+ * First probes begin at once (20,000 a second of them), the second of each half an
+ * interval to one and a half intervals later, by the backend's identity, so that 10,000
+ * backends do not stay in step; then one an interval, with jitter. Probes under way are
+ * bounded by the number of descriptors; what does not fit waits its turn.
+ *
+ * Nothing is changed before a backend's first verdict: what a restarted control plane
+ * found in force, and what another check said before a reload, stands until the new
+ * checks contradict it by their rule.
  */
 #ifndef WEIR_CHECKS_H
 #define WEIR_CHECKS_H
 
+#include "conf_file.h"
 #include "model.h"
+#include "probe.h"
 
+#include <jansson.h>
 #include <uv.h>
 
 struct checks;
+struct probe_ways;
 
 struct checks_hooks {
 	void *user;
-	/* b->health changed; b->reason says why in words. */
+	/* Who serves in b's pool, or with which weight, may have changed. */
 	void (*verdict)(void *user, struct backend *b);
 	/* checks_pending() has fallen to 0. */
 	void (*settled)(void *user);
 };
 
-/* The hooks are never called from inside these functions. -ENOMEM. */
-int checks_create(uv_loop_t *loop, struct model *m, const struct checks_hooks *hooks,
-		  struct checks **out);
-/* After the last backend was forgotten. */
+/* `ways` carries DSR probes; NULL: none can be made. The hooks are never called from
+ * inside these functions. 0 or -errno. */
+int checks_create(uv_loop_t *loop, struct model *m, struct probe_ways *ways,
+		  const struct checks_hooks *hooks, struct checks **out);
+/* After the last backend was forgotten, before the last uv_run(). */
 void checks_destroy(struct checks *c);
 
 /*
- * Make the checks what the model says: begin those of new backends, go on with
- * changed settings, begin anew where the address or port changed. Call after every
- * model_apply(). A backend of a pool with `check = none` is up on return.
+ * Make the checks what the configuration in force says: begin those of new backends, go
+ * on with changed settings. Call after every model_apply(), with what it got. A backend
+ * of a pool without checks is up on return.
  */
-void checks_sync(struct checks *c);
+void checks_sync(struct checks *c, const struct conf *running);
+
+/* The backend's next hop changed: probes that waited for one begin. */
+void checks_hop(struct checks *c, struct backend *b);
 
 /* The backend is about to go. */
 void checks_forget(struct checks *c, struct backend *b);
 
-/* Backends whose first probe has not ended yet. */
+/* First probes that have not ended yet. */
 unsigned checks_pending(const struct checks *c);
 
 /* Time in which every first probe that was begun now would have ended, ms. */
 uint32_t checks_first_ms(const struct checks *c);
+
+/* Probes begun so far, and how many of them more than 100 ms late. */
+struct checks_count {
+	uint64_t begun, late, worst_ms;
+};
+void checks_count(const struct checks *c, struct checks_count *out);
+
+/* All that is known of a backend's health, for `weirctl health`; NULL: no memory. */
+json_t *checks_json(const struct checks *c, const struct backend *b);
+/* Of a pool's protection. */
+json_t *checks_pool_json(const struct pool *p);
+
+/*
+ * One probe of each of the backend's checks, now and whatever is scheduled; results
+ * change nothing. `done` gets an array, an object a check with each step (the caller's
+ * reference), or NULL when the backend went meanwhile; never from inside this call.
+ * Returns 0; -ENOENT: it has no checks; -ENOMEM.
+ */
+typedef void checks_now_fn(void *user, json_t *list);
+int checks_now(struct checks *c, struct backend *b, checks_now_fn *done, void *user);
 
 #endif /* WEIR_CHECKS_H */

@@ -114,12 +114,15 @@ static const struct backend *backend_at(const struct pool *p, uint32_t index)
 static const char *not_serving(const struct backend *b, char *buf, size_t len)
 {
 	buf[0] = '\0';
-	if (b->conf.admin != ADMIN_ENABLED)
-		snprintf(buf, len, "is %s", admin_text(b->conf.admin));
-	else if (b->conf.weight == 0)
-		snprintf(buf, len, "has weight 0");
-	else if (b->health != HEALTH_UP)
-		snprintf(buf, len, "is %s (%s)", health_text(b->health), b->reason);
+	if (backend_admin(b) != ADMIN_ENABLED)
+		snprintf(buf, len, "is %s%s", admin_text(backend_admin(b)),
+			 b->conf.admin == ADMIN_ENABLED ? " by its agent" : "");
+	else if (backend_weight(b) == 0)
+		snprintf(buf, len, "has weight 0%s", b->conf.weight > 0 ? " by its agent" : "");
+	else if (b->health != HEALTH_UP && !b->kept)
+		snprintf(buf, len, "is %s (%.128s)", health_text(b->health), b->reason);
+	else if (b->standby && !b->kept)
+		snprintf(buf, len, "is a backup, and not needed now");
 	else if (!b->hop.resolved)
 		snprintf(buf, len, "has no next hop (%s)", b->hop.why);
 	return buf;

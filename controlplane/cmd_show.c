@@ -310,6 +310,8 @@ static json_t *pool_json(const struct pool *p)
 	json_put_number(v, "serving", serving(p));
 	json_put_number(v, "moving", p->moves.moving);
 	json_put_number(v, "pinned", p->moves.pinned);
+	json_put_bool(v, "panic", p->panic);
+	json_put_bool(v, "backups", p->backups);
 	return v;
 }
 

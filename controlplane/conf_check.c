@@ -200,7 +200,9 @@ int conf_check(const struct conf *c, const char *path, struct conf_errors *error
 		key_map_add(&r.pools, c->pool[i].name, strlen(c->pool[i].name), i);
 
 	check_limits(&r);
-	err = check_pools(&r);
+	err = conf_check_checks(&r);
+	if (err == 0)
+		err = check_pools(&r);
 	if (err == 0)
 		err = check_services(&r);
 out:

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
  * One run of conf_check(), shared by its files: conf_check.c (services, limits),
- * conf_check_vip.c (VIPs), conf_check_pool.c (pools and backends), conf_check_addr.c
- * (addresses).
+ * conf_check_vip.c (VIPs), conf_check_pool.c (pools and backends), conf_check_check.c
+ * (health checks), conf_check_addr.c (addresses).
  */
 #ifndef WEIR_CONF_CHECK_H
 #define WEIR_CONF_CHECK_H
@@ -59,6 +59,10 @@ int conf_check_vip_sections(struct conf_check *r);
 
 /* A pool and its backends. 0 whatever was found, or -ENOMEM. */
 int conf_check_pool(struct conf_check *r, const struct pool_conf *p);
+
+/* conf_check_check.c: every [check], and then those of a pool. 0, or -1: no memory. */
+int conf_check_checks(struct conf_check *r);
+void conf_check_pool_checks(struct conf_check *r, const struct pool_conf *p);
 
 /* Why no packet can be sent to the address; NULL: one can. */
 const char *conf_check_unicast(const struct weir_addr *a);

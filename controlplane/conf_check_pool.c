@@ -2,7 +2,6 @@
 #include "conf_check.h"
 
 #include <errno.h>
-#include <netinet/in.h>
 #include <string.h>
 
 static int line_of(const struct pool_conf *p, const char *key)
@@ -193,47 +192,11 @@ static void check_gue_port(struct conf_check *r, const struct pool_conf *p)
 		       "[pool %s] gue_port: has no effect without mode = gue", p->name);
 }
 
-/* `check = tcp` without check_port goes to the first service's port: that must be
- * the port of a TCP service. */
-static void check_check(struct conf_check *r, const struct pool_conf *p)
-{
-	const struct conf *c = r->conf;
-	const struct service_conf *first = NULL;
-
-	if (p->check.timeout_ms > p->check.interval_ms)
-		fault(r, line_of(p, "check_timeout_ms"),
-		      "[pool %s] check_timeout_ms: %u is above check_interval_ms, %u: a probe "
-		      "must end before the next",
-		      p->name, p->check.timeout_ms, p->check.interval_ms);
-	if (p->check.kind != CHECK_KIND_TCP || p->check.port != 0)
-		return;
-	for (uint32_t i = 0; i < c->service_count; i++) {
-		if (strcmp(c->service[i].pool, p->name) != 0)
-			continue;
-		if (first == NULL)
-			first = &c->service[i];
-		if (c->service[i].protocol == IPPROTO_TCP && c->service[i].port == first->port &&
-		    first->port != 0)
-			return;
-	}
-	if (first == NULL)
-		return; /* nobody uses the pool: said elsewhere */
-	if (first->port == 0)
-		fault(r, line_of(p, "check"),
-		      "[pool %s] check = tcp needs check_port: [service %s] has every port",
-		      p->name, first->name);
-	else
-		fault(r, line_of(p, "check"),
-		      "[pool %s] check = tcp needs check_port: no TCP service of the pool has the "
-		      "port %u of its first, [service %s]",
-		      p->name, first->port, first->name);
-}
-
 int conf_check_pool(struct conf_check *r, const struct pool_conf *p)
 {
 	check_table(r, p);
 	check_outer_source(r, p);
 	check_gue_port(r, p);
-	check_check(r, p);
+	conf_check_pool_checks(r, p);
 	return check_backends(r, p);
 }

@@ -124,21 +124,28 @@ static int diff_pools(const struct diff *d, const struct conf *a, const struct c
 	return err;
 }
 
-/* A service or VIP that only one of the two has: all its keys. */
+/* A service, VIP or check that only one of the two has: its keys; of a check, which has
+ * many, those that differ from their defaults. */
 static void diff_whole(const struct diff *d, const char *section, const char *name,
 		       const void *object, bool gone)
 {
 	char what[WEIR_NAME_LEN + 16], text[CONF_TEXT_LEN], value[CONF_TEXT_LEN];
+	bool check = strcmp(section, "check") == 0;
 	size_t n = 0;
 
 	snprintf(what, sizeof(what), "%s %s", section, name);
 	text[0] = '\0';
-	for (unsigned i = 0; i < conf_opt_count && n < sizeof(text); i++)
-		if (strcmp(conf_opts[i].section, section) == 0)
-			n += (size_t)snprintf(
-				text + n, sizeof(text) - n, "%s%s=%s", n ? " " : "",
-				conf_opts[i].key,
-				conf_text(&conf_opts[i], object, value, sizeof(value)));
+	for (unsigned i = 0; i < conf_opt_count && n < sizeof(text); i++) {
+		const struct conf_opt *o = &conf_opts[i];
+
+		if (strcmp(o->section, section) != 0)
+			continue;
+		conf_text(o, object, value, sizeof(value));
+		if (check && o->def != NULL && strcmp(value, o->def) == 0)
+			continue;
+		n += (size_t)snprintf(text + n, sizeof(text) - n, "%s%s=%s", n ? " " : "", o->key,
+				      value);
+	}
 	d->fn(d->user, what, NULL, gone ? text : NULL, gone ? NULL : text);
 }
 
@@ -214,5 +221,8 @@ int conf_diff(const struct conf *a, const struct conf *b, conf_diff_fn *fn, void
 	if (err == 0)
 		err = diff_section(&d, "vip", a->vip, a->vip_count, b->vip, b->vip_count,
 				   sizeof(*a->vip));
+	if (err == 0)
+		err = diff_section(&d, "check", a->check, a->check_count, b->check, b->check_count,
+				   sizeof(*a->check));
 	return err;
 }

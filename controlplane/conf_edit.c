@@ -25,6 +25,19 @@ struct service_conf *conf_service(struct conf *c, const char *name)
 	return NULL;
 }
 
+const struct check_conf *conf_check_find(const struct conf *c, const char *name)
+{
+	for (uint32_t i = 0; i < c->check_count; i++)
+		if (strcmp(c->check[i].name, name) == 0)
+			return &c->check[i];
+	return NULL;
+}
+
+bool conf_service_holds(const struct service_conf *s, const struct weir_addr *a)
+{
+	return weir_addr_in(a, &s->vip, (uint8_t)(weir_addr_bits(&s->vip) - s->vip_bits));
+}
+
 struct backend_conf *conf_backend(struct conf *c, const char *pool, const char *backend)
 {
 	struct pool_conf *p = conf_pool(c, pool);
@@ -188,6 +201,8 @@ struct conf *conf_dup(const struct conf *c)
 	d->service_count = 0;
 	d->vip = NULL;
 	d->vip_count = 0;
+	d->check = NULL;
+	d->check_count = 0;
 
 	if (!array_dup(&array, c->service, c->service_count, sizeof(*c->service)))
 		goto err;
@@ -197,6 +212,10 @@ struct conf *conf_dup(const struct conf *c)
 		goto err;
 	d->vip = array;
 	d->vip_count = c->vip_count;
+	if (!array_dup(&array, c->check, c->check_count, sizeof(*c->check)))
+		goto err;
+	d->check = array;
+	d->check_count = c->check_count;
 	if (!array_dup(&array, c->pool, c->pool_count, sizeof(*c->pool)))
 		goto err;
 	d->pool = array;
@@ -225,5 +244,6 @@ void conf_free(struct conf *c)
 	free(c->pool);
 	free(c->service);
 	free(c->vip);
+	free(c->check);
 	free(c);
 }

@@ -114,6 +114,27 @@ static struct vip_conf *vip_open(struct loader *l, const char *name)
 	return v;
 }
 
+/* No more checks than pools: each needs one that names it. */
+static struct check_conf *check_open(struct loader *l, const char *name)
+{
+	struct conf *c = l->conf;
+	int line = l->section.line;
+	struct check_conf *k;
+
+	if (c->check_count < POOLS_KEPT) {
+		c->check = array_grow(c->check, c->check_count, sizeof(*k));
+		k = &c->check[c->check_count++];
+	} else {
+		k = &c->check[c->check_count - 1];
+		line = k->line;
+	}
+	*k = (struct check_conf){ .line = line };
+	strncpy(k->name, name, sizeof(k->name) - 1);
+	l->section.name = k->name;
+	l->keys = &k->keys;
+	return k;
+}
+
 static struct control_conf *control_open(struct loader *l, const char *name, int line)
 {
 	if (name[0] != '\0')
@@ -132,8 +153,8 @@ static struct control_conf *control_open(struct loader *l, const char *name, int
 static void header_unknown(struct loader *l, const char *kind, int line)
 {
 	static const char *const kinds[] = { "dataplane", "port",    "controlplane",
-					     "pool",	  "service", "vip" };
-	const char *near = conf_nearest(kind, kinds, 6);
+					     "pool",	  "service", "vip",  "check" };
+	const char *near = conf_nearest(kind, kinds, 7);
 
 	l->unknown = true;
 	if (near != NULL)
@@ -142,20 +163,21 @@ static void header_unknown(struct loader *l, const char *kind, int line)
 	else
 		conf_error(l->errors, l->file, line,
 			   "unknown section [%s]: dataplane, port NAME, controlplane, pool NAME, "
-			   "service NAME and vip ADDRESS are right",
+			   "service NAME, vip ADDRESS and check NAME are right",
 			   kind);
 }
 
 static void header_read(struct loader *l, const char *kind, const char *name, int line)
 {
 	bool pool = strcmp(kind, "pool") == 0, service = strcmp(kind, "service") == 0;
+	bool check = strcmp(kind, "check") == 0;
 	bool vip = strcmp(kind, "vip") == 0;
 
 	l->section.line = line;
 	if (vip && name[0] == '\0')
 		conf_error(l->errors, l->file, line,
 			   "[vip]: of which VIP? [vip ADDRESS] or [vip PREFIX]");
-	if ((pool || service) && name[0] == '\0')
+	if ((pool || service || check) && name[0] == '\0')
 		conf_error(l->errors, l->file, line, "[%s]: a %s needs a name: [%s NAME]", kind,
 			   kind, kind);
 	if (pool) {
@@ -167,6 +189,9 @@ static void header_read(struct loader *l, const char *kind, const char *name, in
 	} else if (vip) {
 		l->section.kind = "vip";
 		l->section.base = vip_open(l, name);
+	} else if (check) {
+		l->section.kind = "check";
+		l->section.base = check_open(l, name);
 	} else if (strcmp(kind, "controlplane") == 0) {
 		l->section.kind = "controlplane";
 		l->section.base = control_open(l, name, line);

@@ -3,8 +3,8 @@
  * The whole configuration as data: what a file says, or what runs now. Nothing
  * here was observed; health, indices and next hops live in model.h.
  *
- *   conf_opts.c   every option of [controlplane], [pool], [service], [vip] and of
- *                 a backend's line, once
+ *   conf_opts.c   every option of [controlplane], [pool], [service], [vip], [check] and
+ *                 of a backend's line, once
  *   conf_file.c   conf_load()
  *   conf_check*.c what spans sections
  *   conf_edit.c   finding, adding, removing, copying
@@ -27,7 +27,34 @@
 #include <stdint.h>
 
 enum admin_state { ADMIN_ENABLED, ADMIN_DRAINING, ADMIN_DISABLED };
-enum check_kind { CHECK_KIND_NONE, CHECK_KIND_TCP };
+
+/* X(enum suffix, word in the file) */
+#define CHECK_KIND_LIST(X)                                                                    \
+	X(NONE, "none")                                                                      \
+	X(TCP, "tcp")                                                                        \
+	X(HTTP, "http")                                                                      \
+	X(HTTPS, "https")                                                                    \
+	X(TLS, "tls")                                                                        \
+	X(UDP, "udp")                                                                        \
+	X(DNS, "dns")                                                                        \
+	X(STUN, "stun")                                                                      \
+	X(QUIC, "quic")                                                                      \
+	X(ECHO, "echo")                                                                      \
+	X(EXEC, "exec")
+
+enum check_kind {
+#define CHECK_KIND_ENUM(id, word) CHECK_KIND_##id,
+	CHECK_KIND_LIST(CHECK_KIND_ENUM)
+#undef CHECK_KIND_ENUM
+		CHECK_KINDS
+};
+
+enum check_via { CHECK_VIA_DSR, CHECK_VIA_DIRECT };
+enum check_proxy { CHECK_PROXY_NONE, CHECK_PROXY_V1, CHECK_PROXY_V2 };
+enum check_need { CHECK_NEED_ALL, CHECK_NEED_ANY };
+
+/* Checks that one pool may name. */
+#define POOL_CHECKS_MAX 8
 
 #define WEIGHT_MAX 1000
 
@@ -43,7 +70,8 @@ struct key_lines {
 	int line[CONF_FILE_OPTS];
 };
 
-/* "backend NAME = ADDRESS [weight=N] [state=...] [port=NAME] [mac=MAC] [vlan=N]" in [pool P] */
+/* "backend NAME = ADDRESS [weight=N] [state=...] [backup=yes] [port=NAME] [mac=MAC]
+ * [vlan=N]" in [pool P] */
 struct backend_conf {
 	char name[WEIR_NAME_LEN];
 	struct weir_addr addr;
@@ -51,6 +79,7 @@ struct backend_conf {
 	uint32_t base_weight; /* last weight that was not 0: what the table is built with */
 	uint32_t admin;	      /* enum admin_state */
 	uint64_t drain_deadline_ms; /* CLOCK_BOOTTIME; 0: none */
+	bool backup;		    /* serves only when too few others are up */
 	bool has_mac;		    /* next hop set by hand: `port` names the egress port */
 	uint8_t mac[6];
 	uint16_t vlan; /* 0: untagged */
@@ -58,11 +87,48 @@ struct backend_conf {
 	int line;
 };
 
-struct check_conf {
+/* The one check of a pool that names no others: what [pool] itself says of it. */
+struct pool_check_conf {
 	uint32_t kind; /* enum check_kind */
-	uint32_t port; /* 0: the port of the pool's first service */
+	uint32_t via;  /* enum check_via */
+	uint32_t port; /* 0: the port of the pool's first service that suits */
 	uint32_t interval_ms, timeout_ms;
 	uint32_t rise, fall;
+};
+
+#define CHECK_TEXT_LEN 256
+
+/* [check NAME]. Texts are as the file has them; check_build.h reads them. */
+struct check_conf {
+	char name[WEIR_NAME_LEN];
+	uint32_t kind;	       /* enum check_kind */
+	uint32_t via;	       /* enum check_via */
+	uint32_t port;	       /* 0: the port of the pool's first service that suits */
+	struct weir_addr vip;  /* dsr: the VIP to probe; unset: that service's */
+	uint32_t interval_ms;
+	uint32_t fast_interval_ms, down_interval_ms; /* 0: interval_ms */
+	uint32_t connect_timeout_ms, answer_timeout_ms;
+	uint32_t rise, fall;
+	uint32_t jitter_percent;
+	uint32_t proxy; /* enum check_proxy */
+	uint32_t ttl;	/* 0: 1 with dsr, else the system's */
+	bool padded;
+	uint32_t padded_bytes;
+	char send[CHECK_TEXT_LEN], expect[CHECK_TEXT_LEN]; /* tcp, udp */
+	bool expect_anywhere;				   /* tcp */
+	uint32_t http_version;				   /* 0: 1.1; 1: 2 */
+	char method[16], path[200], host[254], status[80], body[CHECK_TEXT_LEN];
+	char headers[CHECK_TEXT_LEN]; /* lines */
+	char server_name[254], alpn[64], ca_file[200];
+	bool verify;
+	char query[254], query_type[16];
+	char rcode[16];
+	bool empty_answer;
+	struct weir_addr answer;
+	char quic_version[16];
+	char command[200], environment[CHECK_TEXT_LEN];
+	int line;
+	struct key_lines keys;
 };
 
 struct pool_conf {
@@ -78,7 +144,14 @@ struct pool_conf {
 	uint32_t tcp_window_s;
 	uint32_t udp_window_s; /* 0: POOL_QUIC_WINDOW_S with a `quic` service, else
 				  POOL_UDP_WINDOW_S */
-	struct check_conf check;
+	struct pool_check_conf check; /* unless `checks` names others */
+	char checks[CHECK_TEXT_LEN];  /* names of [check] sections, between commas */
+	uint32_t checks_need;	      /* enum check_need */
+	char min_healthy[16];	      /* "2" or "50%" */
+	uint32_t flap_changes, flap_window_s, flap_hold_s, flap_hold_max_s;
+	uint32_t agent_port; /* 0: none */
+	uint32_t agent_interval_ms;
+	char agent_send[64];
 	struct backend_conf *backend;
 	uint32_t backend_count;
 	int line; /* of the header */
@@ -125,9 +198,11 @@ struct conf {
 	uint32_t service_count;
 	struct vip_conf *vip;
 	uint32_t vip_count;
+	struct check_conf *check;
+	uint32_t check_count;
 };
 
-/* The rows of [controlplane], [pool], [service], [vip]; "backend" is the rows of a
+/* The rows of [controlplane], [pool], [service], [vip], [check]; "backend" is the rows of a
  * backend's line behind its address. */
 extern const struct conf_opt conf_opts[];
 extern const unsigned conf_opt_count;
@@ -149,6 +224,9 @@ void conf_free(struct conf *c); /* NULL is fine */
 /* By name, or NULL. */
 struct pool_conf *conf_pool(struct conf *c, const char *name);
 struct service_conf *conf_service(struct conf *c, const char *name);
+const struct check_conf *conf_check_find(const struct conf *c, const char *name);
+/* Is the address a VIP of this service? */
+bool conf_service_holds(const struct service_conf *s, const struct weir_addr *a);
 struct backend_conf *conf_backend(struct conf *c, const char *pool, const char *backend);
 
 /*
@@ -182,7 +260,8 @@ int conf_check(const struct conf *c, const char *path, struct conf_errors *error
 
 /*
  * Every difference, one call each, in a stable order. `what` is "pool web",
- * "backend web/a", "service www", "vip 192.0.2.1", "port wan", "dataplane" or "controlplane"; key
+ * "backend web/a", "service www", "vip 192.0.2.1", "check web", "port wan", "dataplane" or
+ * "controlplane"; key
  * NULL: the whole object, `from` NULL: only in b, `to` NULL: only in a. The text
  * of a whole backend is its line. Returns 0, or -ENOMEM part-way.
  */

@@ -20,7 +20,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* What is merged: pools, backends, services or VIPs. All begin with their name. */
+/* What is merged: pools, backends, services, VIPs or checks. All begin with their name. */
 struct kind {
 	size_t size;
 	/* NULL `before`: whatever differs from `after` is changed. 0 or -ENOMEM. */
@@ -288,11 +288,31 @@ static int vip_copy(void *to, const void *from)
 static const struct kind vip_kind = { sizeof(struct vip_conf), vip_merge, vip_copy,
 				      backend_release };
 
+static int check_merge(void *running, const void *before, const void *after, unsigned *changed)
+{
+	struct check_conf *r = running, old = *r;
+	const struct check_conf *a = after, *b = before ? before : &old;
+
+	merge_opts("check", r, b, a, changed);
+	r->line = a->line;
+	r->keys = a->keys;
+	return 0;
+}
+
+static int check_copy(void *to, const void *from)
+{
+	memcpy(to, from, sizeof(struct check_conf));
+	return 0;
+}
+
+static const struct kind check_kind = { sizeof(struct check_conf), check_merge, check_copy,
+					backend_release };
+
 int conf_merge(struct conf *running, const struct conf *before, const struct conf *after,
 	       unsigned *changed)
 {
 	struct conf *c = conf_dup(running), old;
-	struct list pools, services, vips;
+	struct list pools, services, vips, checks;
 	unsigned n = 0;
 
 	if (c == NULL)
@@ -316,6 +336,12 @@ int conf_merge(struct conf *running, const struct conf *before, const struct con
 		goto err;
 	c->vip = vips.at;
 	c->vip_count = vips.count;
+	checks = (struct list){ c->check, c->check_count };
+	if (merge_list(&check_kind, &checks, (struct list){ before->check, before->check_count },
+		       (struct list){ after->check, after->check_count }, &n) < 0)
+		goto err;
+	c->check = checks.at;
+	c->check_count = checks.count;
 
 	old = *running;
 	*running = *c;

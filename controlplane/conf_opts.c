@@ -11,7 +11,16 @@
 static const char *const mode_words[] = { "l2", "ipip", "gue", NULL }; /* enum weir_mode */
 static const char *const too_big_words[] = { "drop", "fragment", NULL };
 static const char *const hash_words[] = { "5-tuple", "source", NULL }; /* enum weir_hash */
-static const char *const check_words[] = { "none", "tcp", NULL };      /* enum check_kind */
+static const char *const check_words[] = {
+#define CHECK_KIND_WORD(id, word) word,
+	CHECK_KIND_LIST(CHECK_KIND_WORD)
+#undef CHECK_KIND_WORD
+		NULL
+};
+static const char *const via_words[] = { "dsr", "direct", NULL };	 /* enum check_via */
+static const char *const need_words[] = { "all", "any", NULL };	 /* enum check_need */
+static const char *const proxy_words[] = { "none", "v1", "v2", NULL }; /* enum check_proxy */
+static const char *const http_words[] = { "1.1", "2", NULL };
 static const char *const quic_words[] = { "no", "yes", NULL };
 static const char *const switch_words[] = { "off", "on", NULL };
 static const char *const stray_words[] = { "drop", "reject", NULL };
@@ -22,6 +31,7 @@ static const char *const state_words[] = { "enabled", "draining", "disabled", NU
 #define SERVICE(field)	  offsetof(struct service_conf, field)
 #define VIP(field)	  offsetof(struct vip_conf, field)
 #define BACKEND(field)	  offsetof(struct backend_conf, field)
+#define CHECK(field)	  offsetof(struct check_conf, field)
 #define SIZE(type, field) sizeof(((struct type *)0)->field)
 
 const struct conf_opt conf_opts[] = {
@@ -62,17 +72,49 @@ const struct conf_opt conf_opts[] = {
 	{ "pool", "udp_window_s", CONF_U32, POOL(udp_window_s), 0, "0", 0, 86400, .unit = "s",
 	  .help = "the same for UDP; 0: 30, or 300 with a service that is quic" },
 	{ "pool", "check", CONF_ENUM, POOL(check.kind), 0, "tcp", .choices = check_words,
-	  .help = "health check: connect to the backend's own address (tcp), or none" },
+	  .help = "health check of every backend, with no more settings than these; others are "
+		  "sections of their own, see checks" },
+	{ "pool", "check_via", CONF_ENUM, POOL(check.via), 0, "dsr", .choices = via_words,
+	  .help = "as clients' packets go: to the VIP, carried to the backend by this pool's "
+		  "mode (dsr), or to the backend's own address (direct)" },
 	{ "pool", "check_port", CONF_U32, POOL(check.port), 0, "0", 0, 65535,
-	  .help = "port to check; 0: that of the pool's first service" },
+	  .help = "port to check; 0: that of the pool's first service that suits the check" },
 	{ "pool", "check_interval_ms", CONF_U32, POOL(check.interval_ms), 0, "1000", 50, 3600000,
 	  .unit = "ms", .help = "time from one probe to the next" },
 	{ "pool", "check_timeout_ms", CONF_U32, POOL(check.timeout_ms), 0, "500", 10, 3600000,
-	  .unit = "ms", .help = "how long a probe may take, at most the interval" },
+	  .unit = "ms",
+	  .help = "how long connecting may take, and as long again the answer; together at "
+		  "most the interval" },
 	{ "pool", "check_rise", CONF_U32, POOL(check.rise), 0, "2", 1, 100, .unit = "probes",
 	  .help = "successes in a row that bring a backend up" },
 	{ "pool", "check_fall", CONF_U32, POOL(check.fall), 0, "3", 1, 100, .unit = "probes",
 	  .help = "failures in a row that take a backend down" },
+	{ "pool", "checks", CONF_STRING, POOL(checks), 0, "", 0, SIZE(pool_conf, checks),
+	  .help = "names of [check] sections, between commas: instead of check, which then "
+		  "counts for nothing" },
+	{ "pool", "checks_need", CONF_ENUM, POOL(checks_need), 0, "all", .choices = need_words,
+	  .help = "with several: a backend is up when all of them pass, or any" },
+	{ "pool", "min_healthy", CONF_STRING, POOL(min_healthy), 0, "1", 1,
+	  SIZE(pool_conf, min_healthy),
+	  .help = "when fewer backends than this are up, the checks are not believed and those "
+		  "that were up a moment ago keep the traffic; a number, or percent such as 50%" },
+	{ "pool", "flap_changes", CONF_U32, POOL(flap_changes), 0, "6", 0, 16,
+	  .help = "a backend that changes between up and down so often within flap_window_s is "
+		  "held down; 0: never, else at least 2" },
+	{ "pool", "flap_window_s", CONF_U32, POOL(flap_window_s), 0, "60", 1, 86400, .unit = "s",
+	  .help = "time within which changes are counted" },
+	{ "pool", "flap_hold_s", CONF_U32, POOL(flap_hold_s), 0, "30", 1, 86400, .unit = "s",
+	  .help = "how long it is held down; each further time doubles it" },
+	{ "pool", "flap_hold_max_s", CONF_U32, POOL(flap_hold_max_s), 0, "600", 1, 86400,
+	  .unit = "s", .help = "and at most so long" },
+	{ "pool", "agent_port", CONF_U32, POOL(agent_port), 0, "0", 0, 65535,
+	  .help = "port of the backends' own address where an agent says how the server is "
+		  "(HAProxy's agent-check protocol); 0: none" },
+	{ "pool", "agent_interval_ms", CONF_U32, POOL(agent_interval_ms), 0, "2000", 100, 3600000,
+	  .unit = "ms", .help = "time from one question to the agent to the next" },
+	{ "pool", "agent_send", CONF_STRING, POOL(agent_send), 0, "", 0,
+	  SIZE(pool_conf, agent_send),
+	  .help = "what the agent is sent first, \\n and \\xNN are understood; unset: nothing" },
 
 	{ "service", "vip", CONF_PREFIX, SERVICE(vip), SERVICE(vip_bits), NULL,
 	  .help = "the address that clients connect to, or a prefix for all its addresses" },
@@ -97,12 +139,109 @@ const struct conf_opt conf_opts[] = {
 	  .help = "share of the flows against the pool's others; 0: no new flows" },
 	{ "backend", "state", CONF_ENUM, BACKEND(admin), 0, "enabled", .choices = state_words,
 	  .help = "enabled, draining (no new flows) or disabled (no flows)" },
+	{ "backend", "backup", CONF_BOOL, BACKEND(backup), 0, "no",
+	  .help = "whether it takes flows only while fewer others are up than min_healthy says" },
 	{ "backend", "mac", CONF_MAC, BACKEND(mac), BACKEND(has_mac), "",
 	  .help = "next hop set by hand; unset: from the kernel's routes and neighbours" },
 	{ "backend", "port", CONF_NAME, BACKEND(port), 0, "", 0, SIZE(backend_conf, port),
 	  .help = "with mac: the [port] to send through; unset: the only one" },
 	{ "backend", "vlan", CONF_U16, BACKEND(vlan), 0, "0", 0, 4094,
 	  .help = "with mac: the VLAN of the next hop; 0: untagged" },
+
+	{ "check", "kind", CONF_ENUM, CHECK(kind), 0, NULL, .choices = check_words,
+	  .help = "what is asked of the server" },
+	{ "check", "via", CONF_ENUM, CHECK(via), 0, "dsr", .choices = via_words,
+	  .help = "the clients' way: to the VIP, by the pool's mode (dsr), or to the backend's "
+		  "own address (direct)" },
+	{ "check", "port", CONF_U32, CHECK(port), 0, "0", 0, 65535,
+	  .help = "port to ask; 0: that of the pool's first service with the protocol of the "
+		  "check" },
+	{ "check", "vip", CONF_ADDR, CHECK(vip), 0, "",
+	  .help = "dsr: which of the pool's VIPs to ask for; unset: that of the same service; of "
+		  "a prefix, its first host" },
+	{ "check", "interval_ms", CONF_U32, CHECK(interval_ms), 0, "1000", 50, 3600000,
+	  .unit = "ms", .help = "time from the start of one probe to the start of the next" },
+	{ "check", "fast_interval_ms", CONF_U32, CHECK(fast_interval_ms), 0, "0", 0, 3600000,
+	  .unit = "ms",
+	  .help = "the same while results contradict the state, and before the first verdict; "
+		  "0: interval_ms" },
+	{ "check", "down_interval_ms", CONF_U32, CHECK(down_interval_ms), 0, "0", 0, 3600000,
+	  .unit = "ms", .help = "the same while down; 0: interval_ms" },
+	{ "check", "connect_timeout_ms", CONF_U32, CHECK(connect_timeout_ms), 0, "500", 10,
+	  3600000, .unit = "ms", .help = "tcp, http, https, tls: how long connecting may take" },
+	{ "check", "answer_timeout_ms", CONF_U32, CHECK(answer_timeout_ms), 0, "500", 10, 3600000,
+	  .unit = "ms", .help = "how long the answer may take, once connected" },
+	{ "check", "rise", CONF_U32, CHECK(rise), 0, "2", 1, 100, .unit = "probes",
+	  .help = "successes in a row after which the check counts as passed" },
+	{ "check", "fall", CONF_U32, CHECK(fall), 0, "3", 1, 100, .unit = "probes",
+	  .help = "failures in a row after which it counts as failed" },
+	{ "check", "jitter_percent", CONF_U32, CHECK(jitter_percent), 0, "10", 0, 50, .unit = "%",
+	  .help = "how much of an interval the next probe may come earlier or later, by chance" },
+	{ "check", "padded", CONF_BOOL, CHECK(padded), 0, "no",
+	  .help = "http, https, tls, dns, stun, quic, echo: whether a full-size packet that may "
+		  "not be cut up must arrive, too" },
+	{ "check", "padded_bytes", CONF_U32, CHECK(padded_bytes), 0, "1500", 1280, 9000,
+	  .unit = "bytes", .help = "size of that packet: the MTU of the clients" },
+	{ "check", "proxy", CONF_ENUM, CHECK(proxy), 0, "none", .choices = proxy_words,
+	  .help = "tcp, http, https, tls: PROXY protocol header to begin with" },
+	{ "check", "ttl", CONF_U32, CHECK(ttl), 0, "0", 0, 255,
+	  .help = "hop limit; 0: 1 with dsr (a backend that hands the VIP on to a container "
+		  "needs 2), else the system's" },
+
+	{ "check", "send", CONF_STRING, CHECK(send), 0, "", 0, SIZE(check_conf, send),
+	  .help = "tcp, udp: what to send; text with \\r \\n \\t \\0 \\\\ \\xNN, or "
+		  "hex:00ff" },
+	{ "check", "expect", CONF_STRING, CHECK(expect), 0, "", 0, SIZE(check_conf, expect),
+	  .help = "tcp, udp: how the answer begins; unset: any (udp), none is waited for (tcp)" },
+	{ "check", "expect_anywhere", CONF_BOOL, CHECK(expect_anywhere), 0, "no",
+	  .help = "tcp: expect may stand anywhere in the first 4 KiB" },
+
+	{ "check", "http_version", CONF_ENUM, CHECK(http_version), 0, "1.1",
+	  .choices = http_words, .help = "http, https: version to speak, and to be answered in" },
+	{ "check", "method", CONF_STRING, CHECK(method), 0, "GET", 1, SIZE(check_conf, method),
+	  .help = "http, https: method" },
+	{ "check", "path", CONF_STRING, CHECK(path), 0, "/", 1, SIZE(check_conf, path),
+	  .help = "http, https: path; redirects are not followed" },
+	{ "check", "host", CONF_STRING, CHECK(host), 0, "", 0, SIZE(check_conf, host),
+	  .help = "http, https: Host; unset: server_name, else the address" },
+	{ "check", "headers", CONF_STRING, CHECK(headers), 0, "", 0, SIZE(check_conf, headers),
+	  .help = "http, https: further headers, up to 8, \\n between two" },
+	{ "check", "status", CONF_STRING, CHECK(status), 0, "200-299", 1,
+	  SIZE(check_conf, status), .help = "http, https: status codes that pass, up to 8 ranges" },
+	{ "check", "body", CONF_STRING, CHECK(body), 0, "", 0, SIZE(check_conf, body),
+	  .help = "http, https: what must stand in the first 64 KiB of the body" },
+
+	{ "check", "server_name", CONF_STRING, CHECK(server_name), 0, "", 0,
+	  SIZE(check_conf, server_name),
+	  .help = "https, tls: name to ask for (SNI), and that the certificate must have" },
+	{ "check", "verify", CONF_BOOL, CHECK(verify), 0, "no",
+	  .help = "https, tls: whether the certificate must be valid" },
+	{ "check", "ca_file", CONF_STRING, CHECK(ca_file), 0, "", 0, SIZE(check_conf, ca_file),
+	  .help = "https, tls: authorities to believe, PEM; unset: the system's" },
+	{ "check", "alpn", CONF_STRING, CHECK(alpn), 0, "", 0, SIZE(check_conf, alpn),
+	  .help = "tls: protocols to offer, between commas; the server must take one" },
+
+	{ "check", "query", CONF_STRING, CHECK(query), 0, "", 0, SIZE(check_conf, query),
+	  .help = "dns: name to ask for" },
+	{ "check", "query_type", CONF_STRING, CHECK(query_type), 0, "A", 1,
+	  SIZE(check_conf, query_type), .help = "dns: type, such as A, AAAA, SOA, or a number" },
+	{ "check", "rcode", CONF_STRING, CHECK(rcode), 0, "NOERROR", 1, SIZE(check_conf, rcode),
+	  .help = "dns: response code that passes" },
+	{ "check", "empty_answer", CONF_BOOL, CHECK(empty_answer), 0, "no",
+	  .help = "dns: whether an answer without a record passes" },
+	{ "check", "answer", CONF_ADDR, CHECK(answer), 0, "",
+	  .help = "dns: address that must be among the answers" },
+
+	{ "check", "quic_version", CONF_STRING, CHECK(quic_version), 0, "", 0,
+	  SIZE(check_conf, quic_version),
+	  .help = "quic: version that must be offered, such as 1 or 0x6b3343cf; unset: any" },
+
+	{ "check", "command", CONF_STRING, CHECK(command), 0, "", 0, SIZE(check_conf, command),
+	  .help = "exec: program by its absolute path, and arguments; no shell. It finds "
+		  "WEIR_ADDRESS and WEIR_PORT in its environment" },
+	{ "check", "environment", CONF_STRING, CHECK(environment), 0, "", 0,
+	  SIZE(check_conf, environment),
+	  .help = "exec: further NAME=value, up to 8, \\n between two" },
 };
 const unsigned conf_opt_count = sizeof(conf_opts) / sizeof(conf_opts[0]);
 

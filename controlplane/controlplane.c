@@ -49,6 +49,19 @@ static void something_changed(void *user, struct backend *b)
 	publish_request(cp->publisher);
 }
 
+static void hop_changed(void *user, struct backend *b)
+{
+	struct controlplane *cp = user;
+
+	checks_hop(cp->checks, b);
+	publish_request(cp->publisher);
+}
+
+static void routes_changed(void *user)
+{
+	probe_ways_look(((struct controlplane *)user)->ways);
+}
+
 static void first_verdicts_in(void *user)
 {
 	publisher_release(((struct controlplane *)user)->publisher);
@@ -83,6 +96,7 @@ static void attached(void *user, const struct dp_view *dp)
 	struct controlplane *cp = user;
 
 	counters_begin(cp, dp);
+	probe_ways_ports(cp->ways, &dp->welcome.ports);
 	neigh_ports(cp->neigh, &dp->welcome.ports);
 	publisher_attach(cp->publisher, dp);
 }
@@ -108,11 +122,12 @@ static void refused(void *user, const char *why)
 static int create_parts(struct controlplane *cp)
 {
 	const struct checks_hooks checks = { cp, something_changed, first_verdicts_in };
+	const struct neigh_hooks neigh = { cp, hop_changed, routes_changed };
 	int err;
 
-	err = neigh_create(&cp->loop, something_changed, cp, &cp->neigh);
+	err = neigh_create(&cp->loop, &neigh, &cp->neigh);
 	if (err == 0)
-		err = checks_create(&cp->loop, &cp->model, &checks, &cp->checks);
+		err = checks_create(&cp->loop, &cp->model, cp->ways, &checks, &cp->checks);
 	if (err == 0)
 		err = drain_create(&cp->loop, deadline_passed, cp, &cp->drain);
 	if (err == 0)
@@ -155,6 +170,11 @@ static int listen_for_commands(struct controlplane *cp)
 
 	if (err < 0) {
 		log_error("cannot start: %s", why);
+		return err;
+	}
+	err = probe_ways_create(&cp->loop, &cp->ways); /* with rights that go below */
+	if (err < 0) {
+		log_error("cannot start: %s", strerror(-err));
 		return err;
 	}
 	err = privileges_drop(c->user, why, sizeof(why));
@@ -220,6 +240,8 @@ void controlplane_stop(struct controlplane *cp)
 		drain_destroy(cp->drain);
 	if (cp->checks != NULL)
 		checks_destroy(cp->checks);
+	if (cp->ways != NULL)
+		probe_ways_destroy(cp->ways);
 	if (cp->neigh != NULL)
 		neigh_destroy(cp->neigh);
 	uv_close((uv_handle_t *)&cp->first_probes, NULL);

@@ -11,6 +11,7 @@
 #include "dp_session.h"
 #include "model.h"
 #include "neigh.h"
+#include "probe_ways.h"
 #include "publish.h"
 #include "rpc.h"
 
@@ -27,6 +28,7 @@ struct controlplane {
 	struct publisher *publisher;
 	struct dp_session *dp;
 	struct neigh *neigh;
+	struct probe_ways *ways; /* of DSR probes */
 	struct checks *checks;
 	struct drain *drain;
 	struct rpc *rpc;

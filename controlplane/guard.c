@@ -9,6 +9,12 @@ static bool is_up(const struct guard_member *m)
 	return m->verdict == VERDICT_UP || (m->verdict == VERDICT_PENDING && m->was_up);
 }
 
+/* Nothing is known of it yet: it may turn out to be up. */
+static bool is_open(const struct guard_member *m)
+{
+	return m->verdict == VERDICT_PENDING && !m->was_up;
+}
+
 static void remember(struct guard_member *m, struct mono now)
 {
 	bool up = is_up(m);
@@ -40,6 +46,7 @@ static struct guard_counts count(const struct guard_conf *c, const struct guard_
 		k.primaries += !m[i].backup;
 		k.primaries_up += !m[i].backup && is_up(&m[i]);
 		k.backups_up += m[i].backup && is_up(&m[i]);
+		k.open += is_open(&m[i]);
 	}
 	k.needed = needed(c, k.primaries);
 	return k;
@@ -74,9 +81,9 @@ unsigned guard_step(const struct guard_conf *c, struct guard_state *s, struct gu
 		remember(&m[i], now);
 	k = count(c, m, n);
 	events = turn(&s->backups,
-		      k.backups_up > 0 && k.primaries_up < (k.needed > 0 ? k.needed : 1),
+		      k.backups_up > 0 && k.primaries_up + k.open < (k.needed > 0 ? k.needed : 1),
 		      GUARD_BACKUPS_JOINED, GUARD_BACKUPS_LEFT);
-	healthy = k.primaries_up + (s->backups ? k.backups_up : 0);
+	healthy = k.primaries_up + k.open + (s->backups ? k.backups_up : 0);
 	events |= turn(&s->panic, healthy < k.needed, GUARD_PANIC_BEGAN, GUARD_PANIC_ENDED);
 	if (events & GUARD_PANIC_BEGAN)
 		keep(c, m, n, backups_before, now);

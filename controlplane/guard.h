@@ -52,11 +52,13 @@ enum guard_event {
 struct guard_counts {
 	uint32_t primaries, primaries_up; /* eligible ones */
 	uint32_t backups_up;
+	uint32_t open; /* eligible, without a first verdict: no reason for alarm */
 	uint32_t needed;
 };
 
 /*
- * Decide anew, after any change of a member. A pending member counts as what it was.
+ * Decide anew, after any change of a member. A pending member counts as what it was; one
+ * of which nothing is known yet serves nobody, and is no reason to panic either.
  * Returns enum guard_event bits; *counts may be NULL.
  */
 unsigned guard_step(const struct guard_conf *c, struct guard_state *s, struct guard_member *m,

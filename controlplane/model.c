@@ -27,15 +27,45 @@ struct service *model_service(const struct model *m, const char *name)
 	return NULL;
 }
 
+/* Rounded up, so that only 0 % takes all of it: agent_weight() of agent_words.h. */
+static uint32_t share(const struct backend *b, uint32_t weight)
+{
+	uint32_t percent = b->agent_cut < 100 ? 100 - b->agent_cut : 0;
+
+	return (weight * percent + 99) / 100;
+}
+
+uint32_t backend_weight(const struct backend *b)
+{
+	return share(b, b->conf.weight);
+}
+
+uint32_t backend_table_weight(const struct backend *b)
+{
+	uint32_t weight = share(b, b->conf.base_weight);
+
+	/* At 0 % the table stays as it is for the full weight, as with weight 0. */
+	return weight > 0 ? weight : b->conf.base_weight;
+}
+
+uint32_t backend_admin(const struct backend *b)
+{
+	uint32_t agent = b->agent_admin <= ADMIN_DISABLED ? b->agent_admin : ADMIN_ENABLED;
+
+	return agent > b->conf.admin ? agent : b->conf.admin;
+}
+
 bool backend_serves(const struct backend *b)
 {
-	return b->conf.admin == ADMIN_ENABLED && b->conf.weight > 0 && b->health == HEALTH_UP &&
+	bool wanted = (b->health == HEALTH_UP && !b->standby) || b->kept;
+
+	return backend_admin(b) == ADMIN_ENABLED && backend_weight(b) > 0 && wanted &&
 	       b->hop.resolved;
 }
 
 bool backend_forwards(const struct backend *b)
 {
-	return b->conf.admin != ADMIN_DISABLED && b->health != HEALTH_DOWN;
+	return backend_admin(b) != ADMIN_DISABLED && (b->health != HEALTH_DOWN || b->kept);
 }
 
 uint32_t pool_tcp_window_ms(const struct pool *p)

@@ -20,7 +20,8 @@
 
 enum health { HEALTH_PENDING, HEALTH_UP, HEALTH_DOWN };
 
-struct check;	  /* checks.c */
+struct backend_checks; /* checks_impl.h */
+struct pool_checks;
 struct hop_watch; /* neigh.c */
 struct pool;
 
@@ -40,10 +41,16 @@ struct backend {
 	uint64_t id;	 /* XXH3 of "pool/backend": stable over restarts */
 	int32_t index;	 /* in the snapshot; -1: none yet */
 	enum health health;
-	char reason[96]; /* of the last verdict, in words */
+	char reason[320]; /* of the last verdict, in words */
 	uint64_t since_ms; /* CLOCK_REALTIME of the last change of state */
 	struct next_hop hop;
-	struct check *check;
+	/* What the pool's protection makes of it (guard.h): held in service although the
+	 * checks say down; not wanted yet although they say up, being a backup. */
+	bool kept, standby;
+	/* What its agent says (agent_words.h): share of the weight that it does not want,
+	 * percent; enum agent_admin. */
+	uint32_t agent_cut, agent_admin;
+	struct backend_checks *check;
 	struct hop_watch *watch;
 	/* counters of the index when this backend got it: subtract to get its own */
 	uint64_t packets_before, bytes_before;
@@ -66,6 +73,8 @@ struct pool {
 	uint32_t move_off;  /* likewise of its move table; 0: no slot is moving */
 	struct moves moves; /* the slots as published; len 0: never were. They outlive a data
 			       plane: the next one goes on with them */
+	struct pool_checks *checks; /* checks.c's */
+	bool panic, backups; /* the checks are not believed; the backup backends serve */
 	bool stays; /* model_apply()'s mark */
 };
 
@@ -128,12 +137,19 @@ struct pool *model_pool(const struct model *m, const char *name);
 struct backend *model_backend(const struct pool *p, const char *name);
 struct service *model_service(const struct model *m, const char *name);
 
-/* May packets of new flows go to it: enabled, weight above 0, up, resolved. Pending
- * is not enough: one success makes it up, and nobody's client is to be the probe. */
+/* May packets of new flows go to it: enabled, weight above 0, up and wanted (or kept),
+ * resolved. Pending is not enough: one success makes it up, and nobody's client is to be
+ * the probe. */
 bool backend_serves(const struct backend *b);
 
-/* May packets go to it at all: enabled or draining, not down. */
+/* May packets go to it at all: enabled or draining, not down (or kept). */
 bool backend_forwards(const struct backend *b);
+
+/* As configured, or what its agent asks for where that is less: 0 takes no new flows. */
+uint32_t backend_weight(const struct backend *b);
+/* What the table is built with: never 0. */
+uint32_t backend_table_weight(const struct backend *b);
+uint32_t backend_admin(const struct backend *b); /* enum admin_state */
 
 /* How long a slot that changes its owner keeps the flows of the old one. */
 uint32_t pool_tcp_window_ms(const struct pool *p);

@@ -231,19 +231,15 @@ static bool backend_conf_equal(const struct backend_conf *a, const struct backen
 	       a->base_weight == b->base_weight && a->admin == b->admin &&
 	       a->drain_deadline_ms == b->drain_deadline_ms && a->has_mac == b->has_mac &&
 	       memcmp(a->mac, b->mac, sizeof(a->mac)) == 0 && a->vlan == b->vlan &&
-	       strcmp(a->port, b->port) == 0;
+	       a->backup == b->backup && strcmp(a->port, b->port) == 0;
 }
 
-/* What of a pool concerns the frames, next hops and checks of its backends. */
+/* What of a pool concerns the frames and next hops of its backends. */
 static bool pool_settings_equal(const struct pool_conf *a, const struct pool_conf *b)
 {
 	return a->mode == b->mode && a->mtu == b->mtu &&
 	       weir_addr_equal(&a->outer_source, &b->outer_source) &&
-	       a->source_bits == b->source_bits && a->gue_port == b->gue_port &&
-	       a->check.kind == b->check.kind && a->check.port == b->check.port &&
-	       a->check.interval_ms == b->check.interval_ms &&
-	       a->check.timeout_ms == b->check.timeout_ms && a->check.rise == b->check.rise &&
-	       a->check.fall == b->check.fall;
+	       a->source_bits == b->source_bits && a->gue_port == b->gue_port;
 }
 
 static void backend_place(struct pool *p, struct backend *b, const struct backend_conf *conf,

@@ -38,8 +38,7 @@ struct hop_watch {
 
 struct neigh {
 	uv_loop_t *loop;
-	void (*changed)(void *user, struct backend *b);
-	void *user;
+	struct neigh_hooks hooks;
 	struct rtnl *rtnl;
 	struct neigh_holds *holds;
 	struct mnl_socket *events;
@@ -140,7 +139,7 @@ static bool watch_derive(struct neigh *n, struct hop_watch *w)
 static void watch_settle(struct neigh *n, struct hop_watch *w)
 {
 	if (watch_derive(n, w))
-		n->changed(n->user, w->b);
+		n->hooks.changed(n->hooks.user, w->b);
 }
 
 static void watch_due(struct neigh *n, struct hop_watch *w)
@@ -181,7 +180,11 @@ static void everything_is_due(struct neigh *n)
 
 static void again(uv_timer_t *t)
 {
-	everything_is_due(t->data);
+	struct neigh *n = t->data;
+
+	everything_is_due(n);
+	if (n->hooks.routes != NULL)
+		n->hooks.routes(n->hooks.user);
 }
 
 static void ask_again_soon(struct neigh *n)
@@ -295,8 +298,7 @@ err:
 
 /* -- outside ---------------------------------------------------------------- */
 
-int neigh_create(uv_loop_t *loop, void (*changed)(void *user, struct backend *b), void *user,
-		 struct neigh **out)
+int neigh_create(uv_loop_t *loop, const struct neigh_hooks *hooks, struct neigh **out)
 {
 	struct neigh *n = calloc(1, sizeof(*n));
 	int err;
@@ -304,8 +306,7 @@ int neigh_create(uv_loop_t *loop, void (*changed)(void *user, struct backend *b)
 	if (n == NULL)
 		return -ENOMEM;
 	n->loop = loop;
-	n->changed = changed;
-	n->user = user;
+	n->hooks = *hooks;
 	n->due_tail = &n->due;
 	err = rtnl_open(&n->rtnl);
 	if (err < 0)

@@ -19,10 +19,17 @@
 
 struct neigh;
 
-/* `changed` is called when b->hop changed; never from inside these functions, and it
- * may not call them. 0 or -errno. */
-int neigh_create(uv_loop_t *loop, void (*changed)(void *user, struct backend *b), void *user,
-		 struct neigh **out);
+struct neigh_hooks {
+	void *user;
+	/* b->hop changed. */
+	void (*changed)(void *user, struct backend *b);
+	/* Routes, links or addresses did; may be NULL. */
+	void (*routes)(void *user);
+};
+
+/* The hooks are never called from inside these functions, and may not call them. 0 or
+ * -errno. */
+int neigh_create(uv_loop_t *loop, const struct neigh_hooks *hooks, struct neigh **out);
 
 /* Removes the neighbour entries that were made here. After the last neigh_forget(). */
 void neigh_destroy(struct neigh *n);

@@ -7,6 +7,7 @@
  * still arrive in between.
  */
 #include "probe_impl.h"
+#include "probe_settings.h"
 #include "tls_verify.h"
 
 #include <errno.h>
@@ -27,22 +28,11 @@ static const struct probe_ops *const kinds[PROBE_KINDS] = {
 	[PROBE_AGENT] = &probe_agent_ops, [PROBE_EXEC] = &probe_exec_ops,
 };
 
-static const char *const kind_names[PROBE_KINDS] = {
-#define PROBE_KIND_NAME(id, name) [PROBE_##id] = name,
-	PROBE_KIND_LIST(PROBE_KIND_NAME)
-#undef PROBE_KIND_NAME
-};
-
 static const char *const failure_names[PROBE_FAILURES] = {
 #define PROBE_FAILURE_NAME(id, name) [PROBE_FAIL_##id] = name,
 	PROBE_FAILURE_LIST(PROBE_FAILURE_NAME)
 #undef PROBE_FAILURE_NAME
 };
-
-const char *probe_kind_name(enum probe_kind k)
-{
-	return (unsigned)k < PROBE_KINDS ? kind_names[k] : "unknown";
-}
 
 const char *probe_failure_name(enum probe_failure f)
 {
@@ -127,33 +117,10 @@ void probe_random(struct probe_ctx *ctx, uint8_t *buf, size_t len)
 
 int probe_prepare(struct probe_ctx *ctx, const struct probe_conf *conf, char *why, size_t why_len)
 {
-	const struct probe_ops *ops;
-	int err;
+	int err = probe_settings_check(conf, why, why_len);
 
-	if ((unsigned)conf->kind >= PROBE_KINDS) {
-		snprintf(why, why_len, "no such kind of check");
-		return -EINVAL;
-	}
-	ops = kinds[conf->kind];
-	if (conf->answer_timeout_ms == 0 || (ops->connected && conf->connect_timeout_ms == 0)) {
-		snprintf(why, why_len, "the time limit must be at least 1 ms");
-		return -EINVAL;
-	}
-	if (conf->padded_mtu && !ops->datagram && conf->kind != PROBE_HTTP &&
-	    conf->kind != PROBE_TLS) {
-		snprintf(why, why_len, "a %s check cannot be padded: add a check of kind echo",
-			 probe_kind_name(conf->kind));
-		return -EINVAL;
-	}
-	if (conf->padded_mtu && (conf->padded_mtu < 1280 || conf->padded_mtu > 9000)) {
-		snprintf(why, why_len, "the size of a padded packet is 1280 to 9000 bytes");
-		return -EINVAL;
-	}
-	if (ops->check) {
-		err = ops->check(conf, why, why_len);
-		if (err)
-			return err;
-	}
+	if (err)
+		return err;
 	if (conf->kind == PROBE_TLS && conf->tls.verify)
 		return tls_load(ctx, conf->tls.ca_file, why, why_len);
 	if (conf->kind == PROBE_HTTP && conf->http.https && conf->http.tls.verify)

@@ -9,10 +9,9 @@
 #include "probe_impl.h"
 
 /* The row of a kind whose struct probe_datagram_ops is NAME_datagram. */
-#define PROBE_DATAGRAM_OPS(name, check_fn)                                                    \
+#define PROBE_DATAGRAM_OPS(name)                                                              \
 	const struct probe_ops probe_##name##_ops = {                                        \
 		.size = PROBE_DATAGRAM_SIZE,                                                 \
-		.check = check_fn,                                                           \
 		.start = probe_datagram_start,                                               \
 		.ready = probe_datagram_ready,                                               \
 		.timeout = probe_datagram_timeout,                                           \
@@ -38,8 +37,6 @@ enum datagram_verdict udp_judge(const struct datagram_request *q, const uint8_t 
 size_t dns_build(const struct datagram_request *q, uint8_t *buf, size_t len);
 enum datagram_verdict dns_judge(const struct datagram_request *q, const uint8_t *reply, size_t len,
 				struct probe_result *r);
-/* "AAAA" or a number; 0 if it is neither. */
-uint16_t dns_type_parse(const char *text);
 
 /* probe_stun.c: RFC 8489, sections 5, 7 and 14.2. */
 size_t stun_build(const struct datagram_request *q, uint8_t *buf, size_t len);

@@ -6,6 +6,7 @@
  * RFC 7830 (padding) for padded probes.
  */
 #include "probe_datagram.h"
+#include "probe_settings.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -16,7 +17,6 @@
 enum {
 	DNS_HEADER = 12,
 	DNS_NAME_MAX = 255,
-	DNS_LABEL_MAX = 63,
 	DNS_CLASS_IN = 1,
 	DNS_TYPE_A = 1,
 	DNS_TYPE_AAAA = 28,
@@ -28,29 +28,8 @@ enum {
 	EDNS_UDP_SIZE = 1232,
 };
 
-static const struct {
-	const char *name;
-	uint16_t type;
-} types[] = {
-	{ "A", 1 },	{ "NS", 2 },	 { "CNAME", 5 }, { "SOA", 6 },	{ "PTR", 12 },
-	{ "MX", 15 },	{ "TXT", 16 },	 { "AAAA", 28 }, { "SRV", 33 }, { "DNSKEY", 48 },
-	{ "SVCB", 64 }, { "HTTPS", 65 }, { "ANY", 255 },
-};
-
 static const char *const rcodes[] = { "NOERROR",  "FORMERR", "SERVFAIL",
 				      "NXDOMAIN", "NOTIMP",  "REFUSED" };
-
-uint16_t dns_type_parse(const char *text)
-{
-	char *end;
-	long n;
-
-	for (unsigned i = 0; i < sizeof(types) / sizeof(types[0]); i++)
-		if (strcasecmp(text, types[i].name) == 0)
-			return types[i].type;
-	n = strtol(text, &end, 10);
-	return *text && !*end && n > 0 && n <= UINT16_MAX ? (uint16_t)n : 0;
-}
 
 static const char *rcode_text(unsigned rcode, char *buf, size_t len)
 {
@@ -72,47 +51,6 @@ static unsigned get16(const uint8_t *at)
 	return (unsigned)at[0] << 8 | at[1];
 }
 
-/* The name as labels with the root's empty one. Returns bytes, or 0: a label is
- * empty or too long, or all are. out has DNS_NAME_MAX bytes. */
-static size_t name_wire(const char *name, uint8_t *out)
-{
-	size_t n = 0;
-
-	if (strcmp(name, ".") == 0)
-		name++;
-	while (*name) {
-		size_t label = strcspn(name, ".");
-
-		if (label == 0 || label > DNS_LABEL_MAX || n + label + 2 > DNS_NAME_MAX)
-			return 0;
-		out[n] = (uint8_t)label;
-		memcpy(out + n + 1, name, label);
-		n += label + 1;
-		name += label;
-		if (*name == '.')
-			name++;
-	}
-	out[n] = 0;
-	return n + 1;
-}
-
-static int dns_check(const struct probe_conf *c, char *why, size_t why_len)
-{
-	uint8_t name[DNS_NAME_MAX];
-
-	if (name_wire(c->dns.name, name) == 0) {
-		snprintf(why, why_len, "\"%s\" is no domain name", c->dns.name);
-		return -EINVAL;
-	}
-	if (c->dns.expect.family &&
-	    c->dns.type != (c->dns.expect.family == 6 ? DNS_TYPE_AAAA : DNS_TYPE_A)) {
-		snprintf(why, why_len, "an expected address needs a query for %s",
-			 c->dns.expect.family == 6 ? "AAAA" : "A");
-		return -EINVAL;
-	}
-	return 0;
-}
-
 size_t dns_build(const struct datagram_request *q, uint8_t *buf, size_t len)
 {
 	uint8_t *at = buf;
@@ -125,7 +63,7 @@ size_t dns_build(const struct datagram_request *q, uint8_t *buf, size_t len)
 	at = put16(at, 0);	      /* answers */
 	at = put16(at, 0);	      /* authorities */
 	at = put16(at, q->size != 0); /* additional: OPT */
-	at += name_wire(q->conf->dns.name, at);
+	at += dns_name_wire(q->conf->dns.name, at);
 	at = put16(at, q->conf->dns.type);
 	at = put16(at, DNS_CLASS_IN);
 	if (q->size) {
@@ -162,7 +100,7 @@ static bool question_same(const struct datagram_request *q, const uint8_t *m, si
 			  size_t *end)
 {
 	uint8_t name[DNS_NAME_MAX];
-	size_t n = name_wire(q->conf->dns.name, name);
+	size_t n = dns_name_wire(q->conf->dns.name, name);
 
 	if (len < DNS_HEADER + n + 4)
 		return false;
@@ -266,4 +204,4 @@ static const struct probe_datagram_ops dns_datagram = {
 	.judge = dns_judge,
 };
 
-PROBE_DATAGRAM_OPS(dns, dns_check);
+PROBE_DATAGRAM_OPS(dns);

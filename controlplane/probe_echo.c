@@ -56,4 +56,4 @@ static const struct probe_datagram_ops echo_datagram = {
 	.judge = echo_judge,
 };
 
-PROBE_DATAGRAM_OPS(echo, NULL);
+PROBE_DATAGRAM_OPS(echo);

@@ -5,8 +5,8 @@
  * group of its own, and the whole group is killed when its time is over, so that
  * what it started does not stay behind.
  */
-#include "probe_exec.h"
 #include "probe_impl.h"
+#include "probe_settings.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -22,65 +22,6 @@ struct exec_probe {
 	size_t got;
 	char line[PROBE_TEXT_LEN];
 };
-
-int exec_split(const char *command, char *buf, size_t len, char **argv)
-{
-	bool quoted = false, in_word = false;
-	char *end = buf + len;
-	int n = 0;
-
-	for (; *command; command++) {
-		bool blank = !quoted && (*command == ' ' || *command == '\t');
-
-		if (blank && in_word)
-			*buf++ = '\0';
-		if (blank) {
-			in_word = false;
-			continue;
-		}
-		if (!in_word) {
-			if (n == EXEC_WORDS_MAX - 1)
-				return -EINVAL;
-			argv[n++] = buf;
-			in_word = true;
-		}
-		if (*command == '"')
-			quoted = !quoted;
-		else if (buf < end - 1)
-			*buf++ = *command;
-		else
-			return -EINVAL;
-	}
-	*buf = '\0';
-	argv[n] = NULL;
-	return n == 0 || quoted ? -EINVAL : n;
-}
-
-static int exec_check(const struct probe_conf *c, char *why, size_t why_len)
-{
-	char buf[PROBE_PATH_MAX], *argv[EXEC_WORDS_MAX];
-
-	if (exec_split(c->exec.command, buf, sizeof(buf), argv) < 0) {
-		snprintf(why, why_len, "the command needs 1 to %d words and quotes in pairs",
-			 EXEC_WORDS_MAX - 1);
-		return -EINVAL;
-	}
-	if (argv[0][0] != '/') {
-		snprintf(why, why_len, "the command begins with an absolute path, not \"%s\"",
-			 argv[0]);
-		return -EINVAL;
-	}
-	if (access(argv[0], X_OK) < 0) {
-		snprintf(why, why_len, "cannot run %s: %s", argv[0], strerror(errno));
-		return -EINVAL;
-	}
-	for (unsigned i = 0; i < PROBE_HEADERS_MAX; i++)
-		if (c->exec.env[i][0] && strchr(c->exec.env[i], '=') == NULL) {
-			snprintf(why, why_len, "an environment entry is written NAME=value");
-			return -EINVAL;
-		}
-	return 0;
-}
 
 /* Take what it has printed so far: the first line is kept, the rest thrown away so
  * that the program never waits for us. Returns false when it closed its output. */
@@ -222,7 +163,6 @@ static void exec_stop(struct probe *p)
 
 const struct probe_ops probe_exec_ops = {
 	.size = sizeof(struct exec_probe),
-	.check = exec_check,
 	.start = exec_start,
 	.ready = exec_ready,
 	.timeout = exec_timeout,

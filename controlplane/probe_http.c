@@ -36,31 +36,6 @@ static struct http_probe *http_of(struct probe *p)
 	return (struct http_probe *)p;
 }
 
-static int http_check(const struct probe_conf *c, char *why, size_t why_len)
-{
-	const struct probe_http_conf *h = &c->http;
-
-	if (h->path[0] && h->path[0] != '/') {
-		snprintf(why, why_len, "a path begins with \"/\"");
-		return -EINVAL;
-	}
-	if (strpbrk(h->path, " \r\n#") || strpbrk(h->host, " \r\n/")) {
-		snprintf(why, why_len, "no spaces, line ends or fragments in a path or host name");
-		return -EINVAL;
-	}
-	if (h->body.len && strcmp(h->method, "HEAD") == 0) {
-		snprintf(why, why_len, "the answer to HEAD has no body to match");
-		return -EINVAL;
-	}
-	for (unsigned i = 0; i < PROBE_HEADERS_MAX; i++)
-		if (h->header[i][0] &&
-		    (!strchr(h->header[i], ':') || strpbrk(h->header[i], "\r\n"))) {
-			snprintf(why, why_len, "a header is written \"Name: value\"");
-			return -EINVAL;
-		}
-	return 0;
-}
-
 /* -- libcurl's callbacks: they only note things; verdicts come after the transfer -- */
 
 static size_t on_head(char *data, size_t one, size_t n, void *user)
@@ -475,7 +450,6 @@ static void http_stop(struct probe *p)
 
 const struct probe_ops probe_http_ops = {
 	.size = sizeof(struct http_probe),
-	.check = http_check,
 	.start = probe_stream_start,
 	.connected = http_connected,
 	.ready = http_ready,

@@ -37,8 +37,6 @@ union probe_sockaddr {
 
 struct probe_ops {
 	size_t size; /* of the kind's struct */
-	/* Settings that cannot work: -EINVAL and a sentence. NULL: nothing to check. */
-	int (*check)(const struct probe_conf *c, char *why, size_t why_len);
 	void (*start)(struct probe *p);
 	void (*connected)(struct probe *p);	    /* stream kinds */
 	void (*ready)(struct probe *p, int events); /* UV_READABLE | UV_WRITABLE */

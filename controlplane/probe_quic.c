@@ -98,4 +98,4 @@ static const struct probe_datagram_ops quic_datagram = {
 	.judge = quic_judge,
 };
 
-PROBE_DATAGRAM_OPS(quic, NULL);
+PROBE_DATAGRAM_OPS(quic);

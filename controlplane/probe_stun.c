@@ -168,4 +168,4 @@ static const struct probe_datagram_ops stun_datagram = {
 	.judge = stun_judge,
 };
 
-PROBE_DATAGRAM_OPS(stun, NULL);
+PROBE_DATAGRAM_OPS(stun);

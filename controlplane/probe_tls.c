@@ -3,6 +3,7 @@
  * tls: a handshake, and what the certificate says. Each one is full (no session is
  * resumed), or the certificate would not be seen.
  */
+#include "probe_settings.h"
 #include "tls_verify.h"
 
 #include <errno.h>
@@ -21,38 +22,6 @@ struct tls_probe {
 	struct tls_verify verify;
 	uint8_t *padding;
 };
-
-/* "h2,http/1.1" as RFC 7301 has it on the wire: each name behind its length.
- * Returns the number of bytes, 0 if a name is empty or there is no room. */
-static unsigned alpn_wire(const char *list, uint8_t *out, size_t cap)
-{
-	size_t len = strlen(list), start = 0;
-
-	if (len + 1 > cap)
-		return 0;
-	for (size_t i = 0; i <= len; i++) {
-		if (list[i] != ',' && list[i] != '\0') {
-			out[i + 1] = (uint8_t)list[i];
-			continue;
-		}
-		if (i == start)
-			return 0;
-		out[start] = (uint8_t)(i - start);
-		start = i + 1;
-	}
-	return (unsigned)len + 1;
-}
-
-static int tls_check(const struct probe_conf *c, char *why, size_t why_len)
-{
-	uint8_t wire[sizeof(c->tls.alpn) + 1];
-
-	if (c->tls.alpn[0] && alpn_wire(c->tls.alpn, wire, sizeof(wire)) == 0) {
-		snprintf(why, why_len, "ALPN names are separated by single commas: h2,http/1.1");
-		return -EINVAL;
-	}
-	return 0;
-}
 
 static int padding_add(SSL *ssl, unsigned type, unsigned context, const unsigned char **out,
 		       size_t *out_len, X509 *x, size_t chain, int *alert, void *arg)
@@ -191,7 +160,6 @@ static void tls_stop(struct probe *p)
 
 const struct probe_ops probe_tls_ops = {
 	.size = sizeof(struct tls_probe),
-	.check = tls_check,
 	.start = probe_stream_start,
 	.connected = tls_connected,
 	.ready = tls_ready,

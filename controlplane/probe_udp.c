@@ -9,17 +9,6 @@
 #include <stdio.h>
 #include <string.h>
 
-static int udp_check(const struct probe_conf *c, char *why, size_t why_len)
-{
-	if (c->udp.send.len && !c->padded_mtu)
-		return 0;
-	snprintf(why, why_len,
-		 c->padded_mtu ? "a udp check cannot be padded: add a check of kind echo"
-			       : "a udp check needs something to send: without an answer it "
-				 "would show nothing");
-	return -EINVAL;
-}
-
 size_t udp_build(const struct datagram_request *q, uint8_t *buf, size_t len)
 {
 	const struct probe_bytes *b = &q->conf->udp.send;
@@ -59,4 +48,4 @@ static const struct probe_datagram_ops udp_datagram = {
 	.judge = udp_judge,
 };
 
-PROBE_DATAGRAM_OPS(udp, udp_check);
+PROBE_DATAGRAM_OPS(udp);

@@ -75,8 +75,9 @@ static bool pool_write(json_t *array, const struct pool_conf *p)
 json_t *state_json_make(const struct conf *c)
 {
 	json_t *pools = json_array(), *services = json_array(), *vips = json_array();
-	json_t *j =
-		json_pack("{s:o, s:o, s:o}", "pools", pools, "services", services, "vips", vips);
+	json_t *checks = json_array();
+	json_t *j = json_pack("{s:o, s:o, s:o, s:o}", "pools", pools, "services", services, "vips",
+			      vips, "checks", checks);
 	bool good = j != NULL;
 
 	for (uint32_t i = 0; good && i < c->pool_count; i++)
@@ -86,6 +87,8 @@ json_t *state_json_make(const struct conf *c)
 		       NULL;
 	for (uint32_t i = 0; good && i < c->vip_count; i++)
 		good = object_write(vips, "vip", c->vip[i].name, &c->vip[i]) != NULL;
+	for (uint32_t i = 0; good && i < c->check_count; i++)
+		good = object_write(checks, "check", c->check[i].name, &c->check[i]) != NULL;
 	if (good)
 		return j;
 	json_decref(j);
@@ -277,6 +280,32 @@ static bool vips_fill(struct conf *c, const json_t *j, const struct state_json_c
 	return names_once(c->vip, c->vip_count, sizeof(*c->vip), "vip", ctx);
 }
 
+static bool check_read(const json_t *object, struct check_conf *c,
+		       const struct state_json_ctx *ctx)
+{
+	return name_read(object, "check", c->name, ctx) &&
+	       opts_read(object, "check", c->name, c, ctx);
+}
+
+/* Before there were checks of their own, state files had none. */
+static bool checks_fill(struct conf *c, const json_t *j, const struct state_json_ctx *ctx)
+{
+	const json_t *checks;
+
+	if (json_object_get(j, "checks") == NULL)
+		return true;
+	checks = array_of(j, "checks", WEIR_MAX_POOLS, ctx);
+	if (checks == NULL)
+		return false;
+	c->check = calloc(json_array_size(checks) + 1, sizeof(*c->check));
+	if (c->check == NULL)
+		return damaged(ctx, "out of memory");
+	for (size_t i = 0; i < json_array_size(checks); i++, c->check_count++)
+		if (!check_read(json_array_get(checks, i), &c->check[i], ctx))
+			return false;
+	return names_once(c->check, c->check_count, sizeof(*c->check), "check", ctx);
+}
+
 static bool conf_fill(struct conf *c, const json_t *j, const struct state_json_ctx *ctx)
 {
 	const json_t *pools = array_of(j, "pools", WEIR_MAX_POOLS, ctx);
@@ -301,7 +330,7 @@ static bool conf_fill(struct conf *c, const json_t *j, const struct state_json_c
 			return false;
 	return names_once(c->pool, c->pool_count, sizeof(*c->pool), "pool", ctx) &&
 	       names_once(c->service, c->service_count, sizeof(*c->service), "service", ctx) &&
-	       vips_fill(c, j, ctx);
+	       vips_fill(c, j, ctx) && checks_fill(c, j, ctx);
 }
 
 struct conf *state_json_read(const json_t *j, const struct state_json_ctx *ctx)

@@ -147,7 +147,7 @@ static int fill_full(struct pool *p)
 		goto out;
 	for (uint32_t i = 0; i < p->backend_count; i++) {
 		node[i].name = p->backend[i]->conf.name;
-		node[i].weight = p->backend[i]->conf.base_weight;
+		node[i].weight = backend_table_weight(p->backend[i]);
 	}
 	err = maglev_fill(full, p->conf.table_size, node, p->backend_count);
 	if (err < 0)
@@ -282,7 +282,7 @@ static int prepare(struct tables *t, struct table *e, struct pool *p, const stru
 		const struct backend *b = p->backend[i];
 
 		node[i] = (struct owners_node){ .id = b->id,
-						.weight = b->conf.base_weight,
+						.weight = backend_table_weight(b),
 						.serves = b->index >= 0 && backend_serves(b) };
 	}
 	hash = made_of(p, node);
@@ -340,7 +340,7 @@ static struct moves_env make_env(const struct tables *t, const struct model *m,
 			if (b->index < 0)
 				continue;
 			t->forwards[b->index] = backend_forwards(b) && b->hop.resolved;
-			if (b->conf.admin == ADMIN_DRAINING)
+			if (backend_admin(b) == ADMIN_DRAINING)
 				t->deadline_ms[b->index] = b->conf.drain_deadline_ms;
 		}
 	}

@@ -402,9 +402,10 @@ lab_listens() {
 # weir-backend COMMAND on a backend, for both VIPs. In mode ipip it takes plain
 # packets as well; with l2, tunnels are not taken apart.
 LAB_BACKEND_MODE=ipip
+LAB_BACKEND_FROM=$LAB_WEIR/32 # whose tunnels they take
 lab_backend() {
     lab_in "$1" "$WEIR_BUILD/backend/weir-backend" --state-dir "$LAB_DIR/$1.state" --interface eth0 \
-        --vip "$VIP_L2" --vip "$VIP_IPIP" --from "$LAB_WEIR/32" --mode "$LAB_BACKEND_MODE" "$2"
+        --vip "$VIP_L2" --vip "$VIP_IPIP" --from "$LAB_BACKEND_FROM" --mode "$LAB_BACKEND_MODE" "$2"
 }
 
 lab_start_backends() {
@@ -444,8 +445,10 @@ lab_failures() {
 
 # -- witness ---------------------------------------------------------------------
 
-# A response: from a VIP, bare or inside IP-in-IP (inner source at byte 32).
-LAB_RESPONSES="src host $VIP_L2 or src host $VIP_IPIP or
+# A response: from a VIP, bare or inside IP-in-IP (inner source at byte 32). What
+# answers Weir's own health checks is none.
+LAB_RESPONSES="(src host $VIP_L2 and not dst host $LAB_WEIR) or
+    (src host $VIP_IPIP and not dst host $LAB_WEIR) or
     (ip proto 4 and (ip[32:4] == 0xcb00710a or ip[32:4] == 0xcb007114))"
 # A request: to a VIP.
 LAB_REQUESTS="dst host $VIP_L2 or dst host $VIP_IPIP"

@@ -54,6 +54,18 @@ check the_backend_serves_again at_least "fetches from b1" "$(fetched_from "$LAB_
 for b in b1 b2 b3; do
     lab_stop nginx-$b KILL
 done
+in_panic() {
+    lab_holds '[.pools[] | .panic] | all' pools
+}
+wait_until 10 in_panic || true
+check the_last_ones_up_keep_the_traffic lab_holds \
+    '[.backends[] | .serving and .health == "down"] | any' backends
+check the_panic_is_loud grep -q 'error: pool web-l2: PANIC: 0 of 3 backends are up' \
+    "$LAB_DIR/controlplane.log"
+
+# Who wants it otherwise: min_healthy = 0.
+sed -i 's/^check_fall.*/&\nmin_healthy = 0/' "$LAB_DIR/weir.conf"
+check panic_is_switched_off lab_weirctl reload
 no_backend() {
     lab_holds '[.backends[] | .serving | not] | all' backends
 }

@@ -11,6 +11,10 @@ set -euo pipefail
 . "$(dirname "$0")/../lib/forward.sh"
 
 LAB_BACKEND_MODE=l2 # no decapsulation on the backends: nothing may need it
+lab_conf() {
+    lab_conf_head
+    lab_conf_pool web-l2 l2 "$VIP_L2"
+}
 scenario_start
 forward_scenario "$VIP_L2"
 check no_tunnel_packet equal "IP-in-IP packets at Weir's port" "$(lab_witness_count 'ip proto 4')" 0

@@ -12,6 +12,7 @@ set -euo pipefail
 . "$(dirname "$0")/../lib/e2e.sh"
 
 lab_create
+LAB_BACKEND_FROM=10.0.1.2/31 # both
 lab_conf | sed 's/^state_file/flow_seed = 0123456789abcdef\n&/' >"$LAB_DIR/weir.conf"
 lab_start_backends
 lab_start_weir

@@ -8,7 +8,10 @@
  * links: common/dpconf.c controlplane/conf_check.c controlplane/conf_check_addr.c
  * links: controlplane/conf_check_pool.c controlplane/conf_diff.c controlplane/conf_edit.c
  * links: controlplane/conf_file.c controlplane/conf_merge.c controlplane/conf_opts.c
- * links: controlplane/key_map.c controlplane/state_json.c
+ * links: controlplane/bytes.c controlplane/check_build.c controlplane/check_plan.c
+ * links: controlplane/conf_check_check.c controlplane/conf_check_vip.c
+ * links: controlplane/http_status.c controlplane/key_map.c
+ * links: controlplane/probe_settings.c controlplane/state_json.c
  * packages: inih jansson libxxhash
  */
 #include "conf_file.h"

@@ -15,6 +15,7 @@
 #include "probe.h"
 #include "probe_datagram.h"
 #include "probe_path.h"
+#include "probe_settings.h"
 
 #include <net/if.h>
 #include <stdio.h>

@@ -30,14 +30,19 @@ static struct pool pool, *pools[] = { &pool };
 static struct service service, *services[] = { &service };
 static struct backend backend[MANY], *backends[MANY];
 static struct checks *checks;
+static struct conf running;
+static enum health seen[MANY];
 static unsigned verdicts, settled;
 static struct sockaddr_in server_addr;
 
 static void verdict(void *user, struct backend *b)
 {
 	assert_ptr_equal(user, &model);
-	assert_non_null(b->check);
-	verdicts++;
+	assert_ptr_equal(b->pool, &pool);
+	for (unsigned i = 0; i < pool.backend_count; i++) {
+		verdicts += backend[i].health != seen[i];
+		seen[i] = backend[i].health;
+	}
 }
 
 static void all_settled(void *user)
@@ -92,18 +97,25 @@ static int setup(void **state)
 	uv_timer_start(&watchdog, too_late, 10000, 0);
 	pool = (struct pool){ .conf = { .name = "web",
 					.check = { .kind = CHECK_KIND_TCP,
+						   .via = CHECK_VIA_DIRECT,
 						   .interval_ms = 20,
 						   .timeout_ms = 500,
 						   .rise = 2,
 						   .fall = 3 } },
 			      .backend = backends };
-	service = (struct service){ .pool = &pool };
+	service = (struct service){ .pool = &pool,
+				    .conf = { .pool = "web", .protocol = IPPROTO_TCP } };
+	running = (struct conf){ .pool = &pool.conf,
+				 .pool_count = 1,
+				 .service = &service.conf,
+				 .service_count = 1 };
+	memset(seen, 0, sizeof(seen));
 	model = (struct model){
 		.pool = pools, .pool_count = 1, .service = services, .service_count = 1
 	};
 	fill_pool(1);
 	verdicts = settled = 0;
-	assert_int_equal(checks_create(&loop, &model, &hooks, &checks), 0);
+	assert_int_equal(checks_create(&loop, &model, NULL, &hooks, &checks), 0);
 	return 0;
 }
 
@@ -112,10 +124,10 @@ static int teardown(void **state)
 	(void)state;
 	for (unsigned i = 0; i < pool.backend_count; i++)
 		checks_forget(checks, &backend[i]);
+	checks_destroy(checks);
 	uv_close((uv_handle_t *)&watchdog, NULL);
 	uv_run(&loop, UV_RUN_DEFAULT);
 	assert_int_equal(uv_loop_close(&loop), 0);
-	checks_destroy(checks);
 	return 0;
 }
 
@@ -143,39 +155,34 @@ static unsigned time_waits(unsigned port)
 static void server_that_listens_is_up_after_one_probe(void **state)
 {
 	int fd = serve(8);
-	char reason[64];
 
 	(void)state;
-	checks_sync(checks);
+	checks_sync(checks, &running);
 	assert_int_equal(backend[0].health, HEALTH_PENDING);
 	assert_int_equal(checks_pending(checks), 1);
 	until_verdicts(1);
 	assert_int_equal(backend[0].health, HEALTH_UP);
 	assert_int_equal(checks_pending(checks), 0);
 	assert_int_equal(settled, 1);
-	snprintf(reason, sizeof(reason), "port %u: connected", service.conf.port);
-	assert_string_equal(backend[0].reason, reason);
+	assert_string_equal(backend[0].reason, "tcp: connected");
 	assert_true(backend[0].since_ms > 0);
 	close(fd);
 }
 
 static void server_that_refuses_is_down_after_one_probe(void **state)
 {
-	char reason[64];
 
 	(void)state;
 	close(serve(8));
-	checks_sync(checks);
+	checks_sync(checks, &running);
 	until_verdicts(1);
 	assert_int_equal(backend[0].health, HEALTH_DOWN);
-	snprintf(reason, sizeof(reason), "port %u: connection refused", service.conf.port);
-	assert_string_equal(backend[0].reason, reason);
+	assert_string_equal(backend[0].reason, "tcp: connection refused");
 }
 
 static void silent_server_is_down_when_the_time_is_over(void **state)
 {
 	int fd = serve(0), fill[3];
-	char reason[64];
 
 	(void)state;
 	/* A full backlog: SYNs are dropped, as by a host that is gone. */
@@ -184,11 +191,11 @@ static void silent_server_is_down_when_the_time_is_over(void **state)
 		(void)!connect(fill[i], (struct sockaddr *)&server_addr, sizeof(server_addr));
 	}
 	pool.conf.check.timeout_ms = 50;
-	checks_sync(checks);
+	checks_sync(checks, &running);
 	until_verdicts(1);
 	assert_int_equal(backend[0].health, HEALTH_DOWN);
-	snprintf(reason, sizeof(reason), "port %u: no answer in 50 ms", service.conf.port);
-	assert_string_equal(backend[0].reason, reason);
+	assert_string_equal(backend[0].reason,
+			    "tcp: no answer to the connection attempt in 50 ms");
 	for (unsigned i = 0; i < 3; i++)
 		close(fill[i]);
 	close(fd);
@@ -212,7 +219,7 @@ static void stall_of_this_process_is_no_time_out(void **state)
 	(void)state;
 	pool.conf.check.timeout_ms = 50;
 	uv_timer_init(&loop, &busy);
-	checks_sync(checks);
+	checks_sync(checks, &running);
 	uv_timer_start(&busy, stall, 0, 0); /* runs behind the timer that begins the probe */
 	until_verdicts(1);
 	assert_int_equal(backend[0].health, HEALTH_UP);
@@ -226,10 +233,10 @@ static void server_that_stops_is_down_after_fall_and_up_after_rise(void **state)
 	int fd = serve(64);
 
 	(void)state;
-	checks_sync(checks);
+	checks_sync(checks, &running);
 	until_verdicts(1);
 	close(fd);
-	while (strncmp(backend[0].reason, "failing 1 of 3: ", 16) != 0)
+	while (strncmp(backend[0].reason, "tcp: failing 1 of 3: ", 21) != 0)
 		uv_run(&loop, UV_RUN_ONCE);
 	assert_int_equal(backend[0].health, HEALTH_UP);
 	until_verdicts(2);
@@ -238,7 +245,7 @@ static void server_that_stops_is_down_after_fall_and_up_after_rise(void **state)
 	fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	assert_int_equal(bind(fd, (struct sockaddr *)&server_addr, sizeof(server_addr)), 0);
 	assert_int_equal(listen(fd, 64), 0);
-	while (strncmp(backend[0].reason, "passing 1 of 2: ", 16) != 0)
+	while (strncmp(backend[0].reason, "tcp: passing 1 of 2: ", 21) != 0)
 		uv_run(&loop, UV_RUN_ONCE);
 	assert_int_equal(backend[0].health, HEALTH_DOWN);
 	until_verdicts(3);
@@ -253,7 +260,7 @@ static void probes_leave_no_connection_behind(void **state)
 
 	(void)state;
 	fill_pool(200);
-	checks_sync(checks);
+	checks_sync(checks, &running);
 	until_verdicts(200);
 	assert_int_equal(time_waits(service.conf.port), 0);
 	close(fd);
@@ -271,12 +278,12 @@ static void probes_wait_for_descriptors(void **state)
 	few = (struct rlimit){ .rlim_cur = 400, .rlim_max = before.rlim_max };
 	assert_int_equal(setrlimit(RLIMIT_NOFILE, &few), 0);
 	checks_destroy(checks);
-	assert_int_equal(checks_create(&loop, &model, &hooks, &checks), 0);
+	assert_int_equal(checks_create(&loop, &model, NULL, &hooks, &checks), 0);
 	fill_pool(MANY);
 	pool.conf.check.interval_ms = 60000;
-	checks_sync(checks);
+	checks_sync(checks, &running);
 	assert_int_equal(checks_pending(checks), MANY);
-	assert_int_equal(checks_first_ms(checks), 500 * (1 + MANY / (400 - 128)));
+	assert_int_equal(checks_first_ms(checks), 500 * (1 + MANY / (400 - 128)) + MANY / 20);
 	until_verdicts(MANY);
 	assert_int_equal(settled, 1);
 	for (unsigned i = 0; i < MANY; i++)
@@ -289,7 +296,7 @@ static void without_a_check_it_is_up_at_once(void **state)
 {
 	(void)state;
 	pool.conf.check.kind = CHECK_KIND_NONE;
-	checks_sync(checks);
+	checks_sync(checks, &running);
 	assert_int_equal(backend[0].health, HEALTH_UP);
 	assert_string_equal(backend[0].reason, "not checked");
 	assert_int_equal(checks_pending(checks), 0);
@@ -299,29 +306,50 @@ static void without_a_port_it_stays_pending_and_says_why(void **state)
 {
 	(void)state;
 	service.conf.port = 0;
-	checks_sync(checks);
+	checks_sync(checks, &running);
 	assert_int_equal(backend[0].health, HEALTH_PENDING);
 	assert_int_equal(checks_pending(checks), 0);
 	assert_non_null(strstr(backend[0].reason, "check_port is not set"));
 }
 
-static void another_port_begins_anew(void **state)
+/* A reload that asks something else takes nobody out by a single failure. */
+static void another_port_is_asked_at_once_and_judged_by_the_rule(void **state)
 {
 	int fd = serve(8);
 
 	(void)state;
-	checks_sync(checks);
+	checks_sync(checks, &running);
 	until_verdicts(1);
 	pool.conf.check.port = service.conf.port;
-	checks_sync(checks);
-	assert_int_equal(backend[0].health, HEALTH_UP); /* the same port by another way */
+	checks_sync(checks, &running);
+	assert_int_equal(backend[0].health, HEALTH_UP);
 	pool.conf.check.port = 1;
-	checks_sync(checks);
-	assert_int_equal(backend[0].health, HEALTH_PENDING);
+	checks_sync(checks, &running);
+	assert_int_equal(backend[0].health, HEALTH_UP);
 	assert_int_equal(checks_pending(checks), 1);
+	while (strncmp(backend[0].reason, "tcp: failing 1 of 3: ", 21) != 0)
+		uv_run(&loop, UV_RUN_ONCE);
+	assert_int_equal(backend[0].health, HEALTH_UP);
 	until_verdicts(2);
 	assert_int_equal(backend[0].health, HEALTH_DOWN);
 	close(fd);
+}
+
+/* model_apply() has made it pending: nothing that was seen counts for another server. */
+static void another_address_begins_anew(void **state)
+{
+	int fd = serve(8);
+
+	(void)state;
+	checks_sync(checks, &running);
+	until_verdicts(1);
+	assert_int_equal(weir_addr_parse("127.0.0.2", &backend[0].conf.addr), 0);
+	backend[0].health = HEALTH_PENDING;
+	close(fd);
+	checks_sync(checks, &running);
+	assert_int_equal(checks_pending(checks), 1);
+	until_verdicts(2);
+	assert_int_equal(backend[0].health, HEALTH_DOWN);
 }
 
 /* Taken over from the data plane at a restart: not worse than before the restart. */
@@ -330,12 +358,12 @@ static void health_that_was_taken_over_falls_by_the_rule(void **state)
 	(void)state;
 	close(serve(8));
 	backend[0].health = HEALTH_UP;
-	checks_sync(checks);
+	checks_sync(checks, &running);
 	assert_int_equal(backend[0].health, HEALTH_UP);
 	while (settled == 0)
 		uv_run(&loop, UV_RUN_ONCE);
 	assert_int_equal(backend[0].health, HEALTH_UP);
-	assert_int_equal(strncmp(backend[0].reason, "failing 1 of 3: ", 16), 0);
+	assert_int_equal(strncmp(backend[0].reason, "tcp: failing 1 of 3: ", 21), 0);
 	until_verdicts(1);
 	assert_int_equal(backend[0].health, HEALTH_DOWN);
 }
@@ -347,7 +375,7 @@ static void backend_may_go_while_its_probe_is_under_way(void **state)
 	(void)state;
 	fill_pool(2);
 	pool.conf.check.interval_ms = 60000;
-	checks_sync(checks);
+	checks_sync(checks, &running);
 	uv_run(&loop, UV_RUN_NOWAIT); /* the probes have begun */
 	checks_forget(checks, &backend[0]);
 	assert_null(backend[0].check);
@@ -370,7 +398,8 @@ int main(void)
 		T(probes_wait_for_descriptors),
 		T(without_a_check_it_is_up_at_once),
 		T(without_a_port_it_stays_pending_and_says_why),
-		T(another_port_begins_anew),
+		T(another_port_is_asked_at_once_and_judged_by_the_rule),
+		T(another_address_begins_anew),
 		T(health_that_was_taken_over_falls_by_the_rule),
 		T(backend_may_go_while_its_probe_is_under_way),
 	};

@@ -390,12 +390,13 @@ static void checks_go_to_a_port_where_tcp_is_served(void **state)
 	(void)state;
 	assert_refused(POOL "[service dns]\nvip = 203.0.113.1\nprotocol = udp\nport = 53\n"
 			    "pool = web\n",
-		       MESSAGES("weir.conf:3: [pool web] check = tcp needs check_port: no TCP "
-				"service of the pool has the port 53 of its first, [service dns]"));
+		       MESSAGES("weir.conf:3: [pool web] check = tcp: no tcp service of the "
+				"pool has a port of its own, and check_port is not set: no port to "
+				"check"));
 	assert_refused(
 		POOL "check = tcp\n[service all]\nvip = 203.0.113.1\nport = 0\npool = web\n",
-		MESSAGES("weir.conf:5: [pool web] check = tcp needs check_port: [service all] "
-			 "has every port"));
+		MESSAGES("weir.conf:5: [pool web] check = tcp: no tcp service of the pool has a "
+			 "port of its own, and check_port is not set: no port to check"));
 	assert_unwise(POOL "check = none\n[service dns]\nvip = 203.0.113.1\nprotocol = udp\n"
 			   "port = 53\npool = web\n",
 		      NO_MESSAGES);

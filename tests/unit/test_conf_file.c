@@ -125,7 +125,8 @@ static void errors_of_lines_name_section_key_and_what_is_right(void **state)
 			 "ADDRESS key=value ..., such as 192.0.2.1 weight=10",
 			 "weir.conf:15: unknown section [servcie] (did you mean [service]?)",
 			 "weir.conf:17: unknown section [frobnicate]: dataplane, port NAME, "
-			 "controlplane, pool NAME, service NAME and vip ADDRESS are right",
+			 "controlplane, pool NAME, service NAME, vip ADDRESS and check NAME are "
+			 "right",
 			 "weir.conf:18: [pool]: a pool needs a name: [pool NAME]",
 			 "weir.conf:19: [service]: a service needs a name: [service NAME]",
 			 "weir.conf:19: [service] needs a key \"vip\": the address that "

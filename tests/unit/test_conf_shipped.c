@@ -37,7 +37,8 @@ static void full_key(void *user, const char *kind, const char *name, const char 
 		const struct conf_opt *o = row(kind, key);
 
 		assert_non_null(o);
-		if (o->def != NULL)
+		/* The file has a [check], and nobody would name it. */
+		if (o->def != NULL && strcmp(key, "checks") != 0)
 			assert_string_equal(value, o->def);
 		seen->option[row_number(o)] = true;
 		return;
@@ -172,6 +173,7 @@ static void every_row_is_there_once_with_its_help(void **state)
 	struct pool_conf pool = { 0 };
 	struct service_conf service = { 0 };
 	struct backend_conf backend = { 0 };
+	struct check_conf check = { 0 };
 
 	(void)state;
 	for_each_option(assert_row_is_sound, NULL);
@@ -182,6 +184,7 @@ static void every_row_is_there_once_with_its_help(void **state)
 	conf_defaults(conf_opts, conf_opt_count, "pool", &pool);
 	conf_defaults(conf_opts, conf_opt_count, "service", &service);
 	conf_defaults(conf_opts, conf_opt_count, "backend", &backend);
+	conf_defaults(conf_opts, conf_opt_count, "check", &check);
 }
 
 int main(void)

@@ -178,8 +178,7 @@ static void what_changes_decides_what_is_built_anew(void **state)
 		  false, false },
 		{ "[pool web]\nmtu = 1400\nbackend a = 192.0.2.1\n" SERVICE, "~web/a", false,
 		  false },
-		{ "[pool web]\ncheck = none\nbackend a = 192.0.2.1\n" SERVICE, "~web/a", false,
-		  false },
+		{ "[pool web]\ncheck = none\nbackend a = 192.0.2.1\n" SERVICE, "", false, false },
 		{ "[pool web]\nmode = ipip\nbackend a = 192.0.2.1\n" SERVICE, "~web/a", false,
 		  false },
 		{ "[pool web]\nmode = ipip\nouter_source = 192.0.2.9\nbackend a = "

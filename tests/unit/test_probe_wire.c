@@ -5,7 +5,7 @@
  */
 #include "http_status.h"
 #include "probe_datagram.h"
-#include "probe_exec.h"
+#include "probe_settings.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
