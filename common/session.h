@@ -8,7 +8,8 @@
  *                               <-     WELCOME + 2 descriptors (state, control)
  *                                      or REFUSED (text says why and by whom)
  *   EXPLAIN                     ->
- *                               <-     EXPLAINED (same `seq`)
+ *   EXPLAIN_FRAME               ->
+ *                               <-     EXPLAINED (same `seq`), to either
  *   PORTS                       ->
  *                               <-     PORTS_ARE (link state now)
  *
@@ -35,6 +36,7 @@ enum weir_session_type {
 	WEIR_EXPLAINED,
 	WEIR_PORTS,
 	WEIR_PORTS_ARE,
+	WEIR_EXPLAIN_FRAME,
 };
 
 struct weir_head {
@@ -102,6 +104,18 @@ struct weir_explain {
 	uint16_t reserved2[3];
 };
 
+/* A frame that comes in by a port: what would happen to it? Of a capture that has cut
+ * it the rest is taken to be 0. */
+#define WEIR_FRAME_MAX 9248 /* 9216 bytes of IP, Ethernet and two tags */
+struct weir_explain_frame {
+	struct weir_head head;
+	uint32_t port;	    /* index */
+	uint32_t frame_len; /* bytes on the wire, at most WEIR_FRAME_MAX */
+	uint32_t held;	    /* of these in `frame` */
+	uint32_t reserved;
+	uint8_t frame[WEIR_FRAME_MAX];
+};
+
 struct weir_explained {
 	struct weir_head head;
 	uint64_t generation; /* of the snapshot that was asked */
@@ -111,8 +125,9 @@ struct weir_explained {
 	uint32_t service, pool, slot, slot_state;
 	uint32_t backend;    /* where the packet would go */
 	uint32_t cur, base;
+	uint32_t answer; /* enum weir_answer: what Weir would say; WEIR_ANSWERS: nothing */
 	uint32_t port;
-	uint32_t frame_len;  /* bytes on the wire */
+	uint32_t frame_len;  /* bytes on the wire, of what would leave */
 	uint32_t header_len; /* bytes of `header` filled */
 	uint8_t header[128]; /* the start of the frame that would leave */
 };
@@ -123,6 +138,7 @@ union weir_session_msg {
 	struct weir_welcome welcome;
 	struct weir_refused refused;
 	struct weir_explain explain;
+	struct weir_explain_frame explain_frame;
 	struct weir_explained explained;
 	struct weir_ports_are ports;
 };

@@ -263,14 +263,16 @@ static json_t *answer_json(const struct controlplane *cp, const struct weir_expl
 	char why[512], addr[WEIR_ADDR_STRLEN], hash[20];
 	json_t *v;
 
-	if (a->drop != WEIR_DROP_NONE)
+	if (a->answer < WEIR_ANSWERS)
+		snprintf(why, sizeof(why), "Weir answers: %s", weir_answer_text(a->answer));
+	else if (a->drop != WEIR_DROP_NONE)
 		why_drop(p, b, a->drop, why, sizeof(why));
 	else if (p != NULL)
 		why_backend(p, b, a->slot, why, sizeof(why));
-	if (a->drop == WEIR_DROP_NONE && p != NULL)
-		why_unsettled(p, a, why, sizeof(why));
 	else
 		snprintf(why, sizeof(why), "a service that has changed since");
+	if (a->drop == WEIR_DROP_NONE && p != NULL)
+		why_unsettled(p, a, why, sizeof(why));
 	snprintf(hash, sizeof(hash), "%016llx", (unsigned long long)a->hash);
 
 	v = json_object();
@@ -281,6 +283,7 @@ static json_t *answer_json(const struct controlplane *cp, const struct weir_expl
 	json_put_text(v, "backend", b != NULL ? b->conf.name : NULL);
 	json_put_text(v, "address", b != NULL ? weir_addr_text(&b->conf.addr, addr) : NULL);
 	json_put_text(v, "drop", weir_drop_name(a->drop));
+	json_put_text(v, "answer", a->answer < WEIR_ANSWERS ? weir_answer_name(a->answer) : NULL);
 	json_put_text(v, "why", why);
 	json_put_number(v, "generation", a->generation);
 	json_put_text(v, "hash", a->reached >= 1 ? hash : NULL);
@@ -302,31 +305,111 @@ static void explained(void *user, const struct weir_explained *answer)
 	free(asked);
 }
 
+static int hex_digit(char c)
+{
+	return c >= '0' && c <= '9' ? c - '0' : c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+}
+
+/* Returns the bytes; -1: no hex, or more than there may be. */
+static int parse_hex(const char *text, uint8_t *out, size_t most)
+{
+	size_t n = strlen(text);
+
+	if (n % 2 != 0 || n / 2 > most)
+		return -1;
+	for (size_t i = 0; i < n; i += 2) {
+		int high = hex_digit(text[i]), low = hex_digit(text[i + 1]);
+
+		if (high < 0 || low < 0)
+			return -1;
+		out[i / 2] = (uint8_t)(high << 4 | low);
+	}
+	return (int)(n / 2);
+}
+
+/* Index of the port of that name, or of the first; -1: there is none. */
+static int port_index(const struct dp_view *dp, const char *name)
+{
+	if (name == NULL)
+		return 0;
+	for (uint32_t i = 0; i < dp->welcome.ports.count && i < WEIR_MAX_PORTS; i++)
+		if (strncmp(dp->welcome.ports.port[i].name, name, WEIR_NAME_LEN) == 0)
+			return (int)i;
+	return -1;
+}
+
+static bool parse_frame(const struct controlplane *cp, const json_t *params,
+			struct weir_explain_frame *q, struct rpc_error *err)
+{
+	const struct dp_view *dp = dp_session_view(cp->dp);
+	const char *frame, *port = NULL;
+	json_int_t length = -1;
+	const struct rpc_param want[] = {
+		{ "frame", RPC_STRING, true, 0, 2 * WEIR_FRAME_MAX, &frame },
+		{ "length", RPC_INTEGER, false, 0, WEIR_FRAME_MAX, &length },
+		{ "port", RPC_STRING, false, 1, WEIR_NAME_LEN - 1, &port },
+	};
+	int held, at;
+
+	if (!rpc_params(params, want, 3, err))
+		return false;
+	memset(q, 0, sizeof(*q));
+	held = parse_hex(frame, q->frame, sizeof(q->frame));
+	if (held < 0 || (length >= 0 && length < held)) {
+		rpc_fail(err, RPC_BAD_PARAMS,
+			 held < 0 ? "frame: hexadecimal digits, two a byte, lower case"
+				  : "length: less than the frame has");
+		return false;
+	}
+	at = dp == NULL ? 0 : port_index(dp, port);
+	if (at < 0) {
+		rpc_fail(err, RPC_NOT_FOUND, "no port %s", port);
+		return false;
+	}
+	q->port = (uint32_t)at;
+	q->held = (uint32_t)held;
+	q->frame_len = (uint32_t)(length < 0 ? held : length);
+	return true;
+}
+
+/* Ask the data plane. Returns 0, or -errno. */
+static int ask(struct controlplane *cp, const json_t *params, struct asked *asked,
+	       struct rpc_error *err)
+{
+	struct weir_explain_frame frame;
+	struct weir_explain q;
+
+	if (json_object_get(params, "frame") != NULL)
+		return parse_frame(cp, params, &frame, err)
+			       ? dp_session_explain_frame(cp->dp, &frame, explained, asked)
+			       : -EINVAL;
+	return parse(params, &q, err) ? dp_session_explain(cp->dp, &q, explained, asked) : -EINVAL;
+}
+
 /*
  * explain {"protocol": "tcp"|"udp", "source": "ADDRESS:PORT", "destination":
  *          "ADDRESS:PORT", "payload"?: bytes}
+ * explain {"frame": hex, "length"?: bytes, "port"?: string}
  *
  *   RPC_BAD_PARAMS    as it says
+ *   RPC_NOT_FOUND     no such port
  *   RPC_NO_DATAPLANE  there is nobody who could say
  */
 void cmd_explain(struct controlplane *cp, const json_t *params, struct rpc_call *call)
 {
-	struct asked *asked = NULL;
+	struct asked *asked = malloc(sizeof(*asked));
 	struct rpc_error err = { 0 };
-	struct weir_explain q;
 
-	if (!parse(params, &q, &err))
-		goto err;
-	asked = malloc(sizeof(*asked));
 	if (asked == NULL) {
 		rpc_fail(&err, RPC_INTERNAL, "no memory for the question");
 		goto err;
 	}
 	*asked = (struct asked){ .cp = cp, .call = call };
-	if (dp_session_explain(cp->dp, &q, explained, asked) == 0)
+	if (ask(cp, params, asked, &err) == 0)
 		return;
-	rpc_fail(&err, RPC_NO_DATAPLANE,
-		 "no data plane is attached: only weir-dataplane can say what it would do");
+	if (err.code == 0)
+		rpc_fail(&err, RPC_NO_DATAPLANE,
+			 "no data plane is attached: only weir-dataplane can say what it would do");
 err:
 	free(asked);
 	rpc_answer_error(call, &err);

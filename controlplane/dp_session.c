@@ -371,10 +371,10 @@ const struct dp_view *dp_session_view(const struct dp_session *s)
 	return s->attached ? &s->view : NULL;
 }
 
-int dp_session_explain(struct dp_session *s, const struct weir_explain *request,
-		       dp_explained_fn *fn, void *user)
+/* `m` is a whole message, which begins with its head. */
+static int ask(struct dp_session *s, struct weir_head *m, uint16_t type, size_t len,
+	       dp_explained_fn *fn, void *user)
 {
-	struct weir_explain m = *request;
 	struct question *q;
 	int err;
 
@@ -383,15 +383,29 @@ int dp_session_explain(struct dp_session *s, const struct weir_explain *request,
 	q = malloc(sizeof(*q));
 	if (q == NULL)
 		return -ENOMEM;
-	m.head = head(s, WEIR_EXPLAIN);
-	err = send_message(s, &m, sizeof(m));
+	*m = head(s, type);
+	err = send_message(s, m, len);
 	if (err < 0) {
 		free(q);
 		return err;
 	}
-	*q = (struct question){ .next = s->questions, .seq = m.head.seq, .fn = fn, .user = user };
+	*q = (struct question){ .next = s->questions, .seq = m->seq, .fn = fn, .user = user };
 	s->questions = q;
 	return 0;
+}
+
+int dp_session_explain(struct dp_session *s, const struct weir_explain *request,
+		       dp_explained_fn *fn, void *user)
+{
+	struct weir_explain m = *request;
+
+	return ask(s, &m.head, WEIR_EXPLAIN, sizeof(m), fn, user);
+}
+
+int dp_session_explain_frame(struct dp_session *s, struct weir_explain_frame *request,
+			     dp_explained_fn *fn, void *user)
+{
+	return ask(s, &request->head, WEIR_EXPLAIN_FRAME, sizeof(*request), fn, user);
 }
 
 static void add(struct weir_sum *sum, const struct weir_count *c)

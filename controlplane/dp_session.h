@@ -46,6 +46,8 @@ const struct dp_view *dp_session_view(const struct dp_session *s);
 typedef void dp_explained_fn(void *user, const struct weir_explained *answer);
 int dp_session_explain(struct dp_session *s, const struct weir_explain *request,
 		       dp_explained_fn *fn, void *user);
+int dp_session_explain_frame(struct dp_session *s, struct weir_explain_frame *request,
+			     dp_explained_fn *fn, void *user);
 
 /* Sums over the workers; 0 when no data plane is attached. */
 struct weir_sum {

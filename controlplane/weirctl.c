@@ -9,6 +9,7 @@
 
 #include <errno.h>
 #include <getopt.h>
+#include <limits.h>
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
@@ -18,7 +19,7 @@
 
 struct options {
 	const char *socket;
-	const char *deadline, *payload; /* as given; NULL: not */
+	const char *deadline, *payload, *pcap, *port, *count; /* as given; NULL: not */
 	bool json, force;
 };
 
@@ -178,6 +179,8 @@ static const struct command {
 	{ "explain", "tcp|udp SOURCE:PORT VIP:PORT [--payload BYTES]",
 	  "what would happen to such a packet now, and why", 3, 3, "explain", build_explain,
 	  weirctl_print_explain },
+	{ "explain", "--pcap FILE [--port PORT] [--count N]",
+	  "the same for each packet of a capture, as if it came in now", 0, 0, NULL, NULL, NULL },
 	{ "backend add", "POOL/NAME ADDRESS [weight=N] [state=S] [mac=MAC] [port=PORT] [vlan=N]",
 	  "a new backend", 2, WORDS_MAX, "backend.add", build_add, weirctl_print_backend },
 	{ "backend remove", "POOL/NAME [--force]", "a disabled one; --force: one in use too", 1, 1,
@@ -221,13 +224,18 @@ static void help(FILE *out)
 }
 
 /* The command whose name the first words are; *used: how many those are. */
-static const struct command *find(char **word, unsigned count, unsigned *used)
+static const struct command *find(char **word, unsigned count, const struct options *o,
+				  unsigned *used)
 {
 	for (unsigned i = 0; i < COMMANDS; i++) {
 		const char *name = commands[i].name, *space = strchr(name, ' ');
 		size_t first = space != NULL ? (size_t)(space - name) : strlen(name);
 
 		if (strlen(word[0]) != first || strncmp(word[0], name, first) != 0)
+			continue;
+		/* Of the two forms of `explain`, the one that --pcap asks for. */
+		if (strcmp(name, "explain") == 0 &&
+		    (o->pcap != NULL) != (commands[i].method == NULL))
 			continue;
 		*used = space != NULL ? 2 : 1;
 		if (space == NULL || (count > 1 && strcmp(word[1], space + 1) == 0))
@@ -267,6 +275,21 @@ static int run_check_config(const char *path, const struct options *o)
 	conf_errors_free(&errors);
 	conf_errors_free(&warnings);
 	return err == 0 ? WEIRCTL_OK : WEIRCTL_FAILED;
+}
+
+static int run_explain_pcap(const struct options *o)
+{
+	unsigned long most = ULONG_MAX;
+	char *end;
+
+	if (o->count != NULL) {
+		most = strtoul(o->count, &end, 10);
+		if (o->count[0] < '1' || o->count[0] > '9' || *end != '\0') {
+			complain("--count: a number of packets", o->count);
+			return WEIRCTL_USAGE;
+		}
+	}
+	return weirctl_explain_pcap(o->socket, o->pcap, o->port, most, o->json);
 }
 
 /* A change is in force in the control plane; is it everywhere? */
@@ -324,7 +347,7 @@ static int dispatch(char **word, unsigned count, const struct options *o)
 		help(stderr);
 		return WEIRCTL_USAGE;
 	}
-	c = find(word, count, &used);
+	c = find(word, count, o, &used);
 	if (c == NULL)
 		return no_command(word, used == 2 ? count : 1);
 	word += used;
@@ -335,6 +358,9 @@ static int dispatch(char **word, unsigned count, const struct options *o)
 	}
 	if ((o->deadline != NULL && strstr(c->words, "--deadline") == NULL) ||
 	    (o->payload != NULL && strstr(c->words, "--payload") == NULL) ||
+	    (o->pcap != NULL && strstr(c->words, "--pcap") == NULL) ||
+	    (o->port != NULL && strstr(c->words, "--port") == NULL) ||
+	    (o->count != NULL && strstr(c->words, "--count") == NULL) ||
 	    (o->force && strstr(c->words, "--force") == NULL)) {
 		fprintf(stderr, "weirctl: \"%s\" has no such option\nusage: weirctl %s %s\n",
 			c->name, c->name, c->words);
@@ -342,6 +368,8 @@ static int dispatch(char **word, unsigned count, const struct options *o)
 	}
 	if (c->method != NULL)
 		return run(c, word, count, o);
+	if (o->pcap != NULL)
+		return run_explain_pcap(o);
 	if (strcmp(c->name, "check-config") == 0)
 		return run_check_config(count > 0 ? word[0] : DEFAULT_CONFIG, o);
 	help(stdout);
@@ -356,6 +384,9 @@ int main(int argc, char **argv)
 		{ "deadline", required_argument, NULL, 'd' },
 		{ "payload", required_argument, NULL, 'p' },
 		{ "force", no_argument, NULL, 'f' },
+		{ "pcap", required_argument, NULL, 'c' },
+		{ "port", required_argument, NULL, 'P' },
+		{ "count", required_argument, NULL, 'n' },
 		{ "version", no_argument, NULL, 'V' },
 		{ "help", no_argument, NULL, 'h' },
 		{ 0 },
@@ -379,6 +410,15 @@ int main(int argc, char **argv)
 			break;
 		case 'f':
 			o.force = true;
+			break;
+		case 'c':
+			o.pcap = optarg;
+			break;
+		case 'P':
+			o.port = optarg;
+			break;
+		case 'n':
+			o.count = optarg;
 			break;
 		case 'V':
 			printf("weirctl %s\n", WEIR_VERSION);

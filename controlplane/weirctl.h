@@ -1,13 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * weirctl in four files: weirctl.c reads the command line, weirctl_call.c talks to the
+ * weirctl in five files: weirctl.c reads the command line, weirctl_call.c talks to the
  * control socket, weirctl_print.c prints results for people, with weirctl_frame.c for
- * the frame that `explain` shows.
+ * the frame that `explain` shows; weirctl_pcap.c asks about each packet of a capture.
  */
 #ifndef WEIR_WEIRCTL_H
 #define WEIR_WEIRCTL_H
 
 #include <jansson.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
 
@@ -26,6 +27,22 @@ enum {
  */
 int weirctl_call(const char *socket_path, const char *method, json_t *params, json_t **result);
 
+/* The same with one connection for several calls, one after the other. */
+struct weirctl {
+	int fd;
+};
+int weirctl_open(const char *socket_path, struct weirctl *out);
+int weirctl_ask(struct weirctl *c, const char *method, json_t *params, json_t **result);
+void weirctl_close(struct weirctl *c);
+
+/*
+ * `explain --pcap FILE`: each packet of a capture (pcap, pcapng; Ethernet or IP), as if
+ * it came in by `port` (NULL: the first), at most `most` of them. Prints as it goes, or
+ * one JSON document. Returns an exit code.
+ */
+int weirctl_explain_pcap(const char *socket_path, const char *file, const char *port,
+			 unsigned long most, bool json);
+
 /* How a result is printed for people. Members that are missing print as "-". */
 typedef void weirctl_print_fn(FILE *out, const json_t *result);
 weirctl_print_fn weirctl_print_status, weirctl_print_services, weirctl_print_pools,
@@ -43,5 +60,9 @@ const char *weirctl_bytes_text(json_int_t n, char *buf);
  */
 void weirctl_print_frame(FILE *out, const uint8_t *frame, size_t len, unsigned gue_port,
 			 const char *indent);
+
+/* The packet in a few words: "192.0.2.1:40000 > 203.0.113.10:80 TCP", into buf. Returns
+ * buf. */
+const char *weirctl_frame_words(const uint8_t *frame, size_t len, char *buf, size_t buf_len);
 
 #endif /* WEIR_WEIRCTL_H */

@@ -118,21 +118,32 @@ static int take_answer(const json_t *answer, json_t **result)
 	return WEIRCTL_OK;
 }
 
-int weirctl_call(const char *socket_path, const char *method, json_t *params, json_t **result)
+int weirctl_open(const char *socket_path, struct weirctl *out)
+{
+	int fd = connect_to(socket_path);
+
+	if (fd < 0)
+		return no_daemon(socket_path, fd);
+	*out = (struct weirctl){ .fd = fd };
+	return WEIRCTL_OK;
+}
+
+void weirctl_close(struct weirctl *c)
+{
+	close(c->fd);
+}
+
+int weirctl_ask(struct weirctl *c, const char *method, json_t *params, json_t **result)
 {
 	json_t *request = json_pack("{s:s, s:i, s:s, s:o*}", "jsonrpc", "2.0", "id", 1, "method",
 				    method, "params", params);
 	char *text = request != NULL ? json_dumps(request, JSON_COMPACT) : NULL;
-	struct reader r = { .fd = connect_to(socket_path) };
+	struct reader r = { .fd = c->fd };
 	json_error_t where;
 	json_t *answer;
 	int ret;
 
 	json_decref(request);
-	if (r.fd < 0) {
-		free(text);
-		return no_daemon(socket_path, r.fd);
-	}
 	if (text == NULL || send_all(r.fd, text) < 0 || send_all(r.fd, "\n") < 0) {
 		fprintf(stderr, "weirctl: weir-controlplane hung up\n");
 		ret = WEIRCTL_NO_DAEMON;
@@ -152,6 +163,19 @@ int weirctl_call(const char *socket_path, const char *method, json_t *params, js
 	json_decref(answer);
 out:
 	free(text);
-	close(r.fd);
+	return ret;
+}
+
+int weirctl_call(const char *socket_path, const char *method, json_t *params, json_t **result)
+{
+	struct weirctl c;
+	int ret = weirctl_open(socket_path, &c);
+
+	if (ret != WEIRCTL_OK) {
+		json_decref(params);
+		return ret;
+	}
+	ret = weirctl_ask(&c, method, params, result);
+	weirctl_close(&c);
 	return ret;
 }

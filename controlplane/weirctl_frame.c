@@ -12,7 +12,9 @@ enum {
 	UDP_LEN = 8,
 	GUE_LEN = 4,
 	TYPE_IPV4 = 0x0800,
+	TYPE_ARP = 0x0806,
 	TYPE_VLAN = 0x8100,
+	TYPE_QINQ = 0x88a8,
 	TYPE_IPV6 = 0x86dd,
 };
 
@@ -131,4 +133,67 @@ void weirctl_print_frame(FILE *out, const uint8_t *frame, size_t len, unsigned g
 		}
 	}
 	print_l4(out, protocol, p, left, indent);
+}
+
+/* Where the IP header is, and its type; 0: the frame ends before it or has none. */
+static size_t find_ip(const uint8_t *frame, size_t len, unsigned *type)
+{
+	size_t at = ETHERNET_LEN;
+
+	if (len < ETHERNET_LEN)
+		return 0;
+	*type = be16(frame + 12);
+	while ((*type == TYPE_VLAN || *type == TYPE_QINQ) && len >= at + VLAN_LEN) {
+		*type = be16(frame + at + 2);
+		at += VLAN_LEN;
+	}
+	return at;
+}
+
+static const char *l4_name(unsigned protocol, char *buf, size_t len)
+{
+	switch (protocol) {
+	case IPPROTO_TCP:
+		return "TCP";
+	case IPPROTO_UDP:
+		return "UDP";
+	case IPPROTO_ICMP:
+		return "ICMP";
+	case IPPROTO_ICMPV6:
+		return "ICMPv6";
+	case IPPROTO_FRAGMENT:
+		return "fragment";
+	default:
+		snprintf(buf, len, "protocol %u", protocol);
+		return buf;
+	}
+}
+
+const char *weirctl_frame_words(const uint8_t *frame, size_t len, char *buf, size_t buf_len)
+{
+	char src[WEIR_ADDR_STRLEN], dst[WEIR_ADDR_STRLEN], name[24];
+	unsigned type = 0, protocol;
+	size_t at = find_ip(frame, len, &type), header;
+	const uint8_t *p = frame + at;
+	bool v6 = type == TYPE_IPV6, ports;
+
+	if (at == 0 || (type != TYPE_IPV4 && !v6) || len < at + (v6 ? 40 : 20)) {
+		snprintf(buf, buf_len, "%s", type == TYPE_ARP ? "ARP" : "no whole IP header");
+		return buf;
+	}
+	protocol = v6 ? p[6] : p[9];
+	header = v6 ? 40 : (size_t)(p[0] & 15) * 4;
+	ports = (protocol == IPPROTO_TCP || protocol == IPPROTO_UDP) && header >= 20 &&
+		len >= at + header + 4 && (v6 || (be16(p + 6) & 0x1fff) == 0);
+	addr_text(v6, p + (v6 ? 8 : 12), src);
+	addr_text(v6, p + (v6 ? 24 : 16), dst);
+	if (!ports)
+		snprintf(buf, buf_len, "%s > %s %s", src, dst, l4_name(protocol, name, 24));
+	else if (v6)
+		snprintf(buf, buf_len, "[%s]:%u > [%s]:%u %s", src, be16(p + header), dst,
+			 be16(p + header + 2), l4_name(protocol, name, 24));
+	else
+		snprintf(buf, buf_len, "%s:%u > %s:%u %s", src, be16(p + header), dst,
+			 be16(p + header + 2), l4_name(protocol, name, 24));
+	return buf;
 }

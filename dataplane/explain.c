@@ -48,8 +48,9 @@ static uint8_t *build_ip(struct rte_mbuf *m, const struct weir_explain *q, uint1
 
 /* The frame that is asked about. A payload that no buffer holds is cut: buffers
  * hold more than any port sends, so it is too big either way. */
-static int build(struct rte_mbuf *m, const struct weir_explain *q)
+static int build(struct explainer *e, struct rte_mbuf *m, const void *question)
 {
+	const struct weir_explain *q = question;
 	uint32_t ip = q->family == 6 ? sizeof(struct rte_ipv6_hdr) : sizeof(struct rte_ipv4_hdr);
 	uint32_t l4 = q->protocol == IPPROTO_TCP ? sizeof(struct rte_tcp_hdr)
 						 : sizeof(struct rte_udp_hdr);
@@ -75,6 +76,37 @@ static int build(struct rte_mbuf *m, const struct weir_explain *q)
 		udp->src_port = rte_cpu_to_be_16(q->sport);
 		udp->dst_port = rte_cpu_to_be_16(q->dport);
 		udp->dgram_len = rte_cpu_to_be_16(behind_ip);
+	}
+	(void)e;
+	return 0;
+}
+
+/* Append what a buffer holds of the frame from `at` on. Returns how far it goes. */
+static uint32_t fill(struct rte_mbuf *m, const struct weir_explain_frame *q, uint32_t at)
+{
+	uint32_t n = RTE_MIN(q->frame_len - at, (uint32_t)rte_pktmbuf_tailroom(m));
+	uint32_t held = at < q->held ? RTE_MIN(q->held - at, n) : 0;
+	char *to = rte_pktmbuf_append(m, (uint16_t)n);
+
+	memcpy(to, q->frame + at, held);
+	memset(to + held, 0, n - held);
+	return at + n;
+}
+
+/* The frame of a capture, in as many buffers as it takes: what the port's own buffers
+ * hold lies in one. */
+static int build_frame(struct explainer *e, struct rte_mbuf *m, const void *question)
+{
+	const struct weir_explain_frame *q = question;
+	uint32_t at = fill(m, q, 0);
+
+	while (at < q->frame_len) {
+		struct rte_mbuf *more = rte_pktmbuf_alloc(e->pool);
+
+		if (more == NULL)
+			return -ENOMEM;
+		at = fill(more, q, at);
+		rte_pktmbuf_chain(m, more);
 	}
 	return 0;
 }
@@ -120,9 +152,16 @@ static void run_stages(const struct view *v, struct pins *pins, const struct egr
 	memcpy(out->header, rte_pktmbuf_mtod(p->mbuf, const void *), out->header_len);
 }
 
+/* What is asked: a question, how its packet is made, the port that it comes in by. */
+struct asked {
+	const void *question;
+	int (*build)(struct explainer *e, struct rte_mbuf *m, const void *question);
+	uint8_t port;
+};
+
 /* Once, by the view that we have. */
-static int explain_by_view(struct explainer *e, const struct worker *w,
-			   const struct weir_explain *q, struct weir_explained *out)
+static int explain_by_view(struct explainer *e, const struct worker *w, const struct asked *q,
+			   struct weir_explained *out)
 {
 	struct burst b = { .n = 1 };
 	struct pins pins;
@@ -133,7 +172,8 @@ static int explain_by_view(struct explainer *e, const struct worker *w,
 	b.pkt[0].mbuf = rte_pktmbuf_alloc(e->pool);
 	if (b.pkt[0].mbuf == NULL)
 		return -ENOMEM;
-	err = build(b.pkt[0].mbuf, q);
+	b.pkt[0].port = q->port;
+	err = q->build(e, b.pkt[0].mbuf, q->question);
 	if (err == 0) {
 		run_stages(&e->view, &pins, w->egress, &b, out);
 		out->drop = b.pkt[0].drop;
@@ -143,13 +183,13 @@ static int explain_by_view(struct explainer *e, const struct worker *w,
 	return err;
 }
 
-int explain(struct explainer *e, const struct worker *w, const struct weir_explain *q,
-	    struct weir_explained *out)
+static int explain_asked(struct explainer *e, const struct worker *w, const struct asked *q,
+			 struct weir_explained *out)
 {
 	int err = 0;
 
 	for (unsigned tries = 0; tries < TRIES; tries++) {
-		*out = (struct weir_explained){ .head = out->head };
+		*out = (struct weir_explained){ .head = out->head, .answer = WEIR_ANSWERS };
 		if (table_view_copy(w, &e->view) != WEIR_REJECT_NONE)
 			view_none(&e->view);
 		err = explain_by_view(e, w, q, out);
@@ -158,4 +198,20 @@ int explain(struct explainer *e, const struct worker *w, const struct weir_expla
 			break;
 	}
 	return err;
+}
+
+int explain(struct explainer *e, const struct worker *w, const struct weir_explain *q,
+	    struct weir_explained *out)
+{
+	return explain_asked(e, w, &(struct asked){ .question = q, .build = build }, out);
+}
+
+int explain_frame(struct explainer *e, const struct worker *w, const struct weir_explain_frame *q,
+		  struct weir_explained *out)
+{
+	const struct asked asked = { .question = q,
+				     .build = build_frame,
+				     .port = (uint8_t)q->port };
+
+	return explain_asked(e, w, &asked, out);
 }

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
  * What would happen to a packet: the stages of the packet path themselves, on one
- * made-up packet, by the snapshot that a worker has in force. Changes nothing and
- * counts nothing. Housekeeping thread only.
+ * packet, made up or out of a capture, by the snapshot that a worker has in force.
+ * Changes nothing and counts nothing. Housekeeping thread only.
  */
 #ifndef WEIR_EXPLAIN_H
 #define WEIR_EXPLAIN_H
@@ -23,5 +23,10 @@ struct explainer {
  */
 int explain(struct explainer *e, const struct worker *w, const struct weir_explain *q,
 	    struct weir_explained *out);
+
+/* The same for a whole frame. q->held and q->frame_len are at most WEIR_FRAME_MAX,
+ * q->port less than WEIR_MAX_PORTS. */
+int explain_frame(struct explainer *e, const struct worker *w, const struct weir_explain_frame *q,
+		  struct weir_explained *out);
 
 #endif /* WEIR_EXPLAIN_H */

@@ -172,6 +172,19 @@ static void on_explain(struct sessions *s, struct client *c, const struct weir_e
 		end(s, c, "it does not read its answers");
 }
 
+static void on_explain_frame(struct sessions *s, struct client *c,
+			     const struct weir_explain_frame *q)
+{
+	struct weir_explained a = { .head = head(WEIR_EXPLAINED, q->head.seq) };
+
+	if (q->port >= s->ports->count || q->frame_len > WEIR_FRAME_MAX || q->held > q->frame_len)
+		refuse(s, c, q->head.seq, "explain: no such port, or a length out of range");
+	else if (explain_frame(s->explainer, workers_newest(s->workers), q, &a) < 0)
+		refuse(s, c, q->head.seq, "explain: no packet buffer is free");
+	else if (!send_message(c, &a, sizeof(a)))
+		end(s, c, "it does not read its answers");
+}
+
 static void on_ports(struct sessions *s, struct client *c, const struct weir_head *q)
 {
 	struct weir_ports_are a = { .head = head(WEIR_PORTS_ARE, q->seq) };
@@ -199,6 +212,9 @@ static void on_message(struct sessions *s, struct client *c, const union weir_se
 	} else if (c->state == CLIENT_HOLDER && m->head.type == WEIR_EXPLAIN &&
 		   len == sizeof(m->explain)) {
 		on_explain(s, c, &m->explain);
+	} else if (c->state == CLIENT_HOLDER && m->head.type == WEIR_EXPLAIN_FRAME &&
+		   len == sizeof(m->explain_frame)) {
+		on_explain_frame(s, c, &m->explain_frame);
 	} else if (c->state == CLIENT_HOLDER && m->head.type == WEIR_PORTS &&
 		   len == sizeof(m->head)) {
 		on_ports(s, c, &m->head);

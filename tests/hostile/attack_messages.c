@@ -86,8 +86,21 @@ static void bad_messages(const char *path, uint64_t *rng)
 		for (size_t i = 0; i < sizeof(m); i++)
 			((uint8_t *)&m)[i] = (uint8_t)attack_random(rng);
 		m.head = peer_hello().head;
-		m.head.type = n < 40 ? (uint16_t)WEIR_EXPLAIN : (uint16_t)(r % 16);
-		m.explain.family = r & 1 ? 4 : 6;
+		m.head.type = n < 20   ? (uint16_t)WEIR_EXPLAIN
+			      : n < 40 ? (uint16_t)WEIR_EXPLAIN_FRAME
+				       : (uint16_t)(r % 16);
+		if (n < 20)
+			m.explain.family = r & 1 ? 4 : 6;
+		if (n >= 20 && n < 40) {
+			iov.iov_len = sizeof(m.explain_frame);
+			m.explain_frame.port = 0;
+			m.explain_frame.frame_len = (uint32_t)(r >> 8) % (WEIR_FRAME_MAX + 1);
+			m.explain_frame.held = m.explain_frame.frame_len -
+					       (r & 4 ? 0 : m.explain_frame.frame_len / 2);
+			memset(m.explain_frame.frame + 12, r & 8 ? 0x08 : 0x86, 1);
+			memset(m.explain_frame.frame + 13, r & 8 ? 0x00 : 0xdd, 1);
+			m.explain_frame.frame[14] = r & 8 ? 0x45 : 0x60;
+		}
 		if (n >= 40)
 			iov.iov_len = (r >> 16) % sizeof(m);
 		if (r & 2) {

@@ -446,6 +446,27 @@ static void answers_find_their_questions(void **state)
 	client = -1;
 }
 
+static void a_frame_is_a_question_too(void **state)
+{
+	struct weir_explain_frame q = {
+		.port = 1, .frame_len = 1500, .held = 2, .frame = { 7, 8 }
+	};
+	union weir_session_msg m;
+
+	(void)state;
+	answers = unanswered = 0;
+	assert_int_equal(dp_session_explain_frame(s, &q, on_answer, &answers), -ENOTCONN);
+	attach();
+	assert_int_equal(dp_session_explain_frame(s, &q, on_answer, &answers), 0);
+	m = expect(WEIR_EXPLAIN_FRAME, sizeof(struct weir_explain_frame));
+	assert_int_equal(m.explain_frame.frame_len, 1500);
+	assert_int_equal(m.explain_frame.frame[1], 8);
+	answer(m.head.seq, 5);
+	while (answers < 1)
+		uv_run(&loop, UV_RUN_ONCE);
+	assert_int_equal(last_generation, 5);
+}
+
 static void ports_are_asked_for_and_kept_fresh(void **state)
 {
 	struct weir_ports_are now = welcome.ports;
@@ -505,6 +526,7 @@ int main(void)
 		TEST(bad_welcomes_are_not_mapped),
 		TEST(unexpected_messages_end_the_session),
 		TEST(answers_find_their_questions),
+		TEST(a_frame_is_a_question_too),
 		TEST(ports_are_asked_for_and_kept_fresh),
 		TEST(counters_are_summed_over_the_workers),
 		TEST(ending_tells_the_hook),

@@ -1,0 +1,136 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`weirctl explain --pcap`: what it says of the packets of a capture is what happens to them."""
+
+import json
+import os
+import struct
+import subprocess
+
+from frames import (CLIENT, HTTP, NO_VIP, PORT_MAC, ROUTER_MAC, SERVICES, VIP, backend_mac,
+                    ipv4, pool, tcp, udp)
+from scapy.layers.inet import ICMP, TCP
+from scapy.layers.inet6 import IPv6
+from scapy.layers.l2 import ARP, Dot1Q, Ether
+from weirlab import Lab, check, equal, main, write_pcap
+
+BACKENDS = 5
+MACS = {backend_mac(i): f"b{i}" for i in range(BACKENDS)}
+SIX = "[service six]\nvip = 2001:db8:f::1\nport = 80\npool = web\n"
+
+
+def weirctl(lab, *words):
+    """Exit status and what is on its standard output."""
+    program = os.path.join(lab.build, "controlplane", "weirctl")
+    done = subprocess.run([program, "-s", lab.path("control"), *words], stdout=subprocess.PIPE,
+                          stderr=subprocess.STDOUT, text=True, timeout=60, check=False)
+    return done.returncode, done.stdout
+
+
+def explained(lab, file):
+    status, text = weirctl(lab, "--json", "explain", "--pcap", file)
+    equal("exit status", status, 0)
+    return json.loads(text)["packets"]
+
+
+def variety():
+    frames = [tcp(1000 + i, bytes(i), tcp_flags="S" if i % 2 else "A") for i in range(20)]
+    frames += [udp(2000 + i, bytes(1400)) for i in range(10)]
+    frames += [tcp(1, dst=NO_VIP), tcp(2, dport=81), udp(3, bytes(1480)), frames[0][:30]]
+    frames += [bytes(Ether(src=ROUTER_MAC, dst=PORT_MAC) / Dot1Q(vlan=7) / ipv4()
+                     / TCP(sport=4, dport=HTTP)),
+               bytes(Ether(src=ROUTER_MAC, dst=PORT_MAC) / ARP(pdst=VIP)),
+               bytes(Ether(src=ROUTER_MAC, dst=PORT_MAC) / ipv4(src=CLIENT)
+                     / ICMP(type=3, code=4) / ipv4(src=VIP, dst=CLIENT)
+                     / TCP(sport=HTTP, dport=1003))]
+    frames += [bytes(Ether(src=ROUTER_MAC, dst=PORT_MAC) / IPv6(src="2001:db8:c::1",
+                                                                 dst="2001:db8:f::1")
+                     / TCP(sport=5000 + i, dport=80, flags="S")) for i in range(5)]
+    return frames
+
+
+def check_told(frames, result, told):
+    equal("packets", len(told), len(frames))
+    left, drops = iter(result.frames[0]), {}
+    for i, answer in enumerate(told):
+        equal("number", answer["number"], i + 1)
+        equal(f"length of packet {i}", answer["length"], len(frames[i]))
+        if answer["drop"] != "none":
+            drops[answer["drop"]] = drops.get(answer["drop"], 0) + 1
+            check(answer["frame"] is None, f"packet {i} is dropped and leaves")
+            continue
+        got = next(left)
+        equal(f"backend of packet {i}", answer["backend"], MACS[got[0:6]])
+        equal(f"length of what leaves for packet {i}", answer["frame"]["length"], len(got))
+        header = bytes.fromhex(answer["frame"]["header"])
+        equal(f"start of what leaves for packet {i}", header, got[:len(header)])
+    equal("drops", drops, result.drops)
+    equal("frames that are left", len(list(left)), 0)
+
+
+def test_a_capture_is_explained_as_it_is_forwarded():
+    frames, told = variety(), {}
+
+    def ask(lab):
+        before = lab.rpc("status")["counters"]
+        write_pcap(lab.path("asked.pcap"), frames)
+        told["json"] = explained(lab, lab.path("asked.pcap"))
+        told["status"], told["text"] = weirctl(lab, "explain", "--pcap", lab.path("asked.pcap"),
+                                               "--count", "1")
+        equal("counters after explain", lab.rpc("status")["counters"], before)
+
+    result = Lab(pool("l2", BACKENDS) + SERVICES + SIX, [frames]).run(ask)
+    check_told(frames, result, told["json"])
+    equal("exit status", told["status"], 0)
+    check(f"{CLIENT}:1000 > {VIP}:80 TCP, {len(frames[0])} bytes" in told["text"],
+          f"the text names the packet: {told['text']}")
+    check("1 packet: 1 forwarded, 0 dropped, 0 answered" in told["text"],
+          f"the text ends with a sum: {told['text']}")
+
+
+def pcapng(frames):
+    """Section header, one Ethernet interface, a packet block each."""
+    data = struct.pack("<IIIHHqI", 0x0A0D0D0A, 28, 0x1A2B3C4D, 1, 0, -1, 28)
+    data += struct.pack("<IIHHII", 1, 20, 1, 0, 0, 20)
+    for frame in frames:
+        padded = frame + bytes(-len(frame) % 4)
+        size = 32 + len(padded)
+        data += struct.pack("<IIIIIII", 6, size, 0, 0, 0, len(frame), len(frame))
+        data += padded + struct.pack("<I", size)
+    return data
+
+
+def raw_and_cut(frames, keep):
+    """Captured without Ethernet headers (LINKTYPE_RAW), `keep` bytes of each packet."""
+    data = struct.pack("<IHHiIII", 0xA1B2C3D4, 2, 4, 0, 0, keep, 101)
+    for frame in frames:
+        packet = frame[14:]
+        held = packet[:keep]
+        data += struct.pack("<IIII", 0, 0, len(held), len(packet)) + held
+    return data
+
+
+def test_other_captures_are_read_too():
+    frames, told = [tcp(1000 + i, bytes(700)) for i in range(8)], {}
+
+    def ask(lab):
+        for name, data in ("ng", pcapng(frames)), ("raw", raw_and_cut(frames, 60)):
+            with open(lab.path(name), "wb") as f:
+                f.write(data)
+            told[name] = explained(lab, lab.path(name))
+        with open(lab.path("bad"), "wb") as f:
+            f.write(b"no capture at all, but long enough")
+        told["bad"] = weirctl(lab, "explain", "--pcap", lab.path("bad"))
+        told["port"] = weirctl(lab, "explain", "--pcap", lab.path("ng"), "--port", "lan")
+        told["none"] = weirctl(lab, "explain", "--pcap", lab.path("none"))
+
+    result = Lab(pool("ipip", BACKENDS) + SERVICES, [frames]).run(ask)
+    for name in "ng", "raw":
+        check_told(frames, result, told[name])
+    for name, sentence in ("bad", "unknown file format"), ("none", "No such file"), \
+            ("port", "no port lan"):
+        equal(f"exit status of {name}", told[name][0], 1)
+        check(sentence in told[name][1], f"{name}: {told[name][1]}")
+
+
+if __name__ == "__main__":
+    main(globals())
