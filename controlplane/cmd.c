@@ -19,6 +19,7 @@ static const struct cmd {
 	{ "pools", cmd_pools, false, false },
 	{ "backends", cmd_backends, false, false },
 	{ "drops", cmd_drops, false, false },
+	{ "health", cmd_health, false, false },
 	{ "backend.add", cmd_backend_add, true, true },
 	{ "backend.remove", cmd_backend_remove, true, false },
 	{ "backend.weight", cmd_backend_weight, true, true },
@@ -107,6 +108,10 @@ void cmd_dispatch(void *user, struct rpc_call *call, const char *method, const j
 
 	if (strcmp(method, "explain") == 0) {
 		cmd_explain(cp, params, call);
+		return;
+	}
+	if (strcmp(method, "check") == 0) {
+		cmd_check(cp, params, call);
 		return;
 	}
 	for (unsigned i = 0; i < sizeof(cmds) / sizeof(cmds[0]); i++) {

@@ -38,6 +38,10 @@ json_t *cmd_diff(struct controlplane *cp, const json_t *params, struct rpc_error
 json_t *cmd_reload(struct controlplane *cp, const json_t *params, struct rpc_error *err);
 json_t *cmd_revert(struct controlplane *cp, const json_t *params, struct rpc_error *err);
 
+/* cmd_health.c; `check` answers when its probes have ended. */
+json_t *cmd_health(struct controlplane *cp, const json_t *params, struct rpc_error *err);
+void cmd_check(struct controlplane *cp, const json_t *params, struct rpc_call *call);
+
 /* cmd_explain.c: the answer comes from the data plane, so it answers the call itself. */
 void cmd_explain(struct controlplane *cp, const json_t *params, struct rpc_call *call);
 

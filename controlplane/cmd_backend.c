@@ -65,7 +65,7 @@ static bool append(char *line, size_t size, const char *key, const char *value,
 
 /*
  * backend.add {"pool": string, "name": string, "address": string, "weight"?: integer,
- *              "state"?: string, "mac"?: string, "port"?: string, "vlan"?: integer}
+ *              "state"?: string, "backup"?: "yes"|"no", "mac"?: string, "port"?: string, "vlan"?: integer}
  *
  * As a line `backend NAME = ADDRESS weight=... ...` in the pool's section would.
  *   RPC_NOT_FOUND   no such pool
@@ -76,6 +76,7 @@ static bool append(char *line, size_t size, const char *key, const char *value,
 json_t *cmd_backend_add(struct controlplane *cp, const json_t *params, struct rpc_error *err)
 {
 	const char *pool, *name, *address, *state = NULL, *mac = NULL, *port = NULL;
+	const char *backup = NULL;
 	json_int_t weight = -1, vlan = -1;
 	const struct rpc_param want[] = {
 		NAME_PARAM("pool", &pool),
@@ -83,6 +84,7 @@ json_t *cmd_backend_add(struct controlplane *cp, const json_t *params, struct rp
 		{ "address", RPC_STRING, true, 1, WEIR_ADDR_STRLEN - 1, &address },
 		{ "weight", RPC_INTEGER, false, 0, WEIGHT_MAX, &weight },
 		{ "state", RPC_STRING, false, 1, 16, &state },
+		{ "backup", RPC_STRING, false, 1, 8, &backup },
 		{ "mac", RPC_STRING, false, 1, 17, &mac },
 		{ "port", RPC_STRING, false, 1, WEIR_NAME_LEN - 1, &port },
 		{ "vlan", RPC_INTEGER, false, 0, 4094, &vlan },
@@ -94,6 +96,7 @@ json_t *cmd_backend_add(struct controlplane *cp, const json_t *params, struct rp
 	if (!rpc_params(params, want, sizeof(want) / sizeof(want[0]), err) ||
 	    !append(line, sizeof(line), "address", address, err) ||
 	    (state != NULL && !append(line, sizeof(line), "state", state, err)) ||
+	    (backup != NULL && !append(line, sizeof(line), "backup", backup, err)) ||
 	    (mac != NULL && !append(line, sizeof(line), "mac", mac, err)) ||
 	    (port != NULL && !append(line, sizeof(line), "port", port, err)))
 		return NULL;

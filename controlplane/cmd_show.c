@@ -198,6 +198,29 @@ static json_t *arena_json(const struct publish_status *st)
 	return v;
 }
 
+static json_t *probes_json(const struct controlplane *cp)
+{
+	struct checks_count n;
+	json_t *v = json_object();
+
+	checks_count(cp->checks, &n);
+	json_put_number(v, "begun", n.begun);
+	json_put_number(v, "late", n.late);
+	json_put_number(v, "worst_ms", n.worst_ms);
+	return v;
+}
+
+/* Pools whose checks are not believed. */
+static json_t *panic_json(const struct controlplane *cp)
+{
+	json_t *list = json_array();
+
+	for (uint32_t i = 0; i < cp->model.pool_count; i++)
+		if (cp->model.pool[i]->panic)
+			json_array_append_new(list, json_string(cp->model.pool[i]->conf.name));
+	return list;
+}
+
 /*
  * status {}
  *
@@ -221,6 +244,8 @@ json_t *cmd_status(struct controlplane *cp, const json_t *params, struct rpc_err
 	json_object_set_new(v, "published", time_json(st.published_ms));
 	json_put_number(v, "publish_latency_us", st.last_latency_us);
 	json_put_number(v, "checks_pending", checks_pending(cp->checks));
+	json_object_set_new(v, "probes", probes_json(cp));
+	json_object_set_new(v, "panic", panic_json(cp));
 	json_object_set_new(v, "workers", workers_json(&st, dp));
 	json_object_set_new(v, "arena", arena_json(&st));
 	json_object_set_new(v, "counters", counters_json(cp, dp));
@@ -404,6 +429,8 @@ static json_t *backend_json(const struct controlplane *cp, const struct backend 
 	json_put_text(v, "reason", b->reason);
 	json_object_set_new(v, "since", time_json(b->since_ms));
 	json_put_bool(v, "serving", backend_serves(b));
+	json_put_bool(v, "kept", b->kept);
+	json_put_bool(v, "backup", b->conf.backup);
 	json_put_number(v, "slots", slots);
 	put_sum(v, n);
 	json_object_set_new(v, "drops", backend_lost(cp, b));

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
  * What the control plane may do after its start: CAP_NET_ADMIN, to hold neighbour
- * entries and listen to every event of the kernel's networking, and nothing else.
+ * entries, listen to every event of the kernel's networking, and mark and carry health
+ * probes, and nothing else. CAP_BPF and CAP_NET_RAW have been used by then.
  */
 #ifndef WEIR_CONTROL_PRIVILEGES_H
 #define WEIR_CONTROL_PRIVILEGES_H

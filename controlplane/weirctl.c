@@ -99,6 +99,13 @@ static bool build_drops(json_t *params, char **word, unsigned count, const struc
 	return true;
 }
 
+static bool build_health(json_t *params, char **word, unsigned count, const struct options *o)
+{
+	if (count > 0 && strchr(word[0], '/') != NULL)
+		return split_name(params, word[0], "backend");
+	return build_pool(params, word, count, o);
+}
+
 static bool build_remove(json_t *params, char **word, unsigned count, const struct options *o)
 {
 	(void)count;
@@ -181,7 +188,12 @@ static const struct command {
 	  weirctl_print_explain },
 	{ "explain", "--pcap FILE [--port PORT] [--count N]",
 	  "the same for each packet of a capture, as if it came in now", 0, 0, NULL, NULL, NULL },
-	{ "backend add", "POOL/NAME ADDRESS [weight=N] [state=S] [mac=MAC] [port=PORT] [vlan=N]",
+	{ "health", "[POOL | POOL/NAME]",
+	  "what the health checks know: state, since when, last result, latency, certificate", 0, 1,
+	  "health", build_health, weirctl_print_health },
+	{ "check", "POOL/NAME", "its checks once, now, and each step shown; changes nothing", 1, 1,
+	  "check", build_backend, weirctl_print_check },
+	{ "backend add", "POOL/NAME ADDRESS [weight=N] [state=S] [backup=yes] [mac=MAC] [port=PORT] [vlan=N]",
 	  "a new backend", 2, WORDS_MAX, "backend.add", build_add, weirctl_print_backend },
 	{ "backend remove", "POOL/NAME [--force]", "a disabled one; --force: one in use too", 1, 1,
 	  "backend.remove", build_remove, weirctl_print_removed },

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * weirctl in five files: weirctl.c reads the command line, weirctl_call.c talks to the
- * control socket, weirctl_print.c prints results for people, with weirctl_frame.c for
- * the frame that `explain` shows; weirctl_pcap.c asks about each packet of a capture.
+ * weirctl in several files: weirctl.c reads the command line, weirctl_call.c talks to the
+ * control socket, weirctl_print.c prints results for people, with weirctl_health.c for
+ * what the checks know, weirctl_table.c for tables and weirctl_frame.c for the frame that
+ * `explain` shows; weirctl_pcap.c asks about each packet of a capture.
  */
 #ifndef WEIR_WEIRCTL_H
 #define WEIR_WEIRCTL_H
@@ -45,7 +46,8 @@ int weirctl_explain_pcap(const char *socket_path, const char *file, const char *
 
 /* How a result is printed for people. Members that are missing print as "-". */
 typedef void weirctl_print_fn(FILE *out, const json_t *result);
-weirctl_print_fn weirctl_print_status, weirctl_print_services, weirctl_print_pools,
+weirctl_print_fn weirctl_print_health, weirctl_print_check, weirctl_print_status,
+	weirctl_print_services, weirctl_print_pools,
 	weirctl_print_backends, weirctl_print_backend, weirctl_print_removed,
 	weirctl_print_drops, weirctl_print_explain, weirctl_print_diff, weirctl_print_changed;
 

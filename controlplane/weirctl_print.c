@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "weirctl.h"
+#include "weirctl_table.h"
 
 #include <stdarg.h>
 #include <stdbool.h>
@@ -37,121 +37,6 @@ const char *weirctl_bytes_text(json_int_t n, char *buf)
 	static const char *const unit[] = { "B", "KiB", "MiB", "GiB", "TiB", "PiB", NULL };
 
 	return scaled(n, 1024, unit, buf);
-}
-
-static const char *str(const json_t *o, const char *member)
-{
-	const char *s = json_string_value(json_object_get(o, member));
-
-	return s != NULL && s[0] != '\0' ? s : "-";
-}
-
-static json_int_t num(const json_t *o, const char *member)
-{
-	return json_integer_value(json_object_get(o, member));
-}
-
-static bool yes(const json_t *o, const char *member)
-{
-	return json_is_true(json_object_get(o, member));
-}
-
-/* -- tables ----------------------------------------------------------------- */
-
-enum { COLUMNS_MAX = 12 };
-
-struct table {
-	const char *const *head; /* ">NAME" is aligned to the right; NULL ends */
-	unsigned columns, cells, room;
-	char **cell;
-};
-
-static void table_begin(struct table *t, const char *const *head)
-{
-	*t = (struct table){ .head = head };
-	while (t->columns < COLUMNS_MAX && head[t->columns] != NULL)
-		t->columns++;
-}
-
-__attribute__((format(printf, 2, 3))) static void cell(struct table *t, const char *fmt, ...)
-{
-	va_list ap;
-
-	if (t->cells == t->room) {
-		unsigned room = t->room == 0 ? 256 : t->room * 2;
-		char **more = realloc(t->cell, room * sizeof(*more));
-
-		if (more == NULL)
-			return;
-		t->cell = more;
-		t->room = room;
-	}
-	va_start(ap, fmt);
-	if (vasprintf(&t->cell[t->cells], fmt, ap) >= 0)
-		t->cells++;
-	va_end(ap);
-}
-
-static void cell_count(struct table *t, json_int_t n)
-{
-	char buf[16];
-
-	cell(t, "%s", weirctl_count_text(n, buf));
-}
-
-static void cell_bytes(struct table *t, json_int_t n)
-{
-	char buf[16];
-
-	cell(t, "%s", weirctl_bytes_text(n, buf));
-}
-
-/* By the text of the first column, numbers in it by value: a2 before a10. */
-static int by_first_column(const void *a, const void *b)
-{
-	return strverscmp(*(char *const *)a, *(char *const *)b);
-}
-
-static void table_sort(struct table *t)
-{
-	if (t->cells > 0)
-		qsort(t->cell, t->cells / t->columns, t->columns * sizeof(*t->cell),
-		      by_first_column);
-}
-
-static void print_row(FILE *out, const struct table *t, const int *width, char *const *row)
-{
-	for (unsigned c = 0; c < t->columns; c++) {
-		bool right = t->head[c][0] == '>', last = c + 1 == t->columns;
-		const char *text = row != NULL ? row[c] : t->head[c] + right;
-
-		if (last && !right)
-			fprintf(out, "%s\n", text);
-		else
-			fprintf(out, "%*s%s", right ? width[c] : -width[c], text,
-				last ? "\n" : "  ");
-	}
-}
-
-static void table_end(struct table *t, FILE *out, const char *empty)
-{
-	int width[COLUMNS_MAX];
-
-	for (unsigned c = 0; c < t->columns; c++) {
-		width[c] = (int)strlen(t->head[c]) - (t->head[c][0] == '>');
-		for (unsigned i = c; i < t->cells; i += t->columns)
-			if ((int)strlen(t->cell[i]) > width[c])
-				width[c] = (int)strlen(t->cell[i]);
-	}
-	if (t->cells == 0)
-		fprintf(out, "%s\n", empty);
-	else
-		print_row(out, t, width, NULL);
-	for (unsigned i = 0; i + t->columns <= t->cells; i += t->columns)
-		print_row(out, t, width, t->cell + i);
-	for (unsigned i = 0; i < t->cells; i++)
-		free(t->cell[i]);
-	free(t->cell);
 }
 
 /* Of an object of numbers. */
@@ -425,6 +310,17 @@ static void print_named(FILE *out, const char *what, const json_t *counts)
 	fprintf(out, "%s\n", json_object_size(counts) == 0 ? "nothing" : "");
 }
 
+static void print_panic(FILE *out, const json_t *pools)
+{
+	size_t i;
+	json_t *p;
+
+	json_array_foreach(pools, i, p)
+		fprintf(out, "%-12spool %s: too few backends are up, its checks are not believed; "
+			     "see `weirctl health %s`\n",
+			"PANIC", json_string_value(p), json_string_value(p));
+}
+
 void weirctl_print_status(FILE *out, const json_t *result)
 {
 	const json_t *arena = json_object_get(result, "arena");
@@ -443,6 +339,7 @@ void weirctl_print_status(FILE *out, const json_t *result)
 	fprintf(out, "%-12s%lld, published %s, taken by every worker in %.1f ms\n", "generation",
 		(long long)num(result, "generation"), str(result, "published"),
 		(double)num(result, "publish_latency_us") / 1000);
+	print_panic(out, json_object_get(result, "panic"));
 	if (num(result, "checks_pending") > 0)
 		fprintf(out, "%-12s%lld first probes have not ended\n", "checks",
 			(long long)num(result, "checks_pending"));

@@ -295,6 +295,72 @@ static void drop_is_explained_without_a_backend(void **state)
 		"generation  3\n");
 }
 
+#define CHECKED "\"name\": \"page\", \"kind\": \"https\", \"to\": \"203.0.113.10\", \"port\": 443"
+
+static void health_is_a_line_a_check(void **state)
+{
+	(void)state;
+	assert_string_equal(
+		printed(weirctl_print_health,
+			"{\"pools\": [{\"name\": \"web\", \"panic\": false}], \"backends\": ["
+			"{\"pool\": \"web\", \"name\": \"a\", \"health\": \"up\", "
+			"\"since\": \"2025-03-01T03:12:45.123Z\", \"checks\": [{" CHECKED
+			", \"last\": {\"ok\": true, \"reason\": \"status 200\", "
+			"\"latency_us\": 2310, \"certificate_days\": 57}}, "
+			"{\"name\": \"dns\", \"last\": null}]}, "
+			"{\"pool\": \"web\", \"name\": \"b\", \"health\": \"up\", "
+			"\"since\": null, \"reason\": \"not checked\", \"checks\": []}]}"),
+		"BACKEND  HEALTH  SINCE                CHECK  LATENCY  CERT  RESULT\n"
+		"web/a    up      2025-03-01 03:12:45  page    2.3 ms  57 d  status 200\n"
+		"web/a    up      2025-03-01 03:12:45  dns          -     -  first probe not ended "
+		"yet\n"
+		"web/b    up      -                    -            -     -  not checked\n");
+}
+
+static void panic_comes_first_and_one_backend_has_its_history(void **state)
+{
+	(void)state;
+	assert_string_equal(
+		printed(weirctl_print_health,
+			"{\"pools\": [{\"name\": \"web\", \"panic\": true, \"up\": 0, "
+			"\"eligible\": 3, \"needed\": 1, \"kept\": 3}], \"backends\": ["
+			"{\"pool\": \"web\", \"name\": \"a\", \"health\": \"down\", "
+			"\"kept\": true, \"since\": \"2025-03-01T03:12:45.123Z\", "
+			"\"reason\": \"tcp: connection refused\", \"checks\": [], \"history\": ["
+			"{\"time\": \"2025-03-01T03:12:45.123Z\", \"health\": \"down\", "
+			"\"reason\": \"tcp: connection refused\"}]}]}"),
+		"PANIC: pool web: 0 of 3 backends up, 1 needed: its checks are not believed, 3 "
+		"backends keep the traffic\n"
+		"BACKEND  HEALTH      SINCE                CHECK  LATENCY  CERT  RESULT\n"
+		"web/a    down, kept  2025-03-01 03:12:45  -            -     -  tcp: connection "
+		"refused\n"
+		"\n"
+		"web/a: tcp: connection refused\n"
+		"2025-03-01 03:12:45  down  tcp: connection refused\n");
+}
+
+static void check_shows_each_step(void **state)
+{
+	(void)state;
+	assert_string_equal(
+		printed(weirctl_print_check,
+			"{\"pool\": \"web\", \"name\": \"a\", \"checks\": [{" CHECKED
+			", \"via\": \"dsr\", "
+			"\"next_hop\": {\"resolved\": true, \"mac\": \"02:00:00:00:00:0a\", "
+			"\"port\": 0, \"vlan\": 0, \"mtu\": 1600}, "
+			"\"encapsulation\": {\"mode\": \"ipip\", \"mtu\": 1600, "
+			"\"outer_source\": \"10.0.1.2\", \"outer_destination\": \"10.0.1.11\"}, "
+			"\"sent\": {\"packets\": 4, \"bytes\": 900, \"too_big\": 1}, "
+			"\"result\": {\"ok\": false, \"failure\": \"mtu\", \"reason\": \"too "
+			"narrow\", \"connected_us\": 310}}]}"),
+		"web/a, check page: https to 203.0.113.10 port 443, the clients' way\n"
+		"  next hop      02:00:00:00:00:0a by port 0, VLAN 0, MTU 1600\n"
+		"  encapsulation ipip, 10.0.1.2 > 10.0.1.11, MTU 1600\n"
+		"  sent          4 packets, 900 bytes; dropped here: larger than the MTU\n"
+		"  connected     after 0.31 ms\n"
+		"  result        mtu: too narrow\n");
+}
+
 int main(void)
 {
 #define T(name) cmocka_unit_test_teardown(name, teardown)
@@ -314,6 +380,10 @@ int main(void)
 		T(explained_gue_frame_is_taken_apart),
 		T(frame_cut_anywhere_prints_less),
 		T(drop_is_explained_without_a_backend),
+		cmocka_unit_test_teardown(health_is_a_line_a_check, teardown),
+		cmocka_unit_test_teardown(panic_comes_first_and_one_backend_has_its_history,
+					  teardown),
+		cmocka_unit_test_teardown(check_shows_each_step, teardown),
 	};
 
 	return cmocka_run_group_tests_name("weirctl_print", tests, NULL, NULL);
