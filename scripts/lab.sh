@@ -6,17 +6,26 @@
 #
 #    client                   router                        weir
 #    198.51.100.10..15 -----  198.51.100.1                  10.0.1.2 eth0, an
-#                             VIPs via 10.0.1.2             af_xdp: port
+#    2001:db8:c::10..15       2001:db8:c::1                 2001:db8:1::2
+#                             VIPs via Weir                 af_xdp: port
 #                             bridge br0 10.0.1.1 --------- on a stick
+#                                        2001:db8:1::1
 #                              |        |        |
 #                             b1       b2       b3          nginx, VIPs on lo,
 #                             10.0.1.11  .12     .13        set up by weir-backend
+#                             2001:db8:1::11  ::12   ::13
 #
 # Requests: client > router > Weir > backend. Responses: backend > router >
 # client; the router's bridge never shows them to Weir's port.
 #
-# 203.0.113.10 is forwarded by l2, 203.0.113.20 by ipip. MTU 1600 between Weir
-# and the backends leaves room for the outer header of a full-size packet.
+#             IPv4           IPv6
+#    l2       203.0.113.10   2001:db8:f::10
+#    ipip     203.0.113.20   2001:db8:f::20
+#    gue      203.0.113.30   2001:db8:f::30
+#
+# lab_conf has the IPv4 services of l2 and ipip, lab_conf_families the other four;
+# a scenario may make pools of its own for these VIPs. MTU 1600 between Weir and the
+# backends leaves room for the outer headers of a full-size packet.
 #
 # One lab a process. Its namespaces are $LAB-client, $LAB-router, ...; its files
 # (configuration, sockets, logs, pids) are in $LAB_DIR. lab_create sets a trap
@@ -26,12 +35,29 @@
 LAB_ROOT=/run/weir-lab
 LAB_BACKENDS=(b1 b2 b3)
 LAB_CLIENTS=(198.51.100.10 198.51.100.11 198.51.100.12 198.51.100.13 198.51.100.14 198.51.100.15)
-LAB_WEIR=10.0.1.2
+LAB_CLIENTS_6=(2001:db8:c::10 2001:db8:c::11 2001:db8:c::12 2001:db8:c::13 2001:db8:c::14 2001:db8:c::15)
+LAB_WEIR=10.0.1.2 LAB_WEIR_6=2001:db8:1::2
 # shellcheck disable=SC2034 # for those who source this file
-VIP_L2=203.0.113.10 VIP_IPIP=203.0.113.20
+VIP_L2=203.0.113.10 VIP_IPIP=203.0.113.20 VIP_GUE=203.0.113.30
+VIP_L2_6=2001:db8:f::10 VIP_IPIP_6=2001:db8:f::20 VIP_GUE_6=2001:db8:f::30
+LAB_VIPS=("$VIP_L2" "$VIP_IPIP" "$VIP_GUE" "$VIP_L2_6" "$VIP_IPIP_6" "$VIP_GUE_6")
 
+# lab_backend_address NAME [6]
 lab_backend_address() {
-    echo "10.0.1.1${1#b}"
+    if [ "${2:-}" = 6 ]; then
+        echo "2001:db8:1::1${1#b}"
+    else
+        echo "10.0.1.1${1#b}"
+    fi
+}
+
+# Family of an address, 4 or 6, and the address as URLs have it.
+lab_family() {
+    [[ $1 == *:* ]] && echo 6 || echo 4
+}
+
+lab_url_host() {
+    [[ $1 == *:* ]] && echo "[$1]" || echo "$1"
 }
 
 # -- namespaces ------------------------------------------------------------------
@@ -82,42 +108,61 @@ lab_create() {
     for ns in client router weir "${LAB_BACKENDS[@]}"; do
         ip netns add "$LAB-$ns"
         lab_ip "$ns" link set lo up
-        lab_sysctl "$ns" net.ipv6.conf.all.disable_ipv6=1 net.ipv6.conf.default.disable_ipv6=1
+        # Addresses work at once, and nobody asks for routers.
+        lab_sysctl "$ns" net.ipv6.conf.default.accept_dad=0 net.ipv6.conf.default.accept_ra=0
     done
 
     # The bridge's own MAC, or it would change as ports come and go.
     lab_ip router link add br0 address 02:00:00:00:01:01 mtu 1600 type bridge
     lab_ip router addr add 10.0.1.1/24 dev br0
+    lab_ip router addr add 2001:db8:1::1/64 dev br0
     lab_ip router link set br0 up
-    lab_sysctl router net.ipv4.ip_forward=1 net.ipv4.conf.all.send_redirects=0 \
+    lab_sysctl router net.ipv4.ip_forward=1 net.ipv6.conf.all.forwarding=1 net.ipv4.conf.all.send_redirects=0 \
         net.ipv4.conf.br0.send_redirects=0
-    lab_wire weir "$LAB_WEIR"
+    lab_wire weir "$LAB_WEIR" "$LAB_WEIR_6"
     # The kernel leaves checksums of packets within one machine unfinished; an
     # AF_XDP port sees them as they lie in the buffer. A real wire does not.
     lab_in router ethtool -K weir tx off >/dev/null
     for ns in "${LAB_BACKENDS[@]}"; do
-        lab_wire "$ns" "$(lab_backend_address "$ns")"
+        lab_wire "$ns" "$(lab_backend_address "$ns")" "$(lab_backend_address "$ns" 6)"
     done
 
     lab_ip client link add eth0 type veth peer name client netns "$LAB-router"
     for ns in "${LAB_CLIENTS[@]}"; do
         lab_ip client addr add "$ns/24" dev eth0
     done
+    for ns in "${LAB_CLIENTS_6[@]}"; do
+        lab_ip client addr add "$ns/64" dev eth0
+    done
     lab_ip client link set eth0 up
     lab_ip router addr add 198.51.100.1/24 dev client
+    lab_ip router addr add 2001:db8:c::1/64 dev client
     lab_ip router link set client up
     lab_ip client route add default via 198.51.100.1
-    lab_ip router route add "$VIP_L2" via "$LAB_WEIR"
-    lab_ip router route add "$VIP_IPIP" via "$LAB_WEIR"
+    lab_ip client route add default via 2001:db8:c::1
+    for ns in "${LAB_VIPS[@]}"; do
+        lab_route "$ns"
+    done
+}
+
+# lab_route VIP: an address or a prefix, from the router to Weir.
+lab_route() {
+    local via=$LAB_WEIR
+
+    [ "$(lab_family "$1")" = 4 ] || via=$LAB_WEIR_6
+    lab_ip router route add "$1" via "$via"
 }
 
 # A port of the bridge: eth0 in NAMESPACE, its other end named like the namespace.
+# lab_wire NAMESPACE ADDRESS [ADDRESS_6]
 lab_wire() {
     lab_ip "$1" link add eth0 mtu 1600 type veth peer name "$1" mtu 1600 netns "$LAB-router"
     lab_ip router link set "$1" master br0 up
     lab_ip "$1" addr add "$2/24" dev eth0
+    [ -z "${3:-}" ] || lab_ip "$1" addr add "$3/64" dev eth0
     lab_ip "$1" link set eth0 up
     lab_ip "$1" route add default via 10.0.1.1
+    [ -z "${3:-}" ] || lab_ip "$1" route add default via 2001:db8:1::1
 }
 
 # -- processes -------------------------------------------------------------------
@@ -263,9 +308,10 @@ lab_conf_head() {
 }
 
 # lab_conf_pool NAME MODE VIP [LINE...]: a pool of the three backends and a
-# service of the same name on port 80.
+# service of the same name on port 80. The backends' addresses, and so the outer
+# headers, are of the VIP's family, or of LAB_FAMILY (4, 6).
 lab_conf_pool() {
-    local b
+    local b family=${LAB_FAMILY:-$(lab_family "$3")}
 
     cat <<-EOF
 	[pool $1]
@@ -279,7 +325,7 @@ lab_conf_pool() {
 	EOF
     printf '%s\n' "${@:4}"
     for b in "${LAB_BACKENDS[@]}"; do
-        echo "backend $b = $(lab_backend_address "$b") weight=10"
+        echo "backend $b = $(lab_backend_address "$b" "$family") weight=10"
     done
     cat <<-EOF
 
@@ -296,6 +342,14 @@ lab_conf() {
     lab_conf_head
     lab_conf_pool web-l2 l2 "$VIP_L2"
     lab_conf_pool web-ipip ipip "$VIP_IPIP"
+}
+
+# What lab_conf does not have: the services web-gue, web-l2-6, web-ipip-6 and web-gue-6.
+lab_conf_families() {
+    lab_conf_pool web-gue gue "$VIP_GUE"
+    lab_conf_pool web-l2-6 l2 "$VIP_L2_6"
+    lab_conf_pool web-ipip-6 ipip "$VIP_IPIP_6"
+    lab_conf_pool web-gue-6 gue "$VIP_GUE_6"
 }
 
 lab_start_dataplane() {
@@ -377,6 +431,7 @@ lab_start_nginx() {
 	    sendfile on;
 	    server {
 	        listen 80;
+	        listen [::]:80;
 	        root $LAB_DIR/www;
 	        client_max_body_size 1g;
 	        add_header X-Backend $b always;
@@ -399,13 +454,16 @@ lab_listens() {
     [ -n "$(lab_in "$1" ss -Hltn "sport = :$2")" ]
 }
 
-# weir-backend COMMAND on a backend, for both VIPs. In mode ipip it takes plain
-# packets as well; with l2, tunnels are not taken apart.
-LAB_BACKEND_MODE=ipip
-LAB_BACKEND_FROM=$LAB_WEIR/32 # whose tunnels they take
+# weir-backend COMMAND on a backend, for all VIPs. In mode gue it takes IP-in-IP and
+# plain packets as well; with l2, tunnels are not taken apart. Further options, such as
+# more VIPs: LAB_BACKEND_OPTIONS.
+LAB_BACKEND_MODE=gue
+LAB_BACKEND_FROM=$LAB_WEIR/32 # whose tunnels they take, besides those of LAB_WEIR_6
+LAB_BACKEND_OPTIONS=()
 lab_backend() {
     lab_in "$1" "$WEIR_BUILD/backend/weir-backend" --state-dir "$LAB_DIR/$1.state" --interface eth0 \
-        --vip "$VIP_L2" --vip "$VIP_IPIP" --from "$LAB_BACKEND_FROM" --mode "$LAB_BACKEND_MODE" "$2"
+        "${LAB_VIPS[@]/#/--vip=}" --from "$LAB_BACKEND_FROM" --from "$LAB_WEIR_6/128" \
+        --mode "$LAB_BACKEND_MODE" "${LAB_BACKEND_OPTIONS[@]}" "$2"
 }
 
 lab_start_backends() {
@@ -427,13 +485,16 @@ lab_start_backends() {
 # a time. A line a request goes to OUTPUT:
 #   STATUS BYTES CLIENT URL BACKEND      (000 without a backend: no answer)
 lab_fetch() {
-    local count=$1 output=$2 i
+    local count=$1 output=$2 i url client
 
     shift 2
     for ((i = 0; i < count; i++)); do
-        echo "${LAB_CLIENTS[i % ${#LAB_CLIENTS[@]}]} ${*:i % $# + 1:1}"
+        url=${*:i % $# + 1:1}
+        client=${LAB_CLIENTS[i % ${#LAB_CLIENTS[@]}]}
+        [[ $url != *//\[* ]] || client=${LAB_CLIENTS_6[i % ${#LAB_CLIENTS_6[@]}]}
+        echo "$client $url"
     done |
-        lab_in client xargs -P 4 -L 1 curl -s -o /dev/null --max-time 10 \
+        lab_in client xargs -P 4 -L 1 curl -g -s -o /dev/null --max-time 10 \
             -w '%{http_code} %{size_download} %{local_ip} %{url} %header{x-backend}\n' \
             --interface >>"$output" || true
 }
@@ -447,17 +508,19 @@ lab_failures() {
 
 # A response: from a VIP, bare or inside IP-in-IP (inner source at byte 32). What
 # answers Weir's own health checks is none.
-LAB_RESPONSES="(src host $VIP_L2 and not dst host $LAB_WEIR) or
-    (src host $VIP_IPIP and not dst host $LAB_WEIR) or
-    (ip proto 4 and (ip[32:4] == 0xcb00710a or ip[32:4] == 0xcb007114))"
+LAB_RESPONSES="(src net 203.0.113.0/24 and not dst host $LAB_WEIR) or
+    (src net 2001:db8:f::/48 and not dst host $LAB_WEIR_6) or
+    (ip proto 4 and ip[32:4] & 0xffffff00 = 0xcb007100)"
 # A request: to a VIP.
-LAB_REQUESTS="dst host $VIP_L2 or dst host $VIP_IPIP"
+LAB_REQUESTS="dst net 203.0.113.0/24 or dst net 2001:db8:f::/48"
+# What is packed, in any way.
+LAB_TUNNELS="ip proto 4 or ip proto 41 or ip6 proto 4 or ip6 proto 41 or udp dst port 6080"
 
 # Record what passes Weir's switch port to or from a VIP, in both directions,
 # headers only: what Weir itself says about its traffic is then not the only word.
 lab_witness_start() {
     lab_start witness router tcpdump -i weir -s 96 -U -n --immediate-mode \
-        -w "$LAB_DIR/witness.pcap" "$LAB_REQUESTS or $LAB_RESPONSES or ip proto 4"
+        -w "$LAB_DIR/witness.pcap" "$LAB_REQUESTS or $LAB_RESPONSES or $LAB_TUNNELS"
     wait_until 10 grep -q 'listening on' "$LAB_DIR/witness.log" ||
         lab_fail "tcpdump does not start" witness
 }

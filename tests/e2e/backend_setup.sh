@@ -12,7 +12,7 @@ set -euo pipefail
 PORT=4000
 
 address_on_lo() {
-    wb_ip b -o addr show dev lo | grep -q " $1/32 "
+    wb_ip b -o addr show dev lo | grep " $1/32 "
 }
 
 no_address_on_lo() {

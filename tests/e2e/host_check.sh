@@ -55,7 +55,7 @@ six() {
         '[service net4]' 'vip = 198.51.100.64/28' 'port = 80' 'pool = six' "$@"
 }
 six >"$LAB_DIR/weir.conf"
-lab_sysctl weir net.ipv4.conf.all.rp_filter=0 net.ipv6.conf.all.disable_ipv6=0
+lab_sysctl weir net.ipv4.conf.all.rp_filter=0
 check ipv6_and_prefixes_give_no_warning equal "warnings" "$(warnings)" 0
 lab_ip weir addr add 2001:db8:f::10/128 dev lo nodad
 check ipv6_vip_of_this_host_is_told warns_of "VIP 2001:db8:f::10 is an address of this host"

@@ -112,11 +112,7 @@ check a_backend_that_goes_leaves_no_entry wait_until 5 lab_weirctl backend remov
 check its_entry_is_gone wait_until 5 no_entry 10.0.1.99
 
 # IPv6: on the link by ND, behind a router by the router's link-local address.
-for host in weir b1 b2; do
-    lab_sysctl "$host" net.ipv6.conf.all.disable_ipv6=0
-done
-lab_ip weir addr add 2001:db8:1::2/64 dev eth0 nodad
-lab_ip b1 addr add 2001:db8:1::11/64 dev eth0 nodad
+lab_ip weir -6 route del default
 lab_ip b2 addr add fe80::b2/64 dev eth0 nodad
 lab_ip weir -6 route add 2001:db8:2::/64 via fe80::b2 dev eth0
 lab_weirctl backend add web-l2/six 2001:db8:1::11 >/dev/null
