@@ -10,6 +10,7 @@
 
 static const char *const idle_words[] = { "busy", "adaptive", NULL };
 static const char *const huge_words[] = { "auto", "yes", "no", NULL };
+static const char *const punt_words[] = { "none", "tap", NULL };
 static const char *const start_words[] = { "at-once", "filled", NULL };
 
 #define DP(field)	  offsetof(struct dpconf, field)
@@ -59,6 +60,13 @@ const struct conf_opt dpconf_opts[] = {
 	  .help = "largest IP packet, from 576; 0: as the device says" },
 	{ "port", "promiscuous", CONF_BOOL, PORT(promiscuous), 0, "no",
 	  .help = "whether to take frames for other MAC addresses too" },
+	{ "port", "punt", CONF_ENUM, PORT(punt), 0, "none", .choices = punt_words,
+	  .help = "what is for no VIP: dropped (none) or given to the kernel (tap)" },
+	{ "port", "tap", CONF_STRING, PORT(tap), 0, "", 0, SIZE(dp_port_conf, tap),
+	  .help = "name of the interface for punt = tap; unset: the port's name" },
+	{ "port", "punt_pps", CONF_U32, PORT(punt_pps), 0, "10000", 1, 1000000,
+	  .unit = "packets/s",
+	  .help = "most that a worker gives to the kernel, of each class of packets" },
 };
 const unsigned dpconf_opt_count = sizeof(dpconf_opts) / sizeof(dpconf_opts[0]);
 
@@ -148,10 +156,42 @@ const struct dp_port_conf *dpconf_port(const struct dpconf *c, const char *name)
 	return NULL;
 }
 
+const char *dpconf_tap(const struct dp_port_conf *p)
+{
+	if (p->punt != DP_PUNT_TAP)
+		return NULL;
+	return p->tap[0] != '\0' ? p->tap : p->name;
+}
+
+static void punt_check(const struct dpconf_reader *r, const struct dp_port_conf *p, bool af_xdp)
+{
+	const char *tap = dpconf_tap(p);
+
+	if (tap == NULL)
+		return;
+	if (af_xdp)
+		conf_error(r->errors, r->file, p->line,
+			   "[port %s] punt: an af_xdp: port needs no TAP: its interface stays with "
+			   "the kernel, which gets all that is for no VIP",
+			   p->name);
+	if (strlen(tap) >= IF_NAMESIZE || strpbrk(tap, "/: \t") != NULL || tap[0] == '.')
+		conf_error(r->errors, r->file, p->line,
+			   "[port %s] tap: \"%s\" is no name for a network interface: 1 to %d "
+			   "characters",
+			   p->name, tap, IF_NAMESIZE - 1);
+	for (const struct dp_port_conf *q = r->out->port; q < p; q++)
+		if (dpconf_tap(q) != NULL && strcmp(dpconf_tap(q), tap) == 0)
+			conf_error(r->errors, r->file, p->line,
+				   "[port %s] tap: %s belongs to [port %s] already, in line %d",
+				   p->name, tap, q->name, q->line);
+}
+
 static void port_check(const struct dpconf_reader *r, const struct dp_port_conf *p)
 {
 	static const char af_xdp[] = "af_xdp:";
 	size_t prefix = sizeof(af_xdp) - 1;
+
+	punt_check(r, p, strncmp(p->device, af_xdp, prefix) == 0);
 
 	if (p->mtu != 0 && p->mtu < 576)
 		conf_error(r->errors, r->file, p->line,

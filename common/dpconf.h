@@ -16,6 +16,8 @@
 enum dp_idle { DP_IDLE_BUSY, DP_IDLE_ADAPTIVE };
 /* When workers begin to receive: at once, or with the first snapshot (tests, replayed captures). */
 enum dp_start { DP_START_AT_ONCE, DP_START_FILLED };
+/* What becomes of packets that are for no VIP. */
+enum dp_punt { DP_PUNT_NONE, DP_PUNT_TAP };
 enum dp_huge { DP_HUGE_AUTO, DP_HUGE_YES, DP_HUGE_NO };
 
 #define DP_STRLEN 256
@@ -27,6 +29,9 @@ struct dp_port_conf {
 	uint32_t rx_desc, tx_desc;
 	uint32_t mtu; /* bytes of IP; 0: as the device says */
 	bool promiscuous;
+	uint32_t punt;	   /* enum dp_punt */
+	uint32_t punt_pps; /* to the kernel, of each worker and class of packets */
+	char tap[16];	   /* the interface of punt = tap; empty: the port's name */
 	int line; /* of the section, for messages */
 };
 
@@ -81,6 +86,9 @@ void dpconf_end(struct dpconf_reader *r);
  * cannot be read (also said in *errors). *out is set only on success.
  */
 int dpconf_read(const char *path, struct dpconf *out, struct conf_errors *errors);
+
+/* The interface of a port with punt = tap, or NULL. */
+const char *dpconf_tap(const struct dp_port_conf *p);
 
 /* The port of that name, or NULL. Its place in port[] is its number. */
 const struct dp_port_conf *dpconf_port(const struct dpconf *c, const char *name);

@@ -4,6 +4,7 @@
 #include "eal.h"
 #include "log.h"
 #include "pipeline.h"
+#include "punt.h"
 
 #include <rte_errno.h>
 #include <rte_ether.h>
@@ -47,7 +48,7 @@ static uint32_t data_room(const struct ports *ports)
  * by any port may wait in any port's transmit queues. */
 static uint32_t wanted(const struct ports *ports, int socket, unsigned workers)
 {
-	uint32_t n = (workers + 1) * (CACHE + CACHE / 2 + 2 * WEIR_BURST);
+	uint32_t n = (workers + 1) * (CACHE + CACHE / 2 + 2 * WEIR_BURST), taps = 0;
 
 	for (unsigned i = 0; i < ports->count; i++) {
 		const struct port *p = &ports->port[i];
@@ -56,7 +57,10 @@ static uint32_t wanted(const struct ports *ports, int socket, unsigned workers)
 		if (p->socket == socket)
 			n += p->rx_queues * (af_xdp ? AF_XDP_FILL : p->conf->rx_desc);
 		n += p->tx_queues * (p->conf->tx_desc + (af_xdp ? AF_XDP_COMPLETION : 0));
+		taps += p->conf->punt == DP_PUNT_TAP;
 	}
+	if (taps != 0)
+		n += workers * PUNT_AWAY + taps * PUNT_LENT;
 	return n;
 }
 

@@ -66,6 +66,7 @@ int housekeeping_run(const struct housekeeping *h)
 		if (now_ms >= slow_ms) {
 			ports_watch(h->ports);
 			steer_watch(h->steer);
+			punt_watch(h->punt, h->ports);
 			mend_segment();
 			slow_ms = now_ms + SLOW_MS;
 		}

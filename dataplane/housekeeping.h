@@ -7,6 +7,7 @@
 #define WEIR_HOUSEKEEPING_H
 
 #include "port.h"
+#include "punt_thread.h"
 #include "sessions.h"
 #include "steer.h"
 #include "workers.h"
@@ -16,6 +17,7 @@ struct housekeeping {
 	struct sessions *sessions;
 	struct ports *ports;
 	struct steer *steer;
+	struct punt_thread *punt;
 	struct workers *workers;
 };
 

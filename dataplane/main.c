@@ -10,6 +10,7 @@
 #include "housekeeping.h"
 #include "log.h"
 #include "privileges.h"
+#include "punt_thread.h"
 #include "session_socket.h"
 
 #include <errno.h>
@@ -44,6 +45,7 @@ static struct {
 	struct ports ports;
 	struct buffers buffers;
 	struct steer steer;
+	struct punt_thread punt;
 	struct segment state, control;
 	struct workers workers;
 	struct explainer explainer;
@@ -104,11 +106,14 @@ static int open_ports(void)
 		err = ports_start(&dp.ports, &dp.buffers);
 	if (err == 0)
 		err = steer_open(&dp.steer, &dp.conf);
+	if (err == 0)
+		err = punt_open(&dp.punt, &dp.ports);
 	return err;
 }
 
 static void close_ports(void)
 {
+	punt_close(&dp.punt);
 	steer_close(&dp.steer);
 	ports_close(&dp.ports);
 }
@@ -140,16 +145,20 @@ static int forward(int signals)
 		.sessions = &dp.sessions,
 		.ports = &dp.ports,
 		.steer = &dp.steer,
+		.punt = &dp.punt,
 		.workers = &dp.workers,
 	};
-	int err = workers_start(&dp.workers, privileges_drop_thread);
+	int err = punt_start(&dp.punt, privileges_drop_thread);
 
+	if (err == 0)
+		err = workers_start(&dp.workers, privileges_drop_thread);
 	if (err == 0) {
 		log_info("forwarding with %u workers, %u ports; waiting for the control plane at "
 			 "%s", dp.workers.count, dp.ports.count, dp.conf.session_socket);
 		log_info("stopping: %s", strsignal(housekeeping_run(&h)));
 	}
 	workers_stop(&dp.workers);
+	punt_stop(&dp.punt);
 	return err;
 }
 
@@ -162,6 +171,8 @@ static int run_ports(int signals)
 		err = make_memories();
 	if (err == 0)
 		err = workers_create(&dp.workers, &dp.conf, &dp.ports, &dp.state, &dp.control);
+	if (err == 0)
+		err = punt_connect(&dp.punt, &dp.buffers, &dp.ports, &dp.workers);
 	if (err == 0)
 		err = open_sessions();
 	if (err == 0) {

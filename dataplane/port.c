@@ -177,6 +177,8 @@ static int start(struct port *port, const struct buffers *b)
 	memcpy(port->mac, mac.addr_bytes, sizeof(port->mac));
 	port->started = true;
 
+	/* Solicitations come by multicast; devices that take all anyhow know no such thing. */
+	(void)rte_eth_allmulticast_enable(port->ethdev);
 	/* Which is no matter for devices that take every frame anyhow. */
 	err = port->conf->promiscuous ? rte_eth_promiscuous_enable(port->ethdev) : 0;
 	return err == -ENOTSUP ? 0 : err;
@@ -252,7 +254,8 @@ void ports_describe(const struct ports *p, struct weir_ports_are *out)
 
 		*o = (struct weir_port_info){
 			.mtu = port->mtu,
-			.ifindex = port->info.if_index,
+			.ifindex = port->tap_ifindex != 0 ? port->tap_ifindex
+							  : port->info.if_index,
 			.link_up = port->link_up,
 			.rx_queues = (uint8_t)port->rx_queues,
 			.tx_queues = (uint8_t)port->tx_queues,

@@ -22,6 +22,7 @@ struct port {
 	uint16_t rx_queues, tx_queues; /* one transmit queue a worker, or more */
 	uint16_t mtu;	   /* bytes of IP */
 	uint8_t mac[6];
+	unsigned tap_ifindex; /* punt = tap: the kernel's interface; 0: none */
 	bool started;
 	bool link_up;
 	struct rte_eth_dev_info info; /* before it was configured */

@@ -44,6 +44,16 @@ static void idle(struct worker *w)
 	count_add_u64(&w->area->sleeps, 1);
 }
 
+/* Some of what was dropped is to be answered, some is the kernel's. */
+static __rte_noinline void after_drops(struct worker *w, const struct view *v, struct burst *b)
+{
+	uint64_t now = rte_rdtsc();
+
+	answer_burst(&w->answers, v, w->egress, b, now);
+	if (w->punt.ports != 0)
+		punt_burst(&w->punt, b, now);
+}
+
 /* One burst from each queue. Returns the packets taken. */
 static inline uint32_t poll_queues(struct worker *w, struct burst *b)
 {
@@ -60,7 +70,7 @@ static inline uint32_t poll_queues(struct worker *w, struct burst *b)
 		select_burst(v, &w->pins, b);
 		encap_burst(v, w->egress, b);
 		if (unlikely(b->dropped))
-			answer_burst(&w->answers, v, w->egress, b, rte_rdtsc());
+			after_drops(w, v, b);
 		tx_burst(w, b);
 	}
 	return taken;
@@ -90,6 +100,8 @@ void worker_run(struct worker *w)
 		w->loops = 0;
 		table_view_poll(w);
 		pins_tick(&w->pins, w->view);
+		if (w->punt.ports != 0)
+			punt_poll(w);
 		if (taken == 0 && w->adaptive)
 			idle(w);
 	}

@@ -15,6 +15,7 @@
 #include "answer.h"
 #include "pins.h"
 #include "pipeline.h"
+#include "punt.h"
 #include "shm.h"
 #include "view.h"
 
@@ -53,6 +54,7 @@ struct worker {
 	struct egress egress[WEIR_MAX_PORTS]; /* by our port number; mtu 0: no such port */
 	struct worker_tx tx[WEIR_MAX_PORTS];  /* by our port number */
 	struct answers answers;		      /* answers_init() */
+	struct punt punt;		      /* punt_connect(); ports = 0: nobody punts */
 	struct pins pins; /* tables, mask, capacity and area set before; the rest its own */
 
 	/* Stored by the housekeeping thread while the worker runs. A session's

@@ -131,6 +131,56 @@ static void every_error_is_told_and_out_stays_untouched(void **state)
 			     "other] already, in line 15"));
 }
 
+static void a_tap_needs_a_name_of_its_own_and_a_device_of_dpdks(void **state)
+{
+	struct conf_errors e = { 0 };
+	struct dpconf c;
+
+	(void)state;
+	assert_int_equal(read_string("[port wan]\n"
+				     "device = net_null0\n"
+				     "punt = tap\n"
+				     "[port uplink]\n"
+				     "device = net_null1\n"
+				     "punt = tap\n"
+				     "tap = tap7\n"
+				     "punt_pps = 5\n"
+				     "[port lan]\n"
+				     "device = net_null2\n",
+				     &c, &e),
+			 0);
+	assert_string_equal(dpconf_tap(&c.port[0]), "wan");
+	assert_string_equal(dpconf_tap(&c.port[1]), "tap7");
+	assert_int_equal(c.port[1].punt_pps, 5);
+	assert_null(dpconf_tap(&c.port[2]));
+
+	assert_int_equal(read_string("[port a]\n"
+				     "device = af_xdp:eth0\n"
+				     "punt = tap\n"
+				     "[port b]\n"
+				     "device = net_null1\n"
+				     "punt = tap\n"
+				     "tap = a\n"
+				     "[port a-name-that-is-too-long]\n"
+				     "device = net_null2\n"
+				     "punt = tap\n"
+				     "[port d]\n"
+				     "device = net_null3\n"
+				     "punt = tap\n"
+				     "tap = a/b\n",
+				     &c, &e),
+			 -EINVAL);
+	assert_messages(
+		&e, MESSAGES("weir.conf:1: [port a] punt: an af_xdp: port needs no TAP: its interface "
+			     "stays with the kernel, which gets all that is for no VIP",
+			     "weir.conf:4: [port b] tap: a belongs to [port a] already, in line 1",
+			     "weir.conf:8: [port a-name-that-is-too-long] tap: "
+			     "\"a-name-that-is-too-long\" is no name for a network interface: 1 to 15 "
+			     "characters",
+			     "weir.conf:11: [port d] tap: \"a/b\" is no name for a network "
+			     "interface: 1 to 15 characters"));
+}
+
 static void a_file_without_ports_is_refused(void **state)
 {
 	struct conf_errors e = { 0 };
@@ -171,6 +221,7 @@ int main(void)
 		cmocka_unit_test(an_empty_dataplane_section_means_the_defaults),
 		cmocka_unit_test(everything_given_arrives_and_ports_keep_their_order),
 		cmocka_unit_test(every_error_is_told_and_out_stays_untouched),
+		cmocka_unit_test(a_tap_needs_a_name_of_its_own_and_a_device_of_dpdks),
 		cmocka_unit_test(a_file_without_ports_is_refused),
 		cmocka_unit_test(a_seventeenth_port_is_refused),
 		cmocka_unit_test(a_file_that_is_not_there_is_an_errno),
