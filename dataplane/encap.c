@@ -42,6 +42,8 @@ static_assert(sizeof(struct next_hop) == offsetof(struct weir_backend, outer),
 static_assert(offsetof(struct next_hop, mtu) == offsetof(struct weir_backend, mtu),
 	      "the same bytes as in the shared line");
 
+#define LINK_LEN RTE_ETHER_HDR_LEN /* untagged */
+
 #define READY (WEIR_BACKEND_FORWARD | WEIR_BACKEND_RESOLVED)
 
 /* A peer may write the line while we look at it. What is checked must be what is
@@ -227,17 +229,83 @@ encap_packet(const struct view *v, const struct egress *ports, struct pkt *p, bo
 	return drop;
 }
 
-static __rte_always_inline void encap_all(const struct view *v, const struct egress *ports,
-					  struct burst *b, bool plain)
-{
-	struct pkt *end = &b->pkt[b->n];
+/* Fields of the second word of a backend's line. */
+#define HOP_BYTE(field, value) \
+	((uint64_t)(value) << 8 * (offsetof(struct weir_backend, field) - sizeof(uint64_t)))
+#define HOP_PLAIN_BITS                                                                  \
+	(HOP_BYTE(port, UINT8_MAX - (WEIR_MAX_PORTS - 1)) | HOP_BYTE(flags, READY) |    \
+	 HOP_BYTE(encap, UINT8_MAX) | HOP_BYTE(source_bits, UINT8_MAX))
+#define HOP_PLAIN_L2   (HOP_BYTE(flags, READY) | HOP_BYTE(encap, WEIR_ENCAP_L2))
+#define HOP_PLAIN_IPIP (HOP_BYTE(flags, READY) | HOP_BYTE(encap, WEIR_ENCAP_IPIP4))
+static_assert((WEIR_MAX_PORTS & (WEIR_MAX_PORTS - 1)) == 0, "a mask bounds a port");
+static_assert(offsetof(struct weir_backend, vlan_be) == 6 &&
+		      offsetof(struct weir_backend, port) == 8 &&
+		      RTE_BYTE_ORDER == RTE_LITTLE_ENDIAN,
+	      "where the words have them");
 
-	for (struct pkt *p = b->pkt; p < end; p++) {
+/*
+ * Untagged on both sides, by l2, or IPv4 by ipip over IPv4 in one segment: what most
+ * frames are. The same as encap_packet() does, from two words of the backend's line in
+ * registers. False: nothing was done, and encap_packet() knows the way or the reason.
+ */
+static __rte_always_inline bool encap_plain(const struct view *v, const struct egress *ports,
+					    struct pkt *p)
+{
+	const struct weir_backend *be = &v->backend[p->backend];
+	const struct next_hop h = next_hop_load(be);
+	const uint32_t outer_len = sizeof(struct rte_ipv4_hdr);
+	struct rte_mbuf *m = p->mbuf;
+	uint32_t len = p->ip_len, port;
+	uint64_t link, rest, mac;
+	uint16_t most;
+	uint8_t *at;
+
+	memcpy(&link, &h, sizeof(link));
+	memcpy(&rest, (const uint8_t *)&h + sizeof(link), sizeof(rest));
+	port = rest & (WEIR_MAX_PORTS - 1);
+	memcpy(&mac, &ports[port], sizeof(mac));
+	most = RTE_MIN((uint16_t)(rest >> 32), (uint16_t)(mac >> 48));
+	rest &= HOP_PLAIN_BITS;
+
+	if (unlikely(p->l3_off != LINK_LEN || link >> 48 != 0))
+		return false;
+	at = rte_pktmbuf_mtod(m, uint8_t *);
+	if (rest == HOP_PLAIN_L2) {
+		if (unlikely(len > most))
+			return false;
+	} else {
+		struct outer o = { .len = len, .tos = at[LINK_LEN + 1], .protocol = IPPROTO_IPIP };
+
+		len += outer_len;
+		if (unlikely(rest != HOP_PLAIN_IPIP || p->flags & PKT_IPV6 || len > most ||
+			     m->nb_segs != 1 || m->data_off < outer_len))
+			return false;
+		at -= outer_len;
+		m->data_off -= (uint16_t)outer_len;
+		m->data_len = (uint16_t)(len + LINK_LEN);
+		m->pkt_len = len + LINK_LEN;
+		outer_write4(at + LINK_LEN, be->outer, &o);
+		write_be16(at + 2 * RTE_ETHER_ADDR_LEN, RTE_BE16(RTE_ETHER_TYPE_IPV4));
+	}
+	/* With `l2` the Ethernet type stands behind them as it came. */
+	link |= mac << 48;
+	memcpy(at, &link, sizeof(link));
+	mac >>= 16;
+	memcpy(at + sizeof(link), &mac, sizeof(uint32_t));
+	p->port = (uint8_t)port;
+	return true;
+}
+
+static __rte_noinline void encap_mixed(const struct view *v, const struct egress *ports,
+				       struct burst *b, uint32_t from)
+{
+	for (uint32_t i = from; i < b->n; i++) {
+		struct pkt *p = &b->pkt[i];
 		enum weir_drop drop;
 
-		if (!plain && p->drop != WEIR_DROP_NONE)
+		if (p->drop != WEIR_DROP_NONE)
 			continue;
-		drop = encap_packet(v, ports, p, !plain && p->flags & PKT_IPV6);
+		drop = encap_packet(v, ports, p, p->flags & PKT_IPV6);
 		if (unlikely(drop != WEIR_DROP_NONE)) {
 			p->drop = (uint8_t)drop;
 			b->dropped = true;
@@ -245,18 +313,15 @@ static __rte_always_inline void encap_all(const struct view *v, const struct egr
 	}
 }
 
-static __rte_noinline void encap_mixed(const struct view *v, const struct egress *ports,
-				       struct burst *b)
-{
-	encap_all(v, ports, b, false);
-}
-
 void encap_burst(const struct view *v, const struct egress *ports, struct burst *b)
 {
-	if (likely(!b->dropped && !(b->seen & PKT_IPV6)))
-		encap_all(v, ports, b, true);
-	else
-		encap_mixed(v, ports, b);
+	uint32_t i = 0;
+
+	if (likely(!b->dropped))
+		while (i < b->n && likely(encap_plain(v, ports, &b->pkt[i])))
+			i++;
+	if (unlikely(i < b->n))
+		encap_mixed(v, ports, b, i);
 }
 
 uint32_t encap_room(const struct view *v, const struct egress *ports, const struct pkt *p)

@@ -14,6 +14,7 @@
 #include <rte_ip.h>
 #include <rte_udp.h>
 
+#include <assert.h>
 #include <netinet/in.h>
 #include <stdbool.h>
 #include <string.h>
@@ -49,33 +50,39 @@ static inline uint64_t outer_source_bits(uint64_t hash, unsigned bits)
  */
 static inline uint8_t *outer_write4(uint8_t *at, const uint8_t *ready, const struct outer *o)
 {
-	struct rte_ipv4_hdr *ip = (struct rte_ipv4_hdr *)at;
-	uint32_t sum;
+	const uint32_t len_be = rte_cpu_to_be_16((uint16_t)(sizeof(struct rte_ipv4_hdr) + o->len));
+	uint64_t first, second; /* in registers, stored once: to ToS, length; TTL to source */
+	uint32_t dst, sum;
 
-	memcpy(ip, ready, sizeof(*ip));
-	ip->type_of_service = o->tos;
-	ip->total_length = rte_cpu_to_be_16((uint16_t)(sizeof(*ip) + o->len));
+	memcpy(&first, ready, sizeof(first));
+	memcpy(&second, ready + sizeof(first), sizeof(second));
+	memcpy(&dst, ready + sizeof(first) + sizeof(second), sizeof(dst));
+	first |= (uint64_t)o->tos << 8 | (uint64_t)len_be << 16;
 
 	/* Words as they lie in memory: ToS and protocol are the second byte of theirs. */
-	sum = (uint16_t)~ip->hdr_checksum;
-	sum += rte_cpu_to_be_16(o->tos);
-	sum += ip->total_length;
+	sum = (uint16_t)~(second >> 16) + ((uint32_t)o->tos << 8) + len_be;
 	if (!o->gue && o->protocol != IPPROTO_IPIP) {
-		ip->next_proto_id = o->protocol;
-		sum += rte_cpu_to_be_16(o->protocol - IPPROTO_IPIP);
+		uint32_t more = (uint32_t)(o->protocol - IPPROTO_IPIP) << 8;
+
+		second += more;
+		sum += more;
 	}
 	if (unlikely(o->source_bits != 0)) {
-		uint32_t more = (uint32_t)outer_source_bits(o->hash, o->source_bits);
+		uint32_t more = rte_cpu_to_be_32((uint32_t)outer_source_bits(o->hash, o->source_bits));
 
-		more = rte_cpu_to_be_32(more);
-		ip->src_addr |= more;
+		second |= (uint64_t)more << 32;
 		sum += (more & 0xffff) + (more >> 16);
 	}
 	sum = (sum & 0xffff) + (sum >> 16);
 	sum = (sum & 0xffff) + (sum >> 16);
-	ip->hdr_checksum = (uint16_t)~sum;
-	return at + sizeof(*ip);
+	second = (second & ~0xffff0000ull) | (uint64_t)(uint16_t)~sum << 16;
+
+	memcpy(at, &first, sizeof(first));
+	memcpy(at + sizeof(first), &second, sizeof(second));
+	memcpy(at + sizeof(first) + sizeof(second), &dst, sizeof(dst));
+	return at + sizeof(struct rte_ipv4_hdr);
 }
+static_assert(RTE_BYTE_ORDER == RTE_LITTLE_ENDIAN, "where the fields stand in the words");
 
 /* The flow label is the flow's, so that routers spread tunnels too (RFC 6438). */
 static inline uint8_t *outer_write6(uint8_t *at, const uint8_t *ready, const struct outer *o)
