@@ -123,6 +123,15 @@ files_are_short() {
     done
 }
 
+# scripts/test runs them as programs: one that is none would never run.
+tests_are_programs() {
+    local file
+
+    for file in $(sources 'tests/packet/test_*.py' 'tests/e2e/*.sh' 'tests/sim/*.sh'); do
+        [ -x "$file" ] || echo "$file: not executable"
+    done
+}
+
 no_unnumbered_todo() {
     sources '*.c' '*.h' '*.sh' '*.py' 'scripts/*' | grep -v '^tests/lint.sh$' |
         xargs -d '\n' grep -nE '\b(TODO|FIXME|XXX)\b' | grep -vE '(TODO|FIXME)\(?#[0-9]+' || true
@@ -140,7 +149,7 @@ links_lead_somewhere() {
 }
 
 for rule in shell_is_clean man_pages_are_clean rooms_stay_apart stages_touch_only_packets \
-    only_publisher_and_view_use_rings files_name_their_license files_are_short no_unnumbered_todo \
+    only_publisher_and_view_use_rings files_name_their_license files_are_short tests_are_programs no_unnumbered_todo \
     links_lead_somewhere; do
     check $rule
 done

@@ -1,3 +1,4 @@
+#!/usr/bin/python3
 # SPDX-License-Identifier: Apache-2.0
 """`weirctl explain --pcap`: what it says of the packets of a capture is what happens to them."""
 

@@ -6,23 +6,8 @@ import collections
 import random
 
 from frames import ETH, NO_VIP, SERVICES, client_packet, ether, icmp, pool, tcp, udp
+from outcome import outcome, with_bytes
 from weirlab import Lab, check, equal, main
-
-
-def outcome(cases, mode="ipip", ports=None):
-    """cases: (frame, reason), reason None for what must be forwarded, unchanged."""
-    result = Lab(pool(mode) + SERVICES, [[frame for frame, _ in cases]], ports=ports).run()
-    want = collections.Counter(reason for _, reason in cases if reason is not None)
-    equal("drops", result.drops, dict(want))
-    passed = [frame for frame, reason in cases if reason is None]
-    equal("frames that left", len(result.frames[0]), len(passed))
-    for sent, got in zip(passed, result.frames[0]):
-        inner = got[ETH + (20 if mode == "ipip" else 0):]
-        equal("client's packet", inner, client_packet(sent) if mode == "ipip" else sent[ETH:])
-
-
-def with_bytes(frame, at, value):
-    return frame[:at] + value + frame[at + len(value):]
 
 
 def with_ip_length(frame, length):

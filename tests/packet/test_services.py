@@ -1,3 +1,4 @@
+#!/usr/bin/python3
 # SPDX-License-Identifier: Apache-2.0
 """What a packet is for: VIPs that are prefixes, every port, and what is counted where."""
 
