@@ -38,7 +38,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define WEIR_LAYOUT_VERSION 3
+#define WEIR_LAYOUT_VERSION 4
 #define WEIR_RING_SLOTS	    256 /* power of two */
 
 /* Counters of a service by drop reason: one cache line. */

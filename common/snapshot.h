@@ -24,9 +24,10 @@
 #include "bounds.h"
 
 #include <assert.h>
+#include <stddef.h>
 #include <stdint.h>
 
-#define WEIR_BLOCK 4096
+#define WEIR_BLOCK	    4096
 #define WEIR_SNAPSHOT_MAGIC 0x7061537269655721ull
 
 /* -- lookup tables ---------------------------------------------------------- */
@@ -39,7 +40,7 @@ typedef uint16_t weir_slot;
 
 enum weir_slot_state {
 	WEIR_SLOT_SETTLED = 0,
-	WEIR_SLOT_MOVING = 1, /* base differs from cur: see weir_move */
+	WEIR_SLOT_MOVING = 1, /* a base keeps its flows: see weir_move */
 	WEIR_SLOT_PINNED = 2, /* base = cur again, pins remain */
 	WEIR_SLOT_EMPTY = 3,  /* no backend of the pool serves */
 };
@@ -72,13 +73,68 @@ static inline uint32_t weir_slot_of(uint64_t hash, uint32_t len)
 	return (uint32_t)(((wide)hash * len) >> 64);
 }
 
-/* One per slot, in tables that have a slot which is not settled. */
-struct weir_move {
-	uint16_t base;	   /* backend index: the owner before the change */
-	uint8_t tcp, udp;  /* 1: the window of this protocol is still open */
-	uint32_t since_ms; /* CLOCK_BOOTTIME, low 32 bits, when the move began */
+/*
+ * The slots of a table that are moving: for each 64 slots a group, which says which of
+ * them move and where their records begin; then the records, in the order of slots. Few
+ * slots move at a time, so that this is small beside the table.
+ */
+enum weir_move_protocol { WEIR_MOVE_TCP, WEIR_MOVE_UDP, WEIR_MOVE_PROTOCOLS };
+
+struct weir_move_group {
+	uint64_t moving; /* bit n: slot 64 * group + n has a record */
+	uint32_t first;	 /* records of the groups before */
+	uint32_t reserved;
 };
-static_assert(sizeof(struct weir_move) == 8, "layout 1");
+static_assert(sizeof(struct weir_move_group) == 16, "layout 4");
+
+/* Protocols move apart: one's window may be over, and a further change make it a move
+ * of its own, while the other's is open. */
+struct weir_move {
+	uint16_t base[WEIR_MOVE_PROTOCOLS];	/* backend index and flags, below */
+	uint32_t since_ms[WEIR_MOVE_PROTOCOLS]; /* CLOCK_BOOTTIME, low 32 bits: its begin */
+};
+static_assert(sizeof(struct weir_move) == 12, "layout 4");
+
+#define WEIR_MOVE_OPEN	 (1u << 14) /* the window is open */
+#define WEIR_MOVE_NOBODY (1u << 15) /* in base[0]: there is no new owner */
+
+static inline unsigned weir_move_base(uint16_t base)
+{
+	return base & WEIR_SLOT_BACKEND_MASK;
+}
+
+static inline uint32_t weir_move_groups(uint32_t len)
+{
+	return (len + 63) / 64;
+}
+
+/* Bytes of the groups and records of a table with `len` slots, of which `count` move. */
+static inline uint64_t weir_moves_size(uint32_t len, uint32_t count)
+{
+	return (uint64_t)weir_move_groups(len) * sizeof(struct weir_move_group) +
+	       (uint64_t)count * sizeof(struct weir_move);
+}
+
+/* The records of `groups`, which has weir_move_groups(len) of them. */
+static inline const struct weir_move *weir_moves_records(const struct weir_move_group *groups,
+							 uint32_t len)
+{
+	return (const struct weir_move *)(groups + weir_move_groups(len));
+}
+
+/* The record of a slot below len, of `count`; NULL: it has none, or what is written there
+ * makes no sense. */
+static inline const struct weir_move *weir_moves_find(const struct weir_move_group *groups,
+						      uint32_t len, uint32_t count, uint32_t slot)
+{
+	const struct weir_move_group *g = &groups[slot / 64];
+	uint64_t moving = __atomic_load_n(&g->moving, __ATOMIC_RELAXED);
+	uint64_t bit = (uint64_t)1 << slot % 64;
+	uint32_t at = __atomic_load_n(&g->first, __ATOMIC_RELAXED) +
+		      (uint32_t)__builtin_popcountll(moving & (bit - 1));
+
+	return moving & bit && at < count ? &weir_moves_records(groups, len)[at] : NULL;
+}
 
 /* -- snapshot --------------------------------------------------------------- */
 
@@ -163,16 +219,17 @@ static inline uint32_t weir_lookup_home(uint64_t k0, uint64_t k1, uint64_t k2, u
 }
 
 struct weir_pool {
-	uint64_t id;	     /* hash of the pool's name: how a restarted control plane knows it */
-	uint32_t table_off;  /* weir_slot[table_len], 64-byte aligned */
-	uint32_t table_len;  /* prime, WEIR_TABLE_MIN..WEIR_TABLE_MAX */
-	uint32_t move_off;   /* weir_move[table_len], or 0: every slot is settled */
-	uint8_t mode;	     /* enum weir_mode */
-	uint8_t hash;	     /* enum weir_hash */
-	uint16_t mtu;	     /* largest outer IP packet, bytes */
+	uint64_t id;	    /* hash of the pool's name: how a restarted control plane knows it */
+	uint32_t table_off; /* weir_slot[table_len], 64-byte aligned */
+	uint32_t table_len; /* prime, WEIR_TABLE_MIN..WEIR_TABLE_MAX */
+	uint32_t move_off;  /* groups and records of moves; 0: no slot is moving */
+	uint8_t mode;	    /* enum weir_mode */
+	uint8_t hash;	    /* enum weir_hash */
+	uint16_t mtu;	    /* largest outer IP packet, bytes */
 	uint32_t tcp_window_ms, udp_window_ms;
 	uint32_t flags;	     /* WEIR_POOL_* */
-	uint8_t reserved[28];
+	uint32_t move_count; /* records at move_off */
+	uint8_t reserved[24];
 };
 static_assert(sizeof(struct weir_pool) == 64, "layout 1");
 
@@ -214,18 +271,18 @@ struct weir_backend {
 	uint8_t source_bits; /* low bits of the outer source that the flow hash fills; 0: none */
 	uint16_t mtu;	     /* largest outer IP packet towards the next hop, bytes */
 	uint16_t gue_port_be;
-	uint8_t outer[40];   /* IPv4 (20 bytes) or IPv6 (40 bytes) header; zero for l2 */
+	uint8_t outer[40]; /* IPv4 (20 bytes) or IPv6 (40 bytes) header; zero for l2 */
 	uint8_t reserved1[8];
 };
 static_assert(sizeof(struct weir_backend) == WEIR_CACHE_LINE, "one line a backend");
 
 /* What a restarted control plane needs and workers do not read. */
 struct weir_backend_cold {
-	uint64_t id;		     /* 64-bit identity; 0: the index is free */
-	uint64_t drain_deadline_ms;  /* CLOCK_BOOTTIME; 0: none */
-	uint32_t pool;		     /* index into weir_pool */
-	uint8_t admin;		     /* 0 enabled, 1 draining, 2 disabled */
-	uint8_t health;		     /* 0 pending, 1 up, 2 down */
+	uint64_t id;		    /* 64-bit identity; 0: the index is free */
+	uint64_t drain_deadline_ms; /* CLOCK_BOOTTIME; 0: none */
+	uint32_t pool;		    /* index into weir_pool */
+	uint8_t admin;		    /* 0 enabled, 1 draining, 2 disabled */
+	uint8_t health;		    /* 0 pending, 1 up, 2 down */
 	uint8_t reserved[10];
 };
 static_assert(sizeof(struct weir_backend_cold) == 32, "layout 1");
@@ -248,14 +305,14 @@ static_assert(sizeof(struct weir_vip) == 24, "layout 1");
 struct weir_snapshot {
 	uint64_t magic;
 	uint64_t generation;
-	uint64_t flow_seed;  /* secret, the same on all Weirs of a site */
-	uint32_t size;	     /* bytes of the snapshot with its arrays */
-	uint32_t flags;	     /* 0 */
-	uint32_t lookup_off, lookup_bits;     /* weir_lookup[1 << lookup_bits] */
-	uint32_t pool_off, pool_count;	      /* weir_pool[] */
-	uint32_t backend_off, backend_count;  /* weir_backend[]: highest index in use + 1 */
-	uint32_t cold_off;		      /* weir_backend_cold[backend_count] */
-	uint32_t vip_off, vip_count;	      /* weir_vip[] */
+	uint64_t flow_seed;		     /* secret, the same on all Weirs of a site */
+	uint32_t size;			     /* bytes of the snapshot with its arrays */
+	uint32_t flags;			     /* 0 */
+	uint32_t lookup_off, lookup_bits;    /* weir_lookup[1 << lookup_bits] */
+	uint32_t pool_off, pool_count;	     /* weir_pool[] */
+	uint32_t backend_off, backend_count; /* weir_backend[]: highest index in use + 1 */
+	uint32_t cold_off;		     /* weir_backend_cold[backend_count] */
+	uint32_t vip_off, vip_count;	     /* weir_vip[] */
 	uint32_t service_count;
 	uint64_t prefixes4;    /* bit n: a VIP is an IPv4 prefix of n bits, n < 32 */
 	uint64_t prefixes6[2]; /* bit n % 64 of word n / 64: likewise, n < 128 */

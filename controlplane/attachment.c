@@ -155,6 +155,15 @@ bool attachment_turn(struct attachment *a, const struct model *m, uint64_t boot_
 	return tables_due(a->tables, m, &now, next_generation(a));
 }
 
+uint64_t attachment_window_ms(const struct attachment *a, const struct model *m, uint64_t boot_ms,
+			      const struct pool *pool, uint32_t slot, unsigned protocol)
+{
+	struct tables_now now = now_of(a, boot_ms);
+	uint64_t end = tables_window_end_ms(a->tables, m, &now, pool, slot, protocol);
+
+	return end > boot_ms ? end - boot_ms : 0;
+}
+
 bool attachment_is_unsettled(const struct attachment *a, const struct model *m)
 {
 	if (a->indices->resting > 0)
@@ -293,7 +302,7 @@ static void forget_moves(const struct model *m)
 		moves_free(&m->pool[i]->moves);
 }
 
-int attachment_adopt(struct attachment *a, struct model *m, uint64_t boot_ms, const char **why)
+int attachment_adopt(struct attachment *a, struct model *m, const char **why)
 {
 	uint64_t newest = newest_seen(a);
 	struct adopt s;
@@ -315,7 +324,7 @@ int attachment_adopt(struct attachment *a, struct model *m, uint64_t boot_ms, co
 		err = adopt_backends(&s, m);
 	if (*why == NULL && err == 0) {
 		tables_show(a->tables, m);
-		err = tables_adopt_moves(a->tables, m, boot_ms);
+		err = tables_adopt_moves(a->tables, m);
 	}
 	if (*why == NULL && err == 0) {
 		a->block = s.offset / WEIR_BLOCK;

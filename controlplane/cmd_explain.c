@@ -159,30 +159,38 @@ static void why_backend(const struct pool *p, const struct backend *b, uint32_t 
 			 p->conf.name, b->conf.name, owner->conf.name);
 }
 
+/* "open for 12 s", "over": a window of a slot. */
+static const char *window_text(const struct controlplane *cp, const struct pool *p, uint32_t slot,
+			       unsigned protocol, char *text, size_t len)
+{
+	uint64_t ms = publisher_window_ms(cp->publisher, p, slot, protocol);
+
+	snprintf(text, len, ms > 0 ? "open for %llu s" : "over",
+		 (unsigned long long)(ms + 999) / 1000);
+	return text;
+}
+
 /* How a slot that is not settled came to its answer, behind `why`. */
-static void why_unsettled(const struct pool *p, const struct weir_explained *a, char *why,
-			  size_t len)
+static void why_unsettled(const struct controlplane *cp, const struct pool *p,
+			  const struct weir_explained *a, char *why, size_t len)
 {
 	const struct backend *base = backend_at(p, a->base), *cur = backend_at(p, a->cur);
 	const char *from = base != NULL ? base->conf.name : "one that is gone";
 	const char *to = cur != NULL && a->cur != a->base ? cur->conf.name : "nobody";
-	uint64_t age_s, now_ms = drain_clock_ms();
+	char tcp[40], udp[40];
 	size_t n = strlen(why);
 
 	if (a->slot_state == WEIR_SLOT_PINNED && a->backend != a->cur)
 		snprintf(why + n, len - n, "; a pin keeps this flow from %s, the slot's owner",
 			 cur != NULL ? cur->conf.name : "nobody");
-	if (a->slot_state != WEIR_SLOT_MOVING || a->slot >= p->moves.len)
+	if (a->slot_state != WEIR_SLOT_MOVING)
 		return;
-	age_s = (now_ms - p->moves.since_ms[a->slot]) / 1000;
-	snprintf(
-		why + n, len - n,
-		"; it moves from %s to %s since %llu s (windows: tcp %s, udp %s): flows that began "
-		"before stay with %s%s",
-		from, to, (unsigned long long)age_s,
-		p->moves.state[a->slot] & MOVES_TCP ? "open" : "over",
-		p->moves.state[a->slot] & MOVES_UDP ? "open" : "over", from,
-		a->backend != a->cur && a->backend != a->base ? "; this one has a pin" : "");
+	snprintf(why + n, len - n,
+		 "; it moves from %s to %s (windows: tcp %s, udp %s): flows that began before stay "
+		 "with %s%s",
+		 from, to, window_text(cp, p, a->slot, WEIR_MOVE_TCP, tcp, sizeof(tcp)),
+		 window_text(cp, p, a->slot, WEIR_MOVE_UDP, udp, sizeof(udp)), from,
+		 a->backend != a->cur && a->backend != a->base ? "; this one has a pin" : "");
 }
 
 /* Largest outer IP packet that may go to it: the pool's or the way's. */
@@ -272,7 +280,7 @@ static json_t *answer_json(const struct controlplane *cp, const struct weir_expl
 	else
 		snprintf(why, sizeof(why), "a service that has changed since");
 	if (a->drop == WEIR_DROP_NONE && p != NULL)
-		why_unsettled(p, a, why, sizeof(why));
+		why_unsettled(cp, p, a, why, sizeof(why));
 	snprintf(hash, sizeof(hash), "%016llx", (unsigned long long)a->hash);
 
 	v = json_object();

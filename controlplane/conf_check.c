@@ -112,17 +112,31 @@ static uint64_t round_up(uint64_t n, uint64_t to)
 	return (n + to - 1) / to * to;
 }
 
-/* Bytes of the arena for one generation: every table and a snapshot. */
+/* Bytes of a table and its moves, while `moving` of its slots have one. */
+static uint64_t arena_table(uint32_t len, uint32_t moving)
+{
+	return round_up(len * sizeof(weir_slot), WEIR_BLOCK) +
+	       round_up(weir_moves_size(len, moving), WEIR_BLOCK);
+}
+
+/*
+ * Bytes of the arena for one generation: every table and a snapshot. Without room a failed
+ * backend keeps its flows. So there is to be room for all slots of one pool to move, and an
+ * eighth of those of the others.
+ */
 static uint64_t arena_generation(const struct conf *c)
 {
 	uint64_t tables = 0, backends = 0, lookups = 2 * (uint64_t)c->service_count, entries;
+	uint32_t most = 0;
 
 	for (uint32_t i = 0; i < c->pool_count; i++) {
-		/* While slots are moving: without room a failed backend keeps its flows. */
-		tables += round_up(c->pool[i].table_size * sizeof(weir_slot), WEIR_BLOCK) +
-			  round_up(c->pool[i].table_size * sizeof(struct weir_move), WEIR_BLOCK);
+		uint32_t len = c->pool[i].table_size;
+
+		tables += arena_table(len, len / 8);
+		most = len > most ? len : most;
 		backends += c->pool[i].backend_count;
 	}
+	tables += arena_table(most, most) - arena_table(most, most / 8);
 	/* A service and its VIP are two entries. */
 	for (entries = 1u << WEIR_LOOKUP_MIN_BITS; entries < LOOKUP_ROOM * lookups; entries *= 2)
 		;

@@ -70,7 +70,8 @@ struct pool {
 	bool full_stale;   /* membership, base weights or table size changed */
 	bool table_stale;  /* who serves changed, or an index */
 	uint32_t table_off; /* arena offset of the published table; 0: none */
-	uint32_t move_off;  /* likewise of its move table; 0: no slot is moving */
+	uint32_t move_off;  /* likewise of its moves; 0: no slot is moving */
+	uint32_t move_count;
 	struct moves moves; /* the slots as published; len 0: never were. They outlive a data
 			       plane: the next one goes on with them */
 	struct pool_checks *checks; /* checks.c's */

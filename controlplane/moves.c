@@ -5,13 +5,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define MOVES_OPEN (MOVES_TCP | MOVES_UDP)
-
-/* A slot is moving while base differs from cur, even with both windows over: then
- * cur is nobody, and only pins still reach base. */
+/* Told to workers as moving: a base has flows, or nobody owns what has pins. */
 static bool is_moving(const struct moves *m, uint32_t i)
 {
-	return m->base[i] != m->cur[i];
+	return m->state[i] & MOVES_OPEN ||
+	       (m->cur[i] == MOVES_NOBODY && m->state[i] & MOVES_PINNED);
 }
 
 static void count(struct moves *m)
@@ -20,7 +18,7 @@ static void count(struct moves *m)
 	for (uint32_t i = 0; i < m->len; i++) {
 		if (is_moving(m, i))
 			m->moving++;
-		else if (m->state[i] & MOVES_PINNED)
+		else if (m->state[i] != 0)
 			m->pinned++;
 	}
 }
@@ -28,17 +26,22 @@ static void count(struct moves *m)
 int moves_create(struct moves *m, uint32_t len)
 {
 	struct moves n = { .len = len };
+	bool failed;
 
 	n.cur = malloc(len * sizeof(*n.cur));
-	n.base = malloc(len * sizeof(*n.base));
-	n.since_ms = calloc(len, sizeof(*n.since_ms));
 	n.state = calloc(len, sizeof(*n.state));
-	if (n.cur == NULL || n.base == NULL || n.since_ms == NULL || n.state == NULL) {
+	failed = n.cur == NULL || n.state == NULL;
+	for (unsigned p = 0; p < WEIR_MOVE_PROTOCOLS; p++) {
+		n.base[p] = calloc(len, sizeof(*n.base[p]));
+		n.since_ms[p] = calloc(len, sizeof(*n.since_ms[p]));
+		failed |= n.base[p] == NULL || n.since_ms[p] == NULL;
+	}
+	if (failed) {
 		moves_free(&n);
 		return -ENOMEM;
 	}
 	for (uint32_t i = 0; i < len; i++)
-		n.cur[i] = n.base[i] = MOVES_NOBODY;
+		n.cur[i] = MOVES_NOBODY;
 	*m = n;
 	return 0;
 }
@@ -46,9 +49,11 @@ int moves_create(struct moves *m, uint32_t len)
 void moves_free(struct moves *m)
 {
 	free(m->cur);
-	free(m->base);
-	free(m->since_ms);
 	free(m->state);
+	for (unsigned p = 0; p < WEIR_MOVE_PROTOCOLS; p++) {
+		free(m->base[p]);
+		free(m->since_ms[p]);
+	}
 	*m = (struct moves){ 0 };
 }
 
@@ -57,53 +62,40 @@ static bool forwards(const struct moves_env *env, uint16_t backend)
 	return backend != MOVES_NOBODY && env->forwards[backend];
 }
 
-/* The move is over: what pins it left keep their backends. With nobody to own the slot
- * an empty entry would cut those off: it stays moving with its windows over, and base
- * only tells it from settled ones. */
-static void end_move(struct moves *m, uint32_t i, uint16_t owner)
+/* A protocol's move is over: what pins it left keep their backends. */
+static void end_move(struct moves *m, uint32_t i, unsigned p)
 {
-	m->cur[i] = owner;
-	m->state[i] = 0;
-	if (owner == MOVES_NOBODY)
-		return;
-	m->base[i] = owner;
-	m->state[i] = MOVES_PINNED;
+	m->state[i] &= (uint8_t) ~(1u << p);
+	m->state[i] |= MOVES_PINNED;
 }
 
-static bool is_over(const struct moves *m, uint32_t i)
+static void begin_move(struct moves *m, uint32_t i, unsigned p, uint64_t now_ms)
 {
-	return is_moving(m, i) && !(m->state[i] & MOVES_OPEN);
+	m->base[p][i] = m->cur[i];
+	m->since_ms[p][i] = (uint32_t)now_ms;
+	m->state[i] |= (uint8_t)(1u << p);
 }
 
+/*
+ * Flows of a protocol whose window is open are with its base, or have pins: a new owner
+ * changes nothing for them. Those of one whose window is not are with the present owner.
+ * When that serves no more, there is nobody to keep them on.
+ */
 static bool assign(struct moves *m, const struct moves_env *env, uint32_t i, uint16_t owner)
 {
+	uint8_t state = m->state[i];
 	uint16_t cur = m->cur[i];
 
-	if (is_moving(m, i)) {
-		if (is_over(m, i) && owner == MOVES_NOBODY)
-			return false;
-		if (owner == m->base[i] || is_over(m, i) || !forwards(env, m->base[i])) {
-			end_move(m, i, owner);
-			return true;
+	for (unsigned p = 0; p < WEIR_MOVE_PROTOCOLS; p++) {
+		if (state & 1u << p) {
+			if (owner == m->base[p][i] || !forwards(env, m->base[p][i]))
+				end_move(m, i, p);
+		} else if (owner != cur && forwards(env, cur)) {
+			begin_move(m, i, p, env->now_ms);
 		}
-		m->cur[i] = owner;
-		return owner != cur;
 	}
-	if (owner == cur)
-		return false;
 	m->cur[i] = owner;
-	if (!forwards(env, cur)) {
-		/* Nobody to keep flows on. Pins to third backends, if there are any,
-		 * stand: the slot stays as settled or pinned as it was. */
-		if (m->state[i] & MOVES_PINNED)
-			end_move(m, i, owner);
-		else
-			m->base[i] = owner;
-		return true;
-	}
-	m->since_ms[i] = env->now_ms;
-	m->state[i] = MOVES_OPEN;
-	return true;
+	return owner != cur || m->state[i] != state;
 }
 
 bool moves_assign(struct moves *m, const struct moves_env *env, const uint16_t *owner)
@@ -118,35 +110,30 @@ bool moves_assign(struct moves *m, const struct moves_env *env, const uint16_t *
 
 /* A drain's deadline is the operator's word; without one, the window counts from
  * the start of the move or from the last shortage of pins, whichever is later. */
-static uint64_t window_end(const struct moves *m, const struct moves_env *env, uint32_t i,
-			   uint32_t window_ms)
+uint64_t moves_window_end_ms(const struct moves *m, const struct moves_env *env, uint32_t i,
+			     unsigned p)
 {
-	uint64_t deadline = m->base[i] == MOVES_NOBODY ? 0 : env->deadline_ms[m->base[i]];
-	uint64_t from = m->since_ms[i];
+	uint64_t deadline, from;
 
+	if (!(m->state[i] & 1u << p))
+		return 0;
+	deadline = env->deadline_ms[m->base[p][i]];
+	from = env->now_ms - (uint32_t)((uint32_t)env->now_ms - m->since_ms[p][i]);
 	if (deadline != 0)
 		return deadline;
 	if (env->pressure_ms > from)
 		from = env->pressure_ms;
-	return from + window_ms;
+	return from + (p == WEIR_MOVE_TCP ? env->tcp_window_ms : env->udp_window_ms);
 }
 
 static bool expire(struct moves *m, const struct moves_env *env, uint32_t i)
 {
 	uint8_t before = m->state[i];
 
-	if (!is_moving(m, i) || is_over(m, i))
-		return false;
-	if (!forwards(env, m->base[i])) {
-		end_move(m, i, m->cur[i]);
-		return true;
-	}
-	if (before & MOVES_TCP && window_end(m, env, i, env->tcp_window_ms) <= env->now_ms)
-		m->state[i] &= (uint8_t)~MOVES_TCP;
-	if (before & MOVES_UDP && window_end(m, env, i, env->udp_window_ms) <= env->now_ms)
-		m->state[i] &= (uint8_t)~MOVES_UDP;
-	if (!(m->state[i] & MOVES_OPEN))
-		end_move(m, i, m->cur[i]);
+	for (unsigned p = 0; p < WEIR_MOVE_PROTOCOLS; p++)
+		if (before & 1u << p && (!forwards(env, m->base[p][i]) ||
+					 moves_window_end_ms(m, env, i, p) <= env->now_ms))
+			end_move(m, i, p);
 	return m->state[i] != before;
 }
 
@@ -164,7 +151,7 @@ bool moves_expire(struct moves *m, const struct moves_env *env)
 /* Only pins keep it from being settled, and there are none. */
 static bool is_free(const struct moves *m, const uint8_t *held, uint32_t i)
 {
-	return (is_over(m, i) || m->state[i] & MOVES_PINNED) && !(held[i / 8] >> i % 8 & 1);
+	return m->state[i] == MOVES_PINNED && !(held[i / 8] >> i % 8 & 1);
 }
 
 uint32_t moves_unheld(const struct moves *m, const uint8_t *held)
@@ -183,7 +170,6 @@ bool moves_settle(struct moves *m, const uint8_t *held)
 	for (uint32_t i = 0; i < m->len && m->moving + m->pinned != 0; i++) {
 		if (!is_free(m, held, i))
 			continue;
-		m->base[i] = m->cur[i];
 		m->state[i] = 0;
 		changed = true;
 	}
@@ -194,19 +180,23 @@ bool moves_settle(struct moves *m, const uint8_t *held)
 
 uint64_t moves_next_ms(const struct moves *m, const struct moves_env *env)
 {
-	uint64_t next = UINT64_MAX, end;
+	uint64_t next = UINT64_MAX;
 
-	for (uint32_t i = 0; i < m->len && m->moving != 0; i++) {
-		if (m->state[i] & MOVES_TCP) {
-			end = window_end(m, env, i, env->tcp_window_ms);
-			next = end < next ? end : next;
+	for (uint32_t i = 0; i < m->len && m->moving != 0; i++)
+		for (unsigned p = 0; p < WEIR_MOVE_PROTOCOLS; p++) {
+			uint64_t end = moves_window_end_ms(m, env, i, p);
+
+			if (end != 0 && end < next)
+				next = end;
 		}
-		if (m->state[i] & MOVES_UDP) {
-			end = window_end(m, env, i, env->udp_window_ms);
-			next = end < next ? end : next;
-		}
-	}
 	return next;
+}
+
+/* Is it a base of the slot? Of both protocols it counts once. */
+static bool is_base(const struct moves *m, uint32_t i, uint16_t backend)
+{
+	return (m->state[i] & MOVES_TCP && m->base[WEIR_MOVE_TCP][i] == backend) ||
+	       (m->state[i] & MOVES_UDP && m->base[WEIR_MOVE_UDP][i] == backend);
 }
 
 uint32_t moves_held_by(const struct moves *m, uint16_t backend)
@@ -214,15 +204,20 @@ uint32_t moves_held_by(const struct moves *m, uint16_t backend)
 	uint32_t n = 0;
 
 	for (uint32_t i = 0; i < m->len; i++)
-		n += is_moving(m, i) && m->base[i] == backend && m->state[i] & MOVES_OPEN;
+		n += is_base(m, i, backend);
 	return n;
 }
 
 void moves_count_held(const struct moves *m, uint32_t *slots)
 {
-	for (uint32_t i = 0; i < m->len && m->moving != 0; i++)
-		if (is_moving(m, i) && m->state[i] & MOVES_OPEN)
-			slots[m->base[i]]++;
+	for (uint32_t i = 0; i < m->len && m->moving != 0; i++) {
+		uint16_t tcp = m->base[WEIR_MOVE_TCP][i], udp = m->base[WEIR_MOVE_UDP][i];
+
+		if (m->state[i] & MOVES_TCP)
+			slots[tcp]++;
+		if (m->state[i] & MOVES_UDP && !(m->state[i] & MOVES_TCP && tcp == udp))
+			slots[udp]++;
+	}
 }
 
 int moves_copy(struct moves *to, const struct moves *from)
@@ -232,9 +227,11 @@ int moves_copy(struct moves *to, const struct moves *from)
 	if (err < 0)
 		return err;
 	memcpy(to->cur, from->cur, from->len * sizeof(*to->cur));
-	memcpy(to->base, from->base, from->len * sizeof(*to->base));
-	memcpy(to->since_ms, from->since_ms, from->len * sizeof(*to->since_ms));
 	memcpy(to->state, from->state, from->len * sizeof(*to->state));
+	for (unsigned p = 0; p < WEIR_MOVE_PROTOCOLS; p++) {
+		memcpy(to->base[p], from->base[p], from->len * sizeof(*to->base[p]));
+		memcpy(to->since_ms[p], from->since_ms[p], from->len * sizeof(*to->since_ms[p]));
+	}
 	to->moving = from->moving;
 	to->pinned = from->pinned;
 	return 0;
@@ -245,60 +242,93 @@ void moves_forget(struct moves *m, const bool *known)
 	for (uint32_t i = 0; i < m->len; i++) {
 		if (m->cur[i] != MOVES_NOBODY && !known[m->cur[i]])
 			m->cur[i] = MOVES_NOBODY;
-		if (m->base[i] != MOVES_NOBODY && !known[m->base[i]]) {
-			m->base[i] = m->cur[i];
-			m->state[i] = 0;
-		}
+		for (unsigned p = 0; p < WEIR_MOVE_PROTOCOLS; p++)
+			if (m->state[i] & 1u << p && !known[m->base[p][i]])
+				m->state[i] &= (uint8_t) ~(1u << p);
 	}
 	count(m);
 }
 
-/* A moving slot whose owner-to-be is nobody has its base in the entry too. */
+/* -- as workers have it ------------------------------------------------------ */
+
 static weir_slot entry(const struct moves *m, uint32_t i)
 {
+	unsigned cur = m->cur[i] == MOVES_NOBODY ? 0 : m->cur[i];
+
 	if (is_moving(m, i))
-		return weir_slot_make(WEIR_SLOT_MOVING,
-				      m->cur[i] == MOVES_NOBODY ? m->base[i] : m->cur[i]);
+		return weir_slot_make(WEIR_SLOT_MOVING, cur);
 	if (m->cur[i] == MOVES_NOBODY)
 		return weir_slot_make(WEIR_SLOT_EMPTY, 0);
-	return weir_slot_make(m->state[i] & MOVES_PINNED ? WEIR_SLOT_PINNED : WEIR_SLOT_SETTLED,
-			      m->cur[i]);
+	return weir_slot_make(m->state[i] != 0 ? WEIR_SLOT_PINNED : WEIR_SLOT_SETTLED, cur);
 }
 
-void moves_write(const struct moves *m, weir_slot *slot, struct weir_move *move)
+static struct weir_move record(const struct moves *m, uint32_t i)
+{
+	struct weir_move r = { 0 };
+
+	for (unsigned p = 0; p < WEIR_MOVE_PROTOCOLS; p++) {
+		if (!(m->state[i] & 1u << p))
+			continue;
+		r.base[p] = (uint16_t)(m->base[p][i] | WEIR_MOVE_OPEN);
+		r.since_ms[p] = m->since_ms[p][i];
+	}
+	if (m->cur[i] == MOVES_NOBODY)
+		r.base[0] |= WEIR_MOVE_NOBODY;
+	return r;
+}
+
+static void write_records(const struct moves *m, struct weir_move_group *group)
+{
+	struct weir_move *to = (struct weir_move *)(group + weir_move_groups(m->len));
+	uint32_t count = 0;
+
+	memset(group, 0, weir_move_groups(m->len) * sizeof(*group));
+	for (uint32_t i = 0; i < m->len; i++) {
+		if (i % 64 == 0)
+			group[i / 64].first = count;
+		if (!is_moving(m, i))
+			continue;
+		group[i / 64].moving |= (uint64_t)1 << i % 64;
+		to[count++] = record(m, i);
+	}
+}
+
+void moves_write(const struct moves *m, weir_slot *slot, struct weir_move_group *moves)
 {
 	for (uint32_t i = 0; i < m->len; i++)
 		slot[i] = entry(m, i);
-	if (m->moving == 0)
-		return;
-	for (uint32_t i = 0; i < m->len; i++)
-		move[i] = (struct weir_move){
-			.base = m->base[i] == MOVES_NOBODY ? 0 : m->base[i],
-			.tcp = (m->state[i] & MOVES_TCP) != 0,
-			.udp = (m->state[i] & MOVES_UDP) != 0,
-			.since_ms = is_moving(m, i) ? (uint32_t)m->since_ms[i] : 0,
-		};
+	if (m->moving != 0)
+		write_records(m, moves);
 }
 
-void moves_read(struct moves *m, const weir_slot *slot, const struct weir_move *move,
-		uint64_t now_ms)
+static void read_record(struct moves *m, uint32_t i, const struct weir_move *r)
+{
+	if (r->base[0] & WEIR_MOVE_NOBODY)
+		m->cur[i] = MOVES_NOBODY;
+	m->state[i] = MOVES_PINNED;
+	for (unsigned p = 0; p < WEIR_MOVE_PROTOCOLS; p++) {
+		if (!(r->base[p] & WEIR_MOVE_OPEN))
+			continue;
+		m->state[i] |= (uint8_t)(1u << p);
+		m->base[p][i] = (uint16_t)weir_move_base(r->base[p]);
+		m->since_ms[p][i] = r->since_ms[p];
+	}
+}
+
+void moves_read(struct moves *m, const weir_slot *slot, const struct weir_move_group *moves,
+		uint32_t records)
 {
 	for (uint32_t i = 0; i < m->len; i++) {
 		unsigned state = weir_slot_state(slot[i]);
-		uint16_t backend = (uint16_t)weir_slot_backend(slot[i]);
+		const struct weir_move *r = NULL;
 
-		m->state[i] = 0;
-		m->cur[i] = m->base[i] = state == WEIR_SLOT_EMPTY ? MOVES_NOBODY : backend;
-		if (state == WEIR_SLOT_PINNED)
-			m->state[i] = MOVES_PINNED;
-		if (state != WEIR_SLOT_MOVING || move == NULL)
-			continue;
-		m->base[i] = move[i].base & WEIR_SLOT_BACKEND_MASK;
-		if (m->base[i] == backend)
-			m->cur[i] = MOVES_NOBODY;
-		m->state[i] = (uint8_t)((move[i].tcp ? MOVES_TCP : 0) | (move[i].udp ? MOVES_UDP : 0));
-		/* 32 bits of ms are 49 days: no move is older. */
-		m->since_ms[i] = now_ms - (uint32_t)((uint32_t)now_ms - move[i].since_ms);
+		if (state == WEIR_SLOT_MOVING && moves != NULL)
+			r = weir_moves_find(moves, m->len, records, i);
+		m->cur[i] = state == WEIR_SLOT_EMPTY ? MOVES_NOBODY
+						     : (uint16_t)weir_slot_backend(slot[i]);
+		m->state[i] = state == WEIR_SLOT_PINNED ? MOVES_PINNED : 0;
+		if (r != NULL)
+			read_record(m, i, r);
 	}
 	count(m);
 }

@@ -5,11 +5,12 @@
  * (docs/consistency.md). Pure: no clock, no socket, no shared memory; the caller
  * brings the time and what it knows of the backends.
  *
- *   settled  base = cur, no pins
- *   moving   base still serves flows that began before; ends for TCP and UDP apart.
- *            While nobody serves, cur is nobody: then it stays moving, its windows over,
- *            so that what is pinned goes on
- *   pinned   base = cur again, but workers may hold pins to others
+ *   settled  no pins
+ *   moving   a base still serves the flows of a protocol that began before. TCP and UDP
+ *            have windows of their own, and when one's is over while the other's is open,
+ *            a further change is a new move for it, from the owner that it had
+ *   pinned   workers may hold pins to others than the owner. While nobody owns it, it is
+ *            told to workers as moving, without a window, so that what is pinned goes on
  */
 #ifndef WEIR_MOVES_H
 #define WEIR_MOVES_H
@@ -21,15 +22,24 @@
 
 #define MOVES_NOBODY UINT16_MAX /* no backend serves: openers are dropped */
 
-/* Flags of a slot; 0: settled. TCP, UDP: the window of that protocol is open. */
-enum { MOVES_TCP = 1, MOVES_UDP = 2, MOVES_PINNED = 4 };
+/* Flags of a slot; 0: settled. TCP, UDP: the window of that protocol is open. PINNED: may
+ * be besides: a window was open before. */
+enum {
+	MOVES_TCP = 1 << WEIR_MOVE_TCP,
+	MOVES_UDP = 1 << WEIR_MOVE_UDP,
+	MOVES_OPEN = MOVES_TCP | MOVES_UDP,
+	MOVES_PINNED = 4
+};
 
 struct moves {
 	uint32_t len;
-	uint16_t *cur, *base; /* [len] backend indices or MOVES_NOBODY; equal unless moving */
-	uint64_t *since_ms;   /* [len] CLOCK_BOOTTIME when the move began */
-	uint8_t *state;	      /* [len] MOVES_* */
-	uint32_t moving, pinned; /* slots in these states */
+	uint16_t *cur;	/* [len] backend indices or MOVES_NOBODY */
+	uint8_t *state; /* [len] MOVES_* */
+	/* By protocol; of slots whose window is open. */
+	uint16_t *base[WEIR_MOVE_PROTOCOLS]; /* [len] backend indices */
+	/* [len] CLOCK_BOOTTIME when the move began, low 32 bits: 49 days, no move is older */
+	uint32_t *since_ms[WEIR_MOVE_PROTOCOLS];
+	uint32_t moving, pinned; /* slots in these states, as workers are told */
 };
 
 /* What a step needs to know; arrays are indexed by backend index. */
@@ -54,9 +64,9 @@ bool moves_assign(struct moves *m, const struct moves_env *env, const uint16_t *
 bool moves_expire(struct moves *m, const struct moves_env *env);
 
 /*
- * Settle pinned slots, and those of nobody whose windows are over. held: bit per slot (bit s % 8 of byte s / 8): some worker has
- * a pin for it, read after every worker had taken the table that has them pinned.
- * True: changed.
+ * Settle slots without an open window. held: bit per slot (bit s % 8 of byte s / 8): some
+ * worker has a pin for it, read after every worker had taken the table that has them
+ * pinned. True: changed.
  */
 bool moves_settle(struct moves *m, const uint8_t *held);
 
@@ -65,6 +75,10 @@ uint64_t moves_next_ms(const struct moves *m, const struct moves_env *env);
 
 /* How many slots moves_settle() would settle. */
 uint32_t moves_unheld(const struct moves *m, const uint8_t *held);
+
+/* When the window of a slot's protocol ends, CLOCK_BOOTTIME ms; 0: it is not open. */
+uint64_t moves_window_end_ms(const struct moves *m, const struct moves_env *env, uint32_t slot,
+			     unsigned protocol);
 
 /* Slots that still have this backend as base, with an open window. */
 uint32_t moves_held_by(const struct moves *m, uint16_t backend);
@@ -79,13 +93,13 @@ int moves_copy(struct moves *to, const struct moves *from);
  * for others: forget those that are not in known[WEIR_MAX_BACKENDS]. */
 void moves_forget(struct moves *m, const bool *known);
 
-/* The table for the workers; `move` is filled when m->moving != 0, and may be NULL
- * when it is 0. */
-void moves_write(const struct moves *m, weir_slot *slot, struct weir_move *move);
+/* The table for the workers; `moves`: weir_moves_size(m->len, m->moving) bytes, and may be
+ * NULL when m->moving is 0. */
+void moves_write(const struct moves *m, weir_slot *slot, struct weir_move_group *moves);
 
-/* The way back, for a control plane that found this table in force. move: NULL when
- * the pool's table has none. */
-void moves_read(struct moves *m, const weir_slot *slot, const struct weir_move *move,
-		uint64_t now_ms);
+/* The way back, for a control plane that found this table in force, with `count` records.
+ * moves: NULL when the pool's table has none. */
+void moves_read(struct moves *m, const weir_slot *slot, const struct weir_move_group *moves,
+		uint32_t count);
 
 #endif /* WEIR_MOVES_H */

@@ -284,7 +284,7 @@ static void log_adopted(const struct publisher *p, int adopted, const char *why)
 static void begin(struct publisher *p)
 {
 	const char *why = NULL;
-	int adopted = attachment_adopt(&p->at, p->model, boottime_ms(), &why);
+	int adopted = attachment_adopt(&p->at, p->model, &why);
 
 	p->joining = false;
 	p->held = adopted == 1 && !p->released;
@@ -480,6 +480,14 @@ void publisher_release(struct publisher *p)
 	p->held = false;
 	want_from_now(p);
 	arm_due(p);
+}
+
+uint64_t publisher_window_ms(const struct publisher *p, const struct pool *pool, uint32_t slot,
+			     unsigned protocol)
+{
+	if (p->at.dp == NULL || p->joining)
+		return 0;
+	return attachment_window_ms(&p->at, p->model, boottime_ms(), pool, slot, protocol);
 }
 
 bool publisher_pins(const struct publisher *p, int32_t index, uint32_t *count)

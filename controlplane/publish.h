@@ -49,6 +49,11 @@ void publisher_release(struct publisher *p);
  * since the newest generation arrived. */
 bool publisher_pins(const struct publisher *p, int32_t index, uint32_t *count);
 
+/* Milliseconds until a window of a slot of `pool` ends; 0: it is not open, or there is no
+ * data plane. protocol: WEIR_MOVE_TCP, WEIR_MOVE_UDP. */
+uint64_t publisher_window_ms(const struct publisher *p, const struct pool *pool, uint32_t slot,
+			     unsigned protocol);
+
 struct publish_status {
 	uint64_t generation;	  /* last one sent */
 	uint64_t published_ms;	  /* CLOCK_REALTIME of it; 0: never */

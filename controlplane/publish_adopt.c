@@ -24,10 +24,9 @@ static bool is_inside(const struct weir_snapshot *h, uint32_t offset, uint32_t a
 }
 
 /* A table of its pool: in blocks of its own, not among those of the snapshot. */
-static bool is_table(const struct adopt *s, uint32_t at, uint32_t len, size_t size,
-		     uint64_t arena_size)
+static bool is_table(const struct adopt *s, uint32_t at, uint64_t bytes, uint64_t arena_size)
 {
-	uint64_t end = at + (uint64_t)len * size;
+	uint64_t end = at + bytes;
 
 	return at % WEIR_BLOCK == 0 && at != 0 && end <= arena_size &&
 	       (end <= s->offset || at >= (uint64_t)s->offset + s->head.size);
@@ -73,10 +72,12 @@ const char *adopt_check(struct adopt *out, const uint8_t *arena, uint64_t arena_
 		const struct weir_pool *p = &pools(&s)[i];
 
 		if (p->table_len < WEIR_TABLE_MIN || p->table_len > WEIR_TABLE_MAX ||
-		    !is_table(&s, p->table_off, p->table_len, sizeof(weir_slot), arena_size))
+		    !is_table(&s, p->table_off, p->table_len * sizeof(weir_slot), arena_size))
 			return "a table of it is not where tables are";
 		if (p->move_off != 0 &&
-		    !is_table(&s, p->move_off, p->table_len, sizeof(struct weir_move), arena_size))
+		    (p->move_count > p->table_len ||
+		     !is_table(&s, p->move_off, weir_moves_size(p->table_len, p->move_count),
+			       arena_size)))
 			return "a table of it is not where tables are";
 	}
 	*out = s;
@@ -117,7 +118,7 @@ int adopt_reserve(const struct adopt *s, struct arena *arena, struct indices *in
 		err = reserve_run(arena, p->table_off, p->table_len * sizeof(weir_slot), retired);
 		if (err == 0 && p->move_off != 0)
 			err = reserve_run(arena, p->move_off,
-					  p->table_len * sizeof(struct weir_move), retired);
+					  weir_moves_size(p->table_len, p->move_count), retired);
 	}
 	for (uint32_t i = 0; i < s->head.backend_count && err == 0; i++)
 		err = reserve_index(indices, i, colds(s)[i].id, retired);

@@ -20,10 +20,11 @@
 
 /* A pool's table, now and as it is being prepared. */
 struct table {
-	uint64_t pool_id; /* 0: no pool has this index */
-	uint64_t made_of; /* hash; 0: not known */
-	uint32_t block;	  /* where its run begins; 0: none yet */
-	uint32_t moves;	  /* likewise the move table's; 0: none, no slot is moving */
+	uint64_t pool_id;    /* 0: no pool has this index */
+	uint64_t made_of;    /* hash; 0: not known */
+	uint32_t block;	     /* where its run begins; 0: none yet */
+	uint32_t moves;	     /* likewise that of the moves; 0: none, no slot is moving */
+	uint32_t move_count; /* records there */
 	uint32_t len;
 	struct moves next; /* being prepared, for pool->moves; len 0: they stay */
 };
@@ -83,6 +84,7 @@ int tables_adopt(struct tables *t, const struct weir_pool *pool)
 		.pool_id = pool->id,
 		.block = pool->table_off / WEIR_BLOCK,
 		.moves = pool->move_off / WEIR_BLOCK,
+		.move_count = pool->move_count,
 		.len = pool->table_len,
 	};
 	return 0;
@@ -113,10 +115,11 @@ void tables_show(const struct tables *t, const struct model *m)
 		p->index = e ? (uint32_t)(e - t->now) : UINT32_MAX;
 		p->table_off = e && e->len == p->conf.table_size ? e->block * WEIR_BLOCK : 0;
 		p->move_off = p->table_off != 0 ? e->moves * WEIR_BLOCK : 0;
+		p->move_count = p->table_off != 0 ? e->move_count : 0;
 	}
 }
 
-int tables_adopt_moves(const struct tables *t, const struct model *m, uint64_t now_ms)
+int tables_adopt_moves(const struct tables *t, const struct model *m)
 {
 	for (uint32_t i = 0; i < m->pool_count; i++) {
 		struct pool *p = m->pool[i];
@@ -127,9 +130,10 @@ int tables_adopt_moves(const struct tables *t, const struct model *m, uint64_t n
 		if (moves_create(&found, p->conf.table_size) < 0)
 			return -ENOMEM;
 		moves_read(&found, (const weir_slot *)(t->memory + p->table_off),
-			   p->move_off != 0 ? (const struct weir_move *)(t->memory + p->move_off)
-					    : NULL,
-			   now_ms);
+			   p->move_off != 0
+				   ? (const struct weir_move_group *)(t->memory + p->move_off)
+				   : NULL,
+			   p->move_count);
 		moves_free(&p->moves);
 		p->moves = found;
 	}
@@ -195,12 +199,12 @@ static uint64_t made_of(const struct pool *p, const struct owners_node *node)
 }
 
 /* Write `bytes` to new blocks, unless the run at *block holds just that. */
-static int store(struct tables *t, uint32_t *block, uint32_t len_before, uint32_t len,
-		 const void *content, size_t bytes, uint64_t generation)
+static int store(struct tables *t, uint32_t *block, bool same_size, const void *content,
+		 uint64_t bytes, uint64_t generation)
 {
 	int32_t first;
 
-	if (*block != 0 && len_before == len && memcmp(at_block(t, *block), content, bytes) == 0)
+	if (*block != 0 && same_size && memcmp(at_block(t, *block), content, bytes) == 0)
 		return 0;
 	first = arena_alloc(t->arena, (uint32_t)((bytes + WEIR_BLOCK - 1) / WEIR_BLOCK),
 			    generation);
@@ -215,23 +219,27 @@ static int store(struct tables *t, uint32_t *block, uint32_t len_before, uint32_
 static int store_moves(struct tables *t, struct table *e, uint64_t generation)
 {
 	const struct moves *m = &e->next;
-	bool moving = m->moving != 0;
+	bool moving = m->moving != 0, same_len = e->len == m->len;
+	uint64_t bytes = weir_moves_size(m->len, m->moving);
 	weir_slot *slot = malloc(m->len * sizeof(*slot));
-	struct weir_move *move = moving ? malloc(m->len * sizeof(*move)) : NULL;
+	struct weir_move_group *moves = moving ? malloc(bytes) : NULL;
 	int err = -ENOMEM;
 
-	if (slot == NULL || (moving && move == NULL))
+	if (slot == NULL || (moving && moves == NULL))
 		goto out;
-	moves_write(m, slot, move);
-	err = store(t, &e->block, e->len, m->len, slot, m->len * sizeof(*slot), generation);
+	moves_write(m, slot, moves);
+	err = store(t, &e->block, same_len, slot, m->len * sizeof(*slot), generation);
 	if (err == 0 && moving)
-		err = store(t, &e->moves, e->len, m->len, move, m->len * sizeof(*move), generation);
+		err = store(t, &e->moves, same_len && e->move_count == m->moving, moves, bytes,
+			    generation);
 	if (err == 0 && !moving)
 		e->moves = 0;
-	if (err == 0)
+	if (err == 0) {
+		e->move_count = m->moving;
 		e->len = m->len;
+	}
 out:
-	free(move);
+	free(moves);
 	free(slot);
 	return err;
 }
@@ -405,6 +413,7 @@ int tables_prepare(struct tables *t, const struct model *m, const struct tables_
 		err = prepare(t, e, p, &env, held_of(p, now, generation), generation);
 		p->table_off = e->block * WEIR_BLOCK;
 		p->move_off = e->moves * WEIR_BLOCK;
+		p->move_count = e->move_count;
 	}
 	if (err < 0)
 		tables_abort(t, m);
@@ -426,6 +435,16 @@ bool tables_due(const struct tables *t, const struct model *m, const struct tabl
 			 (held != NULL && moves_unheld(&p->moves, held) > 0);
 	}
 	return is_due;
+}
+
+uint64_t tables_window_end_ms(const struct tables *t, const struct model *m,
+			      const struct tables_now *now, const struct pool *pool, uint32_t slot,
+			      unsigned protocol)
+{
+	struct moves_env env = make_env(t, m, now);
+
+	set_windows(&env, m, pool);
+	return slot < pool->moves.len ? moves_window_end_ms(&pool->moves, &env, slot, protocol) : 0;
 }
 
 static void retire(struct tables *t, uint32_t at, uint32_t block, uint64_t generation)

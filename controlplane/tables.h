@@ -38,7 +38,7 @@ int tables_adopt(struct tables *t, const struct weir_pool *pool);
 void tables_show(const struct tables *t, const struct model *m);
 
 /* After tables_show(): the pools' moves go on as those tables say. 0 or -ENOMEM. */
-int tables_adopt_moves(const struct tables *t, const struct model *m, uint64_t now_ms);
+int tables_adopt_moves(const struct tables *t, const struct model *m);
 
 /*
  * Write the tables of pools in which something changed since they were written:
@@ -55,6 +55,11 @@ int tables_prepare(struct tables *t, const struct model *m, const struct tables_
 /* Would publishing `generation` now end a window or settle a slot? */
 bool tables_due(const struct tables *t, const struct model *m, const struct tables_now *now,
 		uint64_t generation);
+
+/* When a window of a slot of `pool` ends, CLOCK_BOOTTIME ms; 0: it is not open. */
+uint64_t tables_window_end_ms(const struct tables *t, const struct model *m,
+			      const struct tables_now *now, const struct pool *pool, uint32_t slot,
+			      unsigned protocol);
 
 /* The generation has been published: what it replaced is retired, pool->moves follow. */
 void tables_commit(struct tables *t, const struct model *m, uint64_t generation);

@@ -111,6 +111,21 @@ static int build_frame(struct explainer *e, struct rte_mbuf *m, const void *ques
 	return 0;
 }
 
+/* Who kept the flows of the packet's protocol before; cur = base: nobody takes new ones. */
+static void explain_move(struct weir_explained *out, const struct view_pool *pool, bool tcp)
+{
+	const struct weir_move *m = view_move(pool, out->slot);
+	uint16_t base;
+
+	if (m == NULL)
+		return;
+	base = m->base[tcp ? WEIR_MOVE_TCP : WEIR_MOVE_UDP];
+	if (base & WEIR_MOVE_OPEN)
+		out->base = weir_move_base(base);
+	if (m->base[0] & WEIR_MOVE_NOBODY)
+		out->cur = out->base;
+}
+
 static void run_stages(const struct view *v, struct pins *pins, const struct egress *egress,
 		       struct burst *b,
 		       struct weir_explained *out)
@@ -135,8 +150,8 @@ static void run_stages(const struct view *v, struct pins *pins, const struct egr
 	out->slot = weir_slot_of(p->flow_hash, pool->table_len);
 	out->slot_state = weir_slot_state(pool->slot[out->slot]);
 	out->cur = out->base = weir_slot_backend(pool->slot[out->slot]);
-	if (pool->move != NULL && out->slot_state == WEIR_SLOT_MOVING)
-		out->base = pool->move[out->slot].base & WEIR_SLOT_BACKEND_MASK;
+	if (out->slot_state == WEIR_SLOT_MOVING)
+		explain_move(out, pool, p->flags & PKT_TCP);
 	if (p->drop != WEIR_DROP_NONE)
 		return;
 	out->reached = 3;

@@ -12,32 +12,37 @@
 /* What is known of the packet's slot, with every field loaded once. */
 struct slot_view {
 	unsigned cur, base; /* cur: MOVING_NOBODY if no backend takes new flows */
-	bool moving;	/* for this packet's protocol */
-	bool one_flow;	/* a pin is of one flow, not of all that a client has */
-	bool grace;	/* began less than MOVING_GRACE_MS ago */
+	bool moving;	    /* for this packet's protocol */
+	bool one_flow;	    /* a pin is of one flow, not of all that a client has */
+	bool grace;	    /* began less than MOVING_GRACE_MS ago */
 };
 
 static struct slot_view look(const struct pins *t, const struct view_pool *pool, uint32_t slot,
 			     weir_slot s, bool tcp)
 {
+	unsigned protocol = tcp ? WEIR_MOVE_TCP : WEIR_MOVE_UDP;
 	struct slot_view w = { .cur = weir_slot_backend(s),
 			       .base = weir_slot_backend(s),
 			       .one_flow = pool->hash == WEIR_HASH_5TUPLE };
+	const struct weir_move *record;
 	struct weir_move m;
 	uint32_t age_ms;
 
-	if (weir_slot_state(s) != WEIR_SLOT_MOVING || pool->move == NULL)
+	if (weir_slot_state(s) != WEIR_SLOT_MOVING)
 		return w;
-	m = pool->move[slot];
-	if (w.cur == (m.base & WEIR_SLOT_BACKEND_MASK))
+	record = view_move(pool, slot);
+	if (record == NULL)
+		return w;
+	m = *record;
+	if (m.base[0] & WEIR_MOVE_NOBODY)
 		w.cur = MOVING_NOBODY;
-	w.moving = tcp ? m.tcp : m.udp;
+	w.moving = m.base[protocol] & WEIR_MOVE_OPEN;
 	if (!w.moving)
 		return w;
-	w.base = m.base & WEIR_SLOT_BACKEND_MASK;
+	w.base = weir_move_base(m.base[protocol]);
 	/* A worker's clock is some ms behind, so that the move may begin in its future: a
 	 * grace of 3.0 to 3.1 s is kept. A drain may last longer than 2^31 ms. */
-	age_ms = t->now_ds * 100u - m.since_ms;
+	age_ms = t->now_ds * 100u - m.since_ms[protocol];
 	w.grace = age_ms < MOVING_GRACE_MS || age_ms > UINT32_MAX - MOVING_GRACE_MS;
 	return w;
 }
@@ -135,9 +140,9 @@ unsigned moving_select(struct pins *t, const struct view *v, const struct pkt *p
 		if (unlikely(w.cur == MOVING_NOBODY))
 			return w.cur;
 		return pins_put(t, v, p->flow_hash,
-				weir_pin_meta(w.cur, flags, p->pool, 0, t->now_ds)) ?
-			       w.cur :
-			       w.base;
+				weir_pin_meta(w.cur, flags, p->pool, 0, t->now_ds))
+			       ? w.cur
+			       : w.base;
 	}
 	if (!tcp || !ack_of(p, &ack))
 		ack = 0;

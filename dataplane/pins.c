@@ -53,45 +53,55 @@ uint64_t pins_find_elsewhere(const struct pins *t, uint64_t flow_hash)
 	return meta;
 }
 
-/* The move of a pin's slot, or NULL: it is not moving. */
-static const struct weir_move *move_of(const struct view_pool *pool, uint32_t slot, weir_slot s)
-{
-	return weir_slot_state(s) == WEIR_SLOT_MOVING && pool->move != NULL ? &pool->move[slot]
-									    : NULL;
-}
-
-/* Does the slot's window still stand open for the pin's protocol? */
-static bool window_open(const struct weir_move *m, uint64_t meta)
-{
-	return meta & WEIR_PIN_TCP ? m->tcp : m->udp;
-}
-
 static uint32_t window_ms(const struct view_pool *pool, uint64_t meta)
 {
 	return meta & WEIR_PIN_TCP ? pool->tcp_window_ms : pool->udp_window_ms;
 }
 
-/* Would the pin's flow find the same backend without it, and for as long as a closing
- * flow's pin may live? */
-static bool base_will_do(const struct pins *t, const struct view_pool *pool,
-			 const struct weir_move *m, uint64_t meta)
-{
-	uint32_t age_ms = t->now_ds * 100u - m->since_ms;
+/* The slot of a pin, as its protocol sees it. */
+struct pin_slot {
+	unsigned state, cur, base; /* cur: UINT16_MAX for nobody */
+	bool open;		   /* a window is, and base the answer without a pin */
+	uint32_t age_ms;	   /* of the move, then */
+};
 
-	return weir_pin_backend(meta) == m->base && window_open(m, meta) &&
-	       (uint64_t)age_ms + PIN_IDLE_CLOSING_DS * 100u < window_ms(pool, meta);
+static struct pin_slot slot_of(const struct pins *t, const struct view_pool *pool, uint64_t hash,
+			       uint64_t meta)
+{
+	unsigned protocol = meta & WEIR_PIN_TCP ? WEIR_MOVE_TCP : WEIR_MOVE_UDP;
+	uint32_t slot = weir_slot_of(hash, pool->table_len);
+	weir_slot s = __atomic_load_n(&pool->slot[slot], __ATOMIC_RELAXED);
+	struct pin_slot p = { .state = weir_slot_state(s), .cur = weir_slot_backend(s) };
+	const struct weir_move *record = p.state == WEIR_SLOT_MOVING ? view_move(pool, slot) : NULL;
+
+	if (record != NULL) {
+		const struct weir_move m = *record;
+
+		if (m.base[0] & WEIR_MOVE_NOBODY)
+			p.cur = UINT16_MAX;
+		p.open = m.base[protocol] & WEIR_MOVE_OPEN;
+		p.base = weir_move_base(m.base[protocol]);
+		p.age_ms = t->now_ds * 100u - m.since_ms[protocol];
+	}
+	return p;
 }
 
-static uint32_t idle_limit_ds(const struct pins *t, const struct view_pool *pool,
-			      const struct weir_move *m, uint64_t meta)
+/* Would the pin's flow find the same backend without it, and for as long as a closing
+ * flow's pin may live? */
+static bool base_will_do(const struct view_pool *pool, const struct pin_slot *s, uint64_t meta)
+{
+	return s->open && weir_pin_backend(meta) == s->base &&
+	       (uint64_t)s->age_ms + PIN_IDLE_CLOSING_DS * 100u < window_ms(pool, meta);
+}
+
+static uint32_t idle_limit_ds(const struct view_pool *pool, const struct pin_slot *s, uint64_t meta)
 {
 	uint32_t limit, window;
 
 	if (weir_pin_closed(meta))
 		return PIN_IDLE_CLOSED_DS;
 	if (meta & WEIR_PIN_CLOSING)
-		return m != NULL && base_will_do(t, pool, m, meta) ? PIN_IDLE_CLOSED_DS
-								   : PIN_IDLE_CLOSING_DS;
+		return base_will_do(pool, s, meta) ? PIN_IDLE_CLOSED_DS : PIN_IDLE_CLOSING_DS;
 	if (!(meta & WEIR_PIN_CONFIRMED))
 		return PIN_IDLE_OPENER_DS;
 	limit = meta & WEIR_PIN_TCP ? PIN_IDLE_TCP_DS : PIN_IDLE_UDP_DS;
@@ -104,26 +114,18 @@ static enum standing standing(const struct pins *t, const struct view *v, uint64
 {
 	const struct view_pool *pool = &v->pool[weir_pin_pool(meta)];
 	unsigned backend = weir_pin_backend(meta);
-	uint32_t slot = weir_slot_of(hash, pool->table_len);
 	uint32_t idle_ds = weir_pin_idle_ds(meta, t->now_ds);
-	weir_slot s = __atomic_load_n(&pool->slot[slot], __ATOMIC_RELAXED);
-	const struct weir_move *m = move_of(pool, slot, s);
+	struct pin_slot s = slot_of(t, pool, hash, meta);
 
-	if (backend >= v->backend_count ||
-	    !(v->backend[backend].flags & WEIR_BACKEND_FORWARD) ||
-	    idle_ds > idle_limit_ds(t, pool, m, meta))
+	if (backend >= v->backend_count || !(v->backend[backend].flags & WEIR_BACKEND_FORWARD) ||
+	    idle_ds > idle_limit_ds(pool, &s, meta))
 		return PIN_DEAD;
-
-	if (m != NULL) {
-		if (window_open(m, meta)) {
-			if (backend == m->base)
-				return PIN_TO_BASE;
-		} else if (m->base != weir_slot_backend(s) && backend == weir_slot_backend(s)) {
-			return PIN_DEAD; /* over for this protocol, and the owner needs no pin */
-		}
-	} else if (weir_slot_state(s) != WEIR_SLOT_PINNED || backend == weir_slot_backend(s)) {
+	if (s.state != WEIR_SLOT_MOVING && s.state != WEIR_SLOT_PINNED)
 		return PIN_DEAD;
-	}
+	if (s.open && backend == s.base)
+		return PIN_TO_BASE;
+	if (!s.open && backend == s.cur)
+		return PIN_DEAD; /* it goes there without */
 	if (!(meta & WEIR_PIN_CONFIRMED) && idle_ds > PIN_CONFIRM_DS)
 		return PIN_UNCONFIRMED;
 	return PIN_STAYS;

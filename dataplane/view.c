@@ -54,13 +54,15 @@ static enum weir_reject take_pool(struct view_pool *out, const struct weir_pool 
 		return WEIR_REJECT_POOL;
 	if (!inside(p.table_off, (uint64_t)p.table_len * sizeof(weir_slot), 0, arena_size))
 		return WEIR_REJECT_TABLE;
-	if (p.move_off != 0 &&
-	    !inside(p.move_off, (uint64_t)p.table_len * sizeof(struct weir_move), 0, arena_size))
+	if (p.move_count > p.table_len ||
+	    (p.move_off != 0 &&
+	     !inside(p.move_off, weir_moves_size(p.table_len, p.move_count), 0, arena_size)))
 		return WEIR_REJECT_TABLE;
 
 	*out = (struct view_pool){
 		.slot = (const weir_slot *)(arena + p.table_off),
-		.move = p.move_off ? (const struct weir_move *)(arena + p.move_off) : NULL,
+		.moves = p.move_off ? (const struct weir_move_group *)(arena + p.move_off) : NULL,
+		.move_count = p.move_count,
 		.table_len = p.table_len,
 		.mode = p.mode,
 		.hash = p.hash,

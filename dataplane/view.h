@@ -12,13 +12,22 @@
 /* Enough of a pool for a packet: half a cache line. */
 struct view_pool {
 	const weir_slot *slot;	      /* table_len entries */
-	const struct weir_move *move; /* table_len entries, or NULL: all settled */
+	const struct weir_move_group *moves; /* NULL: no slot is moving */
 	uint32_t table_len;
 	uint8_t mode; /* enum weir_mode */
 	uint8_t hash; /* enum weir_hash */
 	uint32_t tcp_window_ms, udp_window_ms; /* pins are kept idle for no less */
 	uint32_t flags; /* WEIR_POOL_* */
+	uint32_t move_count;
 };
+
+/* The record of a slot, below the pool's table_len, if it is moving. */
+static inline const struct weir_move *view_move(const struct view_pool *pool, uint32_t slot)
+{
+	return pool->moves == NULL ? NULL
+				   : weir_moves_find(pool->moves, pool->table_len,
+						     pool->move_count, slot);
+}
 
 struct view {
 	uint64_t generation; /* 0: none yet; every packet is WEIR_DROP_NO_SNAPSHOT */

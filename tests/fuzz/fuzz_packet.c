@@ -30,7 +30,10 @@ enum { BITS = 5, LEN = 251, BACKENDS = 12, ETH = 14 };
 static struct view view[2]; /* hash = 5-tuple, hash = source */
 static struct weir_lookup lookup[1 << BITS];
 static weir_slot slots[LEN];
-static struct weir_move moves[LEN];
+static struct {
+	struct weir_move_group group[(LEN + 63) / 64];
+	struct weir_move record[LEN];
+} moves;
 static struct weir_worker_area area;
 static struct weir_pin_bucket buckets[2 * WEIR_PINS_MIN / WEIR_PIN_WAYS];
 static struct pins pins;
@@ -124,9 +127,11 @@ static void set_up(void)
 	for (unsigned i = 0; i < LEN; i++) {
 		slots[i] =
 			weir_slot_make(i % 7 ? WEIR_SLOT_SETTLED : i / 7 % 4, i % (BACKENDS + 1));
-		moves[i] = (struct weir_move){ .base = (uint16_t)(i / 3 % (BACKENDS + 1)),
-					       .tcp = 1,
-					       .udp = i % 2 };
+		moves.group[i / 64].moving = UINT64_MAX;
+		moves.group[i / 64].first = i / 64 * 64;
+		moves.record[i].base[WEIR_MOVE_TCP] = (uint16_t)((i / 3 % (BACKENDS + 1)) | WEIR_MOVE_OPEN);
+		moves.record[i].base[WEIR_MOVE_UDP] =
+			(uint16_t)((i / 3 % (BACKENDS + 1)) | (i % 2 ? WEIR_MOVE_OPEN : 0));
 	}
 	for (unsigned i = 0; i < BACKENDS; i++)
 		make_backend(i);
@@ -146,7 +151,8 @@ static void set_up(void)
 		view[i].backend = backends;
 		view[i].backend_count = BACKENDS;
 		view[i].pool[0] = (struct view_pool){
-			.slot = slots, .move = moves, .table_len = LEN, .hash = (uint8_t)i
+			.slot = slots, .moves = moves.group, .move_count = LEN,
+			.table_len = LEN, .hash = (uint8_t)i
 		};
 	}
 }

@@ -178,6 +178,7 @@ void burst_run(struct world *w, uint32_t lane)
 		flow_step(w, n);
 	}
 	b->n = 0;
+	b->dropped = false;
 }
 
 struct sent {
@@ -201,7 +202,7 @@ static void packet(struct world *w, uint32_t lane, struct sent s)
 						 .sport_be = htons(40000),
 						 .dport_be = htons(s.dport),
 						 .protocol = s.protocol } };
-	b->pkt[b->n] = (struct pkt){ .mbuf = &frame->mbuf, .flags = s.flags };
+	b->pkt[b->n] = (struct pkt){ .mbuf = &frame->mbuf, .flags = s.flags | (s.protocol == IPPROTO_TCP ? PKT_TCP : 0) };
 	w->of[lane][b->n] = s.flow;
 	if (++b->n == WEIR_BURST)
 		burst_run(w, lane);

@@ -61,7 +61,7 @@ void sim_weir_create(struct sim_weir *w, uint32_t workers, uint32_t pins, uint64
 	if (moves_create(&w->moves, SIM_SLOTS) < 0)
 		abort();
 	w->slot = zeroed(SIM_SLOTS * sizeof(*w->slot));
-	w->move = zeroed(SIM_SLOTS * sizeof(*w->move));
+	w->moved = zeroed(weir_moves_size(SIM_SLOTS, SIM_SLOTS));
 	w->backend = zeroed(SIM_BACKENDS * sizeof(*w->backend));
 	w->view.generation = 1;
 	w->view.flow_seed = seed;
@@ -79,7 +79,7 @@ void sim_weir_destroy(struct sim_weir *w)
 {
 	moves_free(&w->moves);
 	free(w->slot);
-	free(w->move);
+	free(w->moved);
 	free(w->backend);
 	for (uint32_t i = 0; i < w->workers; i++) {
 		free(w->pins[i].bucket);
@@ -114,8 +114,9 @@ static struct moves_env env_of(const struct sim_weir *w, const struct sim_pool *
 
 static void publish(struct sim_weir *w)
 {
-	moves_write(&w->moves, w->slot, w->move);
-	w->view.pool[0].move = w->moves.moving != 0 ? w->move : NULL;
+	moves_write(&w->moves, w->slot, w->moved);
+	w->view.pool[0].moves = w->moves.moving != 0 ? w->moved : NULL;
+	w->view.pool[0].move_count = w->moves.moving;
 }
 
 void sim_weir_assign(struct sim_weir *w, const struct sim_pool *p, uint64_t now_ms)

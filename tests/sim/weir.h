@@ -32,7 +32,7 @@ struct sim_weir {
 	uint32_t workers;
 	struct moves moves;
 	weir_slot *slot;
-	struct weir_move *move;
+	struct weir_move_group *moved; /* as workers have it */
 	struct weir_backend *backend;
 	uint8_t held[SIM_SLOTS / 8 + 1];
 };

@@ -16,7 +16,7 @@
 enum {
 	ARENA_SIZE = 16 * WEIR_BLOCK,
 	ARENA_TABLE = 0,	      /* weir_slot[ARENA_LEN] */
-	ARENA_MOVES = 1 * WEIR_BLOCK, /* weir_move[ARENA_LEN] */
+	ARENA_MOVES = 1 * WEIR_BLOCK, /* groups, and a record for every slot */
 	ARENA_FIRST = 8 * WEIR_BLOCK, /* where tests put snapshots */
 	ARENA_SECOND = 12 * WEIR_BLOCK,
 	ARENA_LEN = WEIR_TABLE_MIN,
@@ -71,6 +71,9 @@ static inline struct weir_snapshot *arena_fill(uint8_t *arena, uint32_t offset, 
 	at += ARENA_VIPS * sizeof(struct weir_vip);
 	s->size = at - offset;
 
+	for (unsigned i = 0; i < weir_move_groups(ARENA_LEN); i++)
+		((struct weir_move_group *)(arena + ARENA_MOVES))[i] =
+			(struct weir_move_group){ .moving = UINT64_MAX, .first = 64 * i };
 	for (unsigned i = 0; i < ARENA_LEN; i++)
 		slot[i] = weir_slot_make(WEIR_SLOT_SETTLED, i % ARENA_BACKENDS);
 	for (unsigned i = 0; i < ARENA_POOLS; i++)
@@ -78,6 +81,7 @@ static inline struct weir_snapshot *arena_fill(uint8_t *arena, uint32_t offset, 
 			.table_off = ARENA_TABLE,
 			.table_len = ARENA_LEN,
 			.move_off = i == 1 ? ARENA_MOVES : 0,
+			.move_count = ARENA_LEN,
 			.mode = (uint8_t)i, /* l2, ipip, gue */
 			.hash = i == 2 ? WEIR_HASH_SOURCE : WEIR_HASH_5TUPLE,
 			.mtu = 1500,

@@ -82,7 +82,7 @@ static inline int fake_dp_owner(const struct worker *w, unsigned pool, uint32_t 
 	const struct view_pool *p = &w->view->pool[pool];
 	weir_slot s = p->slot[slot];
 	bool is_left = weir_slot_state(s) == WEIR_SLOT_MOVING &&
-		       p->move[slot].base == weir_slot_backend(s);
+		       view_move(p, slot)->base[0] & WEIR_MOVE_NOBODY;
 
 	return weir_slot_state(s) == WEIR_SLOT_EMPTY || is_left ? -1 : (int)weir_slot_backend(s);
 }

@@ -20,7 +20,11 @@ enum { PIN_LEN = 251, PIN_BACKENDS = 5, PIN_WORKERS = 2, BUCKETS = 256, NOW_DS =
 
 static struct view view;
 static weir_slot slots[PIN_LEN];
-static struct weir_move moves[PIN_LEN];
+/* Every slot has a record. */
+static struct {
+	struct weir_move_group group[(PIN_LEN + 63) / 64];
+	struct weir_move record[PIN_LEN];
+} moves;
 static struct weir_backend backends[PIN_BACKENDS];
 static struct weir_worker_area *area[PIN_WORKERS];
 static struct pins pins[PIN_WORKERS];
@@ -29,10 +33,23 @@ static inline void all_slots(unsigned state, unsigned cur, unsigned base, uint32
 {
 	for (unsigned i = 0; i < PIN_LEN; i++) {
 		slots[i] = weir_slot_make(state, cur);
-		moves[i] = (struct weir_move){
-			.base = (uint16_t)base, .tcp = 1, .udp = 1, .since_ms = since_ms
+		moves.group[i / 64].moving = UINT64_MAX;
+		moves.group[i / 64].first = i / 64 * 64;
+		moves.record[i] = (struct weir_move){
+			.base = { (uint16_t)(base | WEIR_MOVE_OPEN),
+				  (uint16_t)(base | WEIR_MOVE_OPEN) },
+			.since_ms = { since_ms, since_ms },
 		};
+		if (cur == base) /* there is no new owner */
+			moves.record[i].base[0] |= WEIR_MOVE_NOBODY;
 	}
+}
+
+/* A protocol's window is over, of all slots. */
+static inline void close_windows(unsigned protocol)
+{
+	for (unsigned i = 0; i < PIN_LEN; i++)
+		moves.record[i].base[protocol] &= (uint16_t)~WEIR_MOVE_OPEN;
 }
 
 static inline int setup(void **state)
@@ -46,7 +63,8 @@ static inline int setup(void **state)
 		.backend_count = PIN_BACKENDS,
 		.pool_count = 1,
 		.pool[0] = { .slot = slots,
-			     .move = moves,
+			     .moves = moves.group,
+			     .move_count = PIN_LEN,
 			     .table_len = PIN_LEN,
 			     .tcp_window_ms = 300000,
 			     .udp_window_ms = 30000 },

@@ -499,14 +499,14 @@ static void an_arena_too_small_for_the_tables_says_how_much_is_right(void **stat
 	struct conf *c;
 
 	(void)state;
-	/* 2 generations of 1,048,573 slots, all of them moving, of 10 bytes: 20 MB and a
-	 * little. */
+	/* 2 generations of 1,048,573 slots, all of them moving, of 2 + 12 bytes and a
+	 * quarter: 28.5 MB and a little. */
 	assert_refused("[dataplane]\narena_mb = 20\n"
 		       "[pool web]\ntable_size = 1048573\nbackend a = 192.0.2.1\n" SERVICE
 		       "pool = web\n",
 		       MESSAGES("weir.conf: [dataplane] arena_mb: 20 MB are too few for two "
-				"generations of these tables: at least 21 MB"));
-	assert_int_equal(load("[dataplane]\narena_mb = 21\n"
+				"generations of these tables: at least 29 MB"));
+	assert_int_equal(load("[dataplane]\narena_mb = 29\n"
 			      "[pool web]\ntable_size = 1048573\nbackend a = 192.0.2.1\n" SERVICE
 			      "pool = web\n",
 			      &c),

@@ -100,12 +100,25 @@ static void protocols_have_windows_of_their_own(void **state)
 	(void)state;
 	all_slots(WEIR_SLOT_MOVING, CUR, BASE, SINCE_MS);
 	assert_int_equal(by_worker(0, 1, false, DATA, 0), BASE);
-	for (unsigned i = 0; i < PIN_LEN; i++)
-		moves[i].udp = 0;
+	close_windows(WEIR_MOVE_UDP);
 	assert_int_equal(by_worker(0, 1, false, DATA, 0), BASE); /* pinned in time */
 	assert_int_equal(by_worker(0, 2, false, DATA, 0), CUR);
 	assert_int_equal(pin_at(0, 2), 0);
 	assert_int_equal(by_worker(0, 3, true, DATA, 0), BASE);
+}
+
+static void protocols_have_bases_of_their_own(void **state)
+{
+	(void)state;
+	all_slots(WEIR_SLOT_MOVING, CUR, BASE, SINCE_MS);
+	for (unsigned i = 0; i < PIN_LEN; i++) {
+		moves.record[i].base[WEIR_MOVE_UDP] = THIRD | WEIR_MOVE_OPEN;
+		moves.record[i].since_ms[WEIR_MOVE_UDP] = NOW_DS * 100; /* its grace begins */
+	}
+	assert_int_equal(by_worker(0, 1, true, DATA, 0), BASE);
+	assert_int_equal(by_worker(0, 2, false, DATA, 0), THIRD);
+	assert_int_equal(by_worker(0, 3, true, OPENER, 0), CUR);
+	assert_int_equal(by_worker(0, 4, false, OPENER, 0), THIRD);
 }
 
 static void a_pinned_slot_makes_no_pins_and_drops_those_to_its_owner(void **state)
@@ -167,9 +180,9 @@ static void a_flow_is_over_once_both_fins_are_acknowledged(void **state)
 	assert_true(over((uint32_t[]){ 1000, 5000, 5001 }, 3, 1));	 /* the client's first */
 	assert_true(over((uint32_t[]){ 1000, 5000, 5001, 5001 }, 4, 3)); /* the server's first */
 	assert_true(over((uint32_t[]){ 1000, UINT32_MAX, 0 }, 3, 1));
-	assert_false(over((uint32_t[]){ 1000, 5000, 5000 }, 3, 1)); /* half-closed */
+	assert_false(over((uint32_t[]){ 1000, 5000, 5000 }, 3, 1));	  /* half-closed */
 	assert_false(over((uint32_t[]){ 1000, 5000, 5001, 6449 }, 4, 1)); /* it was a byte */
-	assert_false(over((uint32_t[]){ 1000, 5000, 5001 }, 3, 9));	 /* no FIN of the client */
+	assert_false(over((uint32_t[]){ 1000, 5000, 5001 }, 3, 9));	  /* no FIN of the client */
 	acked = 0;
 }
 
@@ -211,8 +224,8 @@ static void nobody_takes_over(void **state)
 	assert_int_equal(tcp(OPENER), MOVING_NOBODY);
 	assert_int_equal(tcp(DATA), BASE);
 	put(0, 7, THIRD, WEIR_PIN_TCP | WEIR_PIN_CONFIRMED, 0);
-	for (unsigned i = 0; i < PIN_LEN; i++)
-		moves[i].tcp = moves[i].udp = 0;
+	close_windows(WEIR_MOVE_TCP);
+	close_windows(WEIR_MOVE_UDP);
 	assert_int_equal(tcp(DATA), BASE); /* by its pin */
 	assert_int_equal(by_worker(0, 8, true, DATA, 0), MOVING_NOBODY);
 	/* The base has failed: a third backend keeps what it has. */
@@ -259,6 +272,7 @@ int main(void)
 		T(the_grace_does_not_come_back),
 		T(without_room_an_opener_goes_to_the_base),
 		T(protocols_have_windows_of_their_own),
+		T(protocols_have_bases_of_their_own),
 		T(a_pinned_slot_makes_no_pins_and_drops_those_to_its_owner),
 		T(a_pin_goes_with_its_backend),
 		T(closing_is_remembered_until_the_port_is_used_again),

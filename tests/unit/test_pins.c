@@ -79,8 +79,8 @@ static void pins_give_way_in_order(void **state)
 	assert_int_equal(area[0]->pins.evicted_unconfirmed, 2);
 	assert_int_equal(area[0]->pins.pressure_ds, NOW_DS);
 
-	assert_false(
-		pins_put(&pins[0], &view, same_bucket(200), weir_pin_meta(CUR, SURE, 0, 0, NOW_DS)));
+	assert_false(pins_put(&pins[0], &view, same_bucket(200),
+			      weir_pin_meta(CUR, SURE, 0, 0, NOW_DS)));
 	assert_int_equal(area[0]->pins.refused, 1);
 	for (unsigned i = 100; i <= 102; i++)
 		assert_true(here(same_bucket(i)));
@@ -210,8 +210,7 @@ static void windows_of_protocols_are_apart(void **state)
 {
 	(void)state;
 	all_slots(WEIR_SLOT_MOVING, CUR, BASE, 0);
-	for (unsigned i = 0; i < PIN_LEN; i++)
-		moves[i].udp = 0;
+	close_windows(WEIR_MOVE_UDP);
 	put(0, 1, CUR, SURE, 0);
 	put(0, 2, CUR, WEIR_PIN_CONFIRMED, 0);
 	put(0, 3, BASE, WEIR_PIN_CONFIRMED, 0);

@@ -470,7 +470,8 @@ static void check_slots(const struct view *v)
 			uint32_t owner = weir_slot_backend(s), base = owner;
 
 			if (weir_slot_state(s) == WEIR_SLOT_MOVING)
-				base = v->pool[pool].move[slot].base;
+				base = weir_move_base(
+					view_move(&v->pool[pool], slot)->base[WEIR_MOVE_TCP]);
 			if (weir_slot_state(s) == WEIR_SLOT_EMPTY || owner >= v->backend_count ||
 			    base >= v->backend_count ||
 			    !(v->backend[owner].flags & WEIR_BACKEND_FORWARD) ||

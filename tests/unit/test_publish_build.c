@@ -130,7 +130,7 @@ static void a_worker_takes_what_is_built(void **state)
 
 		assert_ptr_equal(view.pool[i].slot, arena + (i + 1) * WEIR_BLOCK);
 		assert_int_equal(view.pool[i].table_len, SMALL_TABLE);
-		assert_null(view.pool[i].move);
+		assert_null(view.pool[i].moves);
 		assert_int_equal(view.pool[i].mode, i == 1 ? WEIR_MODE_IPIP : WEIR_MODE_L2);
 		assert_int_equal(view.pool[i].hash, i == 1 ? WEIR_HASH_SOURCE : WEIR_HASH_5TUPLE);
 		assert_true(p->id == model.pool[i]->id);

@@ -59,8 +59,9 @@ static void a_right_snapshot_is_taken_whole(void **state)
 		assert_int_equal(view.pool[i].mode, i);
 		assert_int_equal(view.pool[i].hash, i == 2);
 	}
-	assert_null(view.pool[0].move);
-	assert_ptr_equal(view.pool[1].move, arena + ARENA_MOVES);
+	assert_null(view.pool[0].moves);
+	assert_ptr_equal(view.pool[1].moves, arena + ARENA_MOVES);
+	assert_int_equal(view.pool[1].move_count, ARENA_LEN);
 }
 
 static void pools_beyond_the_count_have_one_empty_slot(void **state)
@@ -214,7 +215,7 @@ static void every_array_must_lie_behind_the_head_and_within_the_size(void **stat
 static void each_bad_field_of_any_pool_is_refused(void **state)
 {
 	const uint32_t slots = ARENA_LEN * sizeof(weir_slot);
-	const uint32_t moves = ARENA_LEN * sizeof(struct weir_move);
+	const uint32_t moves = (uint32_t)weir_moves_size(ARENA_LEN, ARENA_LEN);
 	const struct row rows[] = {
 		{ POOL(table_len), 0, WEIR_REJECT_POOL },
 		{ POOL(table_len), WEIR_TABLE_MIN - 1, WEIR_REJECT_POOL },
@@ -227,6 +228,8 @@ static void each_bad_field_of_any_pool_is_refused(void **state)
 		{ POOL(table_off), ARENA_SIZE, WEIR_REJECT_TABLE },
 		{ POOL(table_off), 0xffffffc0, WEIR_REJECT_TABLE },
 		{ POOL(table_off), UINT32_MAX, WEIR_REJECT_TABLE },
+		{ POOL(move_count), ARENA_LEN + 1, WEIR_REJECT_TABLE },
+		{ POOL(move_count), UINT32_MAX, WEIR_REJECT_TABLE },
 		{ POOL(move_off), 8, WEIR_REJECT_TABLE },
 		{ POOL(move_off), 32, WEIR_REJECT_TABLE },
 		{ POOL(move_off), ARENA_SIZE - moves / 64 * 64, WEIR_REJECT_TABLE },
@@ -290,8 +293,11 @@ static unsigned touch(void)
 		uint32_t last = weir_slot_of(UINT64_MAX, p->table_len);
 
 		sum += p->slot[0] + p->slot[last];
-		if (p->move != NULL)
-			sum += p->move[0].base + p->move[last].base;
+		for (unsigned k = 0; k < 2; k++) {
+			const struct weir_move *m = view_move(p, k == 0 ? 0 : last);
+
+			sum += m != NULL ? m->base[0] + m->since_ms[1] : 0;
+		}
 	}
 	return sum;
 }
