@@ -68,6 +68,17 @@ bool finding_rp_filter_right(int value)
 
 /* -- interfaces ------------------------------------------------------------------ */
 
+/* Older ones lack eBPF helpers, or the mark by which IPv6 VIPs are known again. */
+static void kernel_compare(struct comparison *c)
+{
+	if (c->h->kernel < HOST_KERNEL_LEAST)
+		wrong(c,
+		      "this kernel is %u.%u, and weir-backend needs 6.1: it may not unpack what "
+		      "Weir "
+		      "sends, or not find again what \"up\" made; install a newer one",
+		      c->h->kernel >> 16, c->h->kernel & 0xffff);
+}
+
 static void interface_compare(struct comparison *c)
 {
 	const struct host_link *lo = host_link_named(c->h, "lo");
@@ -245,7 +256,10 @@ static const char *mss_remedy(struct comparison *c, const struct host_route *r, 
 	char text[HOST_ROUTE_TEXT_LEN];
 
 	if (mss_route_ours(r))
-		snprintf(buf, len, "ip %sroute change %s advmss %u", r->family == 6 ? "-6 " : "",
+		snprintf(buf, len, "ip %sroute change %s advmss %u",
+			 r->family == 6		  ? "-6 "
+			 : r->gateway.family == 6 ? "-4 "
+						  : "",
 			 host_route_text(c->h, r, text), limit);
 	else
 		snprintf(buf, len, "sysctl -w net.ipv6.conf.%s.mtu=%u", l != NULL ? l->name : "...",
@@ -478,6 +492,7 @@ int findings_make(const struct settings *s, const struct host *h, struct finding
 		      s->interface, s->mend);
 		return c.err;
 	}
+	kernel_compare(&c);
 	interface_compare(&c);
 	ipv6_compare(&c);
 	for (unsigned i = 0; i < s->vips.count; i++)

@@ -84,7 +84,12 @@ struct host_decap {
 	struct decap_count count[DECAP_FATE_COUNT];
 };
 
+/* Oldest kernel that has all we use; it is the oldest that is tested, too. */
+#define HOST_KERNEL(major, minor) ((major) << 16 | (minor))
+#define HOST_KERNEL_LEAST	  HOST_KERNEL(6, 1)
+
 struct host {
+	unsigned kernel; /* HOST_KERNEL() */
 	struct host_link *link;
 	unsigned link_count;
 	struct host_addr *addr;

@@ -9,6 +9,7 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/utsname.h>
 
 #define LOOKS 5 /* a dump during which something changed is taken again */
 
@@ -66,12 +67,24 @@ static int links_look(struct mnl_socket *nl, struct host *h)
 	return err;
 }
 
+/* What is no version counts as new: the kernel will say what it lacks. */
+static unsigned kernel_look(void)
+{
+	unsigned major, minor;
+	struct utsname u;
+
+	if (uname(&u) < 0 || sscanf(u.release, "%u.%u", &major, &minor) != 2)
+		return HOST_KERNEL_LEAST;
+	return HOST_KERNEL(major, minor);
+}
+
 /* *what is the step that the result is of. */
 static int look_once(const char *interface, struct host *h, const char **what)
 {
 	struct mnl_socket *nl;
 	int err;
 
+	h->kernel = kernel_look();
 	*what = "rtnetlink socket";
 	if ((err = netlink_open(&nl)) < 0)
 		return err;

@@ -7,7 +7,6 @@
 #define IPV6_BYTES  40
 #define TCP_BYTES   20
 #define GUE_BYTES   12 /* UDP and GUE without extension fields */
-#define UNKNOWN_MTU 1500
 
 static unsigned tcp_ip_bytes(uint8_t family)
 {
@@ -38,10 +37,21 @@ unsigned mss_limit(const struct settings *s, const struct host_link *link, uint8
 	return mtu > headers ? mtu - headers : 1;
 }
 
+/* Of a route by several interfaces, one of them has this at most. */
+static unsigned largest_mtu(const struct host *h)
+{
+	unsigned mtu = IPV6_BYTES + TCP_BYTES;
+
+	for (unsigned i = 0; i < h->link_count; i++)
+		if ((h->link[i].flags & (IFF_UP | IFF_LOOPBACK)) == IFF_UP && h->link[i].mtu > mtu)
+			mtu = h->link[i].mtu;
+	return mtu;
+}
+
 unsigned mss_announced(const struct host *h, const struct host_route *r, unsigned advmss)
 {
 	const struct host_link *l = host_link_by(h, r->ifindex);
-	unsigned mtu = r->mtu != 0 ? r->mtu : l != NULL ? l->mtu : UNKNOWN_MTU;
+	unsigned mtu = r->mtu != 0 ? r->mtu : l != NULL ? l->mtu : largest_mtu(h);
 
 	return advmss != 0 ? advmss : mtu - tcp_ip_bytes(r->family);
 }

@@ -22,7 +22,8 @@ unsigned mss_mtu(const struct settings *s, const struct host_link *link);
 unsigned mss_limit(const struct settings *s, const struct host_link *link, uint8_t family);
 
 /* What SYN-ACKs by this route announce, if its metric "advmss" is `advmss` (0: none):
- * ipv4_default_advmss() and ip6_default_advmss() of the kernel. */
+ * ipv4_default_advmss() and ip6_default_advmss() of the kernel. For a route by several
+ * interfaces, the most that it can be. */
 unsigned mss_announced(const struct host *h, const struct host_route *r, unsigned advmss);
 
 /* `up` may change the route: not those of router advertisements, which the kernel makes

@@ -125,7 +125,10 @@ static int step_attach(const struct setup *u, const struct settings *s)
 		return failed(err, "cannot decapsulate on", u->interface);
 	err = decap_attach(u->link, &lists, u->host.decap.id, &id, why, sizeof(why));
 	if (err < 0)
-		log_error("%s: %s%s", u->interface, why, err == -EPERM ? "; run me as root" : "");
+		log_error("%s: %s%s%s", u->interface, why, err == -EPERM ? "; run me as root" : "",
+			  u->host.kernel < HOST_KERNEL_LEAST
+				  ? "; this kernel is older than 6.1, which is needed"
+				  : "");
 	else
 		printf("%s: decapsulation program %u %s\n", u->interface, id,
 		       u->host.decap.id != 0 ? "in place of the one before" : "attached");

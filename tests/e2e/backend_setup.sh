@@ -118,6 +118,68 @@ wb_snapshot >"$WB_DIR/now"
 check down_restores_everything same "$WB_DIR/before" "$WB_DIR/now"
 check down_again wb_usual down
 
+# -- routes ----------------------------------------------------------------------
+
+# As many kinds as there are: whatever a default route is made of stays.
+default_routes() {
+    wb_ip b -4 route show default
+    wb_ip b -6 route show default
+}
+
+default_routes_del() {
+    while wb_ip b -4 route del default || wb_ip b -6 route del default; do
+        :
+    done 2>/dev/null
+}
+
+# defaults WANTED COMMAND...: with the default routes that the words of `ip` in
+# COMMAND (";" between them) make, all WANTED of them get an advmss and lose it again.
+defaults() {
+    local wanted=$1 got
+    local -a word=()
+
+    default_routes_del
+    for got in "${@:2}" ';'; do
+        [ "$got" = ';' ] || {
+            word+=("$got")
+            continue
+        }
+        wb_ip b "${word[@]}" || return 1
+        word=()
+    done
+    default_routes >"$WB_DIR/routes"
+    both up >"$WB_DIR/up.log" && both check >"$WB_DIR/check.log" || {
+        cat "$WB_DIR/up.log" "$WB_DIR/check.log"
+        return 1
+    }
+    equal "routes with an advmss" "$(default_routes | grep -c 'advmss 1[45][0-9][0-9]')" "$wanted" || return 1
+    both down >"$WB_DIR/down.log"
+    default_routes | diff "$WB_DIR/routes" -
+}
+
+check routes_with_a_gateway defaults 2 route add default via $WEIR ';' route add default via $WEIR_6
+check routes_with_all_sorts_of_attributes defaults 4 \
+    route add default via $WEIR src $BACKEND proto dhcp initcwnd 20 advmss 9000 ';' \
+    route add default via 192.0.2.1 dev eth0 onlink metric 100 ';' \
+    -6 route add default via $WEIR_6 metric 10 proto static pref high ';' \
+    -6 route add default dev eth0 metric 300
+check routes_by_several_next_hops defaults 2 \
+    route add default nexthop via $WEIR weight 2 nexthop dev eth1 ';' \
+    -6 route add default nexthop via $WEIR_6 nexthop via 2001:db8:1::7
+check routes_by_next_hop_objects defaults 2 \
+    nexthop add id 7 via $WEIR dev eth0 ';' route add default nhid 7 ';' \
+    nexthop add id 8 via $WEIR_6 dev eth0 ';' -6 route add default nhid 8
+wb_ip b nexthop flush >"$WB_DIR/flush.log"
+check ipv4_routes_by_an_ipv6_gateway defaults 2 \
+    -4 route add default via inet6 $WEIR_6 dev eth0 ';' -6 route add default via $WEIR_6
+check routes_that_announce_little_stay defaults 0 \
+    route add default via $WEIR advmss 1200 ';' -6 route add default via $WEIR_6 mtu 1400
+default_routes_del
+wb_ip b route add default via $WEIR
+wb_ip b route add default via $WEIR_6
+wb_snapshot >"$WB_DIR/now"
+check routes_are_as_before same "$WB_DIR/before" "$WB_DIR/now"
+
 # -- what others do --------------------------------------------------------------
 
 wb_in b tc qdisc add dev eth0 clsact

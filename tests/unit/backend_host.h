@@ -67,6 +67,7 @@ static inline void host_make(struct made_host *m)
 
 	*m = (struct made_host){ 0 };
 	settings_init(&m->s);
+	m->h.kernel = HOST_KERNEL(6, 1);
 	snprintf(m->s.interface, sizeof(m->s.interface), "eth0");
 	m->s.mend = "weir-backend up";
 	list_of(&m->s.vips, "203.0.113.10");

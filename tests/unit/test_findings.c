@@ -2,7 +2,6 @@
 #include "findings.h"
 
 #include "backend_host.h"
-#include "mss.h"
 
 static struct made_host m;
 
@@ -71,6 +70,13 @@ static void a_missing_interface_is_the_only_finding(void **state)
 	(void)state;
 	snprintf(m.s.interface, sizeof(m.s.interface), "eth9");
 	assert_wrong("there is no interface eth9");
+}
+
+static void a_kernel_that_is_too_old(void **state)
+{
+	(void)state;
+	m.h.kernel = HOST_KERNEL(5, 15);
+	assert_wrong("this kernel is 5.15");
 }
 
 static void interfaces_that_are_down(void **state)
@@ -231,28 +237,6 @@ static void mss_that_does_not_fit_behind_the_outer_header(void **state)
 	assert_wrong("of the MTU 1500 of the way from Weir the outer header leaves room for 1440");
 	m.route[0].advmss = 1440;
 	assert_right();
-}
-
-static void mss_by_mode_and_family(void **state)
-{
-	static const struct {
-		const char *from;
-		unsigned mode, mss4, mss6;
-	} row[] = {
-		{ "10.1.0.0/24", SETTINGS_IPIP, 1540, 1520 },
-		{ "10.1.0.0/24", SETTINGS_GUE, 1528, 1508 },
-		{ "2001:db8:1::/64", SETTINGS_IPIP, 1520, 1500 },
-		{ "2001:db8:1::/64", SETTINGS_GUE, 1508, 1488 },
-	};
-
-	(void)state;
-	for (unsigned i = 0; i < sizeof(row) / sizeof(row[0]); i++) {
-		prefix_free(&m.s.from);
-		list_of(&m.s.from, row[i].from);
-		m.s.mode = row[i].mode;
-		assert_int_equal(mss_limit(&m.s, &m.link[ETH0], 4), row[i].mss4);
-		assert_int_equal(mss_limit(&m.s, &m.link[ETH0], 6), row[i].mss6);
-	}
 }
 
 static void plain_packets_need_no_room(void **state)
@@ -546,6 +530,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		test(a_right_host_has_no_findings),
 		test(a_missing_interface_is_the_only_finding),
+		test(a_kernel_that_is_too_old),
 		test(interfaces_that_are_down),
 		test(a_vip_that_is_nowhere),
 		test(a_vip_on_an_interface_besides),
@@ -559,7 +544,6 @@ int main(void)
 		test(no_default_route),
 		test(no_default_route_of_a_family_that_has_vips),
 		test(mss_that_does_not_fit_behind_the_outer_header),
-		test(mss_by_mode_and_family),
 		test(plain_packets_need_no_room),
 		test(mss_of_routes_that_up_leaves_alone),
 		test(mss_of_a_route_of_router_advertisements),
