@@ -1,0 +1,105 @@
+#!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
+#
+# A client behind a narrow link, with the stacks of the kernel on both ends: what does
+# not fit is found out by ICMP, and the errors about what a backend sent reach that
+# backend, through Weir.
+#
+#   client ------- access ------- router ===br0=== weir, b1, b2, b3
+#          1500           1400           1600
+#
+# Segments of 1500 bytes from a backend do not pass "access": the router's ICMP error is
+# for the VIP, so it goes to Weir, which must know by the packet it quotes whose it is.
+set -euo pipefail
+# shellcheck source=tests/lib/e2e.sh
+. "$(dirname "$0")/../lib/e2e.sh"
+
+SIZE=10000000
+SERVICES="ipip $VIP_IPIP
+ipip-6 $VIP_IPIP_6"
+
+# Take the client's link away from the router and put "access" between the two.
+access_create() {
+    local address
+
+    lab_ip router link del client
+    ip netns add "$LAB-access"
+    lab_ip access link set lo up
+    lab_sysctl access net.ipv4.ip_forward=1 net.ipv6.conf.all.forwarding=1 \
+        net.ipv6.conf.default.accept_dad=0 net.ipv6.conf.default.accept_ra=0
+    lab_ip client link add eth0 type veth peer name client netns "$LAB-access"
+    lab_ip access link add router mtu 1400 type veth peer name access mtu 1400 netns "$LAB-router"
+    for address in "${LAB_CLIENTS[@]}"; do
+        lab_ip client addr add "$address/24" dev eth0
+    done
+    for address in "${LAB_CLIENTS_6[@]}"; do
+        lab_ip client addr add "$address/64" dev eth0
+    done
+    lab_ip access addr add 198.51.100.1/24 dev client
+    lab_ip access addr add 2001:db8:c::1/64 dev client
+    lab_ip access addr add 10.0.2.2/24 dev router
+    lab_ip access addr add 2001:db8:2::2/64 dev router
+    lab_ip router addr add 10.0.2.1/24 dev access
+    lab_ip router addr add 2001:db8:2::1/64 dev access
+    for address in "client eth0" "access client" "access router" "router access"; do
+        lab_ip "${address% *}" link set "${address#* }" up
+    done
+    lab_ip client route add default via 198.51.100.1
+    lab_ip client route add default via 2001:db8:c::1
+    lab_ip access route add default via 10.0.2.1
+    lab_ip access route add default via 2001:db8:2::1
+    lab_ip router route add 198.51.100.0/24 via 10.0.2.2
+    lab_ip router route add 2001:db8:c::/64 via 2001:db8:2::2
+}
+
+# fetch VIP PATH [OPTION...]
+fetch() {
+    lab_in client curl -g -sS --max-time 60 "${@:3}" "http://$(lab_url_host "$1")/$2" 2>&1
+}
+
+# Errors about packets that were too big, as the kernel of a backend has counted them.
+too_bigs() {
+    local b n=0
+
+    for b in "${LAB_BACKENDS[@]}"; do
+        n=$((n + $(lab_in "$b" nstat -asz Icmp6InPktTooBigs IcmpInDestUnreachs |
+            awk 'NR > 1 { n += $2 } END { print n + 0 }')))
+    done
+    echo $n
+}
+
+# Backends whose kernel has learned that the way to a client takes 1400 bytes.
+narrow_for() {
+    local b
+
+    for b in "${LAB_BACKENDS[@]}"; do
+        ! lab_ip "$b" route get "$1" | grep -w 'mtu 1400' >/dev/null || echo "$b"
+    done
+}
+
+lab_create
+access_create
+lab_conf_head >"$LAB_DIR/weir.conf"
+while read -r name vip; do
+    lab_conf_pool "$name" ipip "$vip"
+done <<<"$SERVICES" >>"$LAB_DIR/weir.conf"
+lab_start_backends
+head -c $SIZE /dev/urandom >"$LAB_DIR/www/large"
+lab_start_weir
+
+while read -r name vip <&3; do
+    client=${LAB_CLIENTS[0]}
+    [ "$(lab_family "$vip")" = 4 ] || client=${LAB_CLIENTS_6[0]}
+    before=$(too_bigs)
+    check "${name}_download" equal "status, bytes and server" \
+        "$(fetch "$vip" large -o "$LAB_DIR/download" -D "$LAB_DIR/headers" --interface "$client" \
+            -w '%{http_code} %{size_download}')" "200 $SIZE"
+    check "${name}_download_is_right" cmp "$LAB_DIR/www/large" "$LAB_DIR/download"
+    check "${name}_errors_came" at_least "ICMP errors at backends" $(($(too_bigs) - before)) 1
+    check "${name}_errors_reach_the_flows_backend" equal "backends that know the narrow link" \
+        "$(narrow_for "$client")" "$(awk '/^X-Backend/ { print $2 }' "$LAB_DIR/headers" | tr -d '\r')"
+    check "${name}_upload" equal "bytes that the backend received" \
+        "$(fetch "$vip" upload -T "$LAB_DIR/www/large")" $SIZE
+    check "${name}_ping" lab_in client ping -c 1 -W 5 "$vip"
+done 3<<<"$SERVICES"
+checks_end
