@@ -119,6 +119,7 @@ class Result:
         self.macs = []  # by port: our source address, 6 bytes
         self.rx = self.tx = None  # packets of all workers
         self.drops = {}  # by reason: packets, without those that are 0
+        self.answers = {}  # by kind: packets, without those that are 0
         self.services = {}  # by name, as `services` gives them
         self.backends = {}  # by "pool/name", as `backends` gives them
 
@@ -240,6 +241,8 @@ class Lab:
         result.rx, result.tx = counters["rx"], counters["tx"]
         result.drops = {name: d["packets"] for name, d in counters["drops"].items()
                         if d["packets"]}
+        result.answers = {name: a["packets"] for name, a in counters["answers"].items()
+                          if a["packets"]}
         result.macs = [bytes.fromhex(p["mac"].replace(":", "")) for p in status["ports"]]
         result.services = {s["name"]: s for s in self.rpc("services")["services"]}
         result.backends = {f"{b['pool']}/{b['name']}": b
