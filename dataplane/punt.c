@@ -62,6 +62,8 @@ enum punt_class punt_class(const struct pkt *p)
 	uint16_t type;
 
 	if (p->drop == WEIR_DROP_NOT_IP) {
+		if (p->l3_off < RTE_ETHER_HDR_LEN) /* more tags than parse looks behind */
+			return PUNT_OTHER;
 		memcpy(&type, l3 - sizeof(type), sizeof(type));
 		return type == RTE_BE16(RTE_ETHER_TYPE_ARP) ? PUNT_NEIGHBOURS : PUNT_OTHER;
 	}

@@ -3,14 +3,19 @@
  * Any bytes as a frame, through parse, classify, select and encap. The first bytes of
  * the input choose how it is carried; the rest is the frame. What is not dropped must
  * leave with the client's packet as it came, behind the headers of its backend. An ICMP
- * error goes to the backend of the flow it quotes, and changes no pin.
+ * error goes to the backend of the flow it quotes, and changes no pin. What is dropped
+ * may be answered, to a single host, by a right packet from where it was sent to.
  *
+ * links: dataplane/answer.c dataplane/answer_ip.c dataplane/answer_link.c
  * links: dataplane/classify.c dataplane/encap.c dataplane/extensions.c dataplane/moving.c
- * links: dataplane/parse.c dataplane/pins.c dataplane/quote.c dataplane/select.c dataplane/view.c
+ * links: dataplane/parse.c dataplane/pins.c dataplane/punt.c dataplane/quote.c
+ * links: dataplane/select.c dataplane/view.c
  * packages: libdpdk libxxhash
  */
+#include "answer.h"
 #include "pins.h"
 #include "pipeline.h"
+#include "punt.h"
 #include "shm.h"
 #include "view.h"
 
@@ -76,18 +81,20 @@ static void enter6(const uint8_t addr[16], unsigned len, uint8_t protocol, uint1
 	enter(e);
 }
 
+#define ANSWER_ALL (WEIR_VIP_ECHO | WEIR_VIP_REJECT | WEIR_VIP_ARP)
+
 /* TCP 80, UDP 53 on 203.0.113.10 and 2001:db8:5::a; every TCP port on prefixes. */
 static void enter_services(void)
 {
 	static const uint8_t vip6[16] = { 0x20, 1, 0x0d, 0xb8, 0, 5, [15] = 10 };
 	static const uint8_t prefix6[16] = { 0x20, 1, 0x0d, 0xb8, 0, 6 };
 
-	enter4(0xcb00710a, 32, 0, 0, WEIR_SERVICE_VIP_ONLY);
+	enter4(0xcb00710a, 32, 0, 0, WEIR_SERVICE_VIP_ONLY | ANSWER_ALL);
 	enter4(0xcb00710a, 32, IPPROTO_TCP, 80, 0);
 	enter4(0xcb00710a, 32, IPPROTO_UDP, 53, WEIR_SERVICE_QUIC);
 	enter4(0xcb007100, 28, 0, 0, WEIR_SERVICE_VIP_ONLY | WEIR_VIP_ECHO);
 	enter4(0xcb007100, 28, IPPROTO_TCP, 0, 0);
-	enter6(vip6, 128, 0, 0, WEIR_SERVICE_VIP_ONLY);
+	enter6(vip6, 128, 0, 0, WEIR_SERVICE_VIP_ONLY | ANSWER_ALL);
 	enter6(vip6, 128, IPPROTO_TCP, 80, 0);
 	enter6(vip6, 128, IPPROTO_UDP, 53, 0);
 	enter6(prefix6, 48, 0, 0, WEIR_SERVICE_VIP_ONLY);
@@ -221,6 +228,65 @@ static void check_fragment(const struct fragment *f)
 	require(f->off != 0 || f->more, "a fragment that is the whole");
 }
 
+/* RFC 1071 over a header that has its checksum. */
+static bool sums_up(const uint8_t *at, uint32_t len)
+{
+	uint32_t sum = 0;
+
+	for (uint32_t i = 0; i < len; i += 2)
+		sum += (uint32_t)(at[i] << 8 | at[i + 1]);
+	while (sum >> 16)
+		sum = (sum & 0xffff) + (sum >> 16);
+	return sum == 0xffff;
+}
+
+/* An answer to `frame`. */
+static void check_answer(const struct pkt *p, const uint8_t *frame)
+{
+	static const uint8_t all_nodes[6] = { 0x33, 0x33, 0, 0, 0, 1 };
+	const struct rte_mbuf *m = p->mbuf;
+	const uint8_t *got = rte_pktmbuf_mtod(m, const uint8_t *);
+	const uint8_t *ip = got + p->l3_off, *asks = frame + p->l3_off;
+
+	require(m->data_off + m->data_len <= m->buf_len && m->pkt_len == m->data_len,
+		"an answer outside of its buffer");
+	require(p->port == 1 && !(frame[6] & 1), "an answer to no single machine");
+	require(memcmp(got, frame + 6, 6) == 0 || memcmp(got, all_nodes, 6) == 0,
+		"an answer to somebody else");
+	require(memcmp(got + 12, frame + 12, p->l3_off - 12u) == 0, "other tags");
+	require(!(p->flags & (PKT_ICMP_ERROR | PKT_FRAG_LATER)), "an error about an error");
+	if (ip[-2] == 0x86) {
+		require(got + p->l3_off + 40 + (ip[4] << 8 | ip[5]) == got + m->data_len,
+			"the length of an answer");
+		require(ip[7] == 255 || memcmp(ip + 8, asks + 24, 16) == 0, "from another address");
+	} else if (ip[-1] == 0) {
+		require(ip[0] == 0x45 && sums_up(ip, 20), "the header of an answer");
+		require(p->l3_off + (ip[2] << 8 | ip[3]) == m->data_len, "the length of an answer");
+		require(memcmp(ip + 12, asks + 16, 4) == 0 && memcmp(ip + 16, asks + 12, 4) == 0,
+			"from another address");
+	}
+}
+
+/* A burst of one that was dropped. */
+static void answered(const struct view *v, struct burst *b, const uint8_t *frame, size_t len)
+{
+	static struct answers answers;
+	static uint64_t now;
+	struct pkt *p = &b->pkt[0];
+
+	if (now == 0)
+		answers_init(&answers, area.answer, 1, 1);
+	if (p->drop == WEIR_DROP_NOT_A_VIP || p->drop == WEIR_DROP_NOT_IP)
+		require(punt_class(p) < PUNT_CLASSES, "no class");
+	answer_burst(&answers, v, ports, b, ++now);
+	if (p->drop == WEIR_DROP_NONE)
+		check_answer(p, frame);
+	else
+		require(p->mbuf->data_len == len &&
+				memcmp(rte_pktmbuf_mtod(p->mbuf, const uint8_t *), frame, len) == 0,
+			"what gets no answer stays as it came");
+}
+
 static void through_all_stages(const struct view *v, const uint8_t *frame, size_t len,
 			       uint16_t headroom)
 {
@@ -252,6 +318,7 @@ static void through_all_stages(const struct view *v, const uint8_t *frame, size_
 		require(p->port == 1 && m.data_len == len &&
 				memcmp(rte_pktmbuf_mtod(&m, const uint8_t *), frame, len) == 0,
 			"what is dropped stays as it came");
+		answered(v, &b, frame, len);
 	}
 	free(buf);
 }

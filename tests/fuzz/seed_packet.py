@@ -9,13 +9,15 @@ here = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, os.path.join(here, "..", "packet"))
 
 from scapy.layers.inet import ICMP, IP, TCP, UDP, IPOption_NOP  # noqa: E402
-from scapy.layers.inet6 import (ICMPv6DestUnreach, ICMPv6PacketTooBig,  # noqa: E402
+from scapy.layers.inet6 import (ICMPv6DestUnreach, ICMPv6ND_NS,  # noqa: E402
+                                ICMPv6NDOptSrcLLAddr, ICMPv6PacketTooBig,
                                 IPv6, IPv6ExtHdrDestOpt, IPv6ExtHdrFragment, IPv6ExtHdrHopByHop,
                                 IPv6ExtHdrRouting, PadN)
 from scapy.layers.ipsec import AH  # noqa: E402
+from scapy.layers.l2 import ARP, Ether  # noqa: E402
 from scapy.packet import Raw  # noqa: E402
 
-from frames import (CLIENT, CLIENT6, DNS, HTTP, ROUTER, ROUTER6, VIP, VIP6, echo6,  # noqa: E402
+from frames import (CLIENT, CLIENT6, DNS, HTTP, ROUTER, ROUTER6, ROUTER_MAC, VIP, VIP6, echo6,  # noqa: E402
                     ether, icmp, tagged, tcp, tcp6, udp, udp6)
 
 QUIC = b"\xc0\x00\x00\x00\x01\x08" + bytes(30)
@@ -59,6 +61,18 @@ FRAMES = {
     "first6-chain": udp6(1006, bytes(32), chain=[IPv6ExtHdrFragment(m=1), IPv6ExtHdrDestOpt()]),
     "later6": udp6(1006, bytes(32), chain=[IPv6ExtHdrFragment(offset=5, id=9)]),
     "echo6": echo6(),
+    "echo": ether(IP(src=CLIENT, dst=VIP) / ICMP() / Raw(b"ping")),
+    "stray": tcp(1011, b"data", dport=81, tcp_flags="S"),
+    "stray6": tcp6(1011, b"data", dport=81, tcp_flags="FA"),
+    "stray-udp": udp(1011, bytes(600), dport=54),
+    "stray-udp6": udp6(1011, bytes(1300), dport=54),
+    "big": tcp(1012, bytes(1600), flags="DF"),
+    "big6": udp6(1012, bytes(1600)),
+    "arp": bytes(Ether(src=ROUTER_MAC, dst="ff:ff:ff:ff:ff:ff") /
+                 ARP(hwsrc=ROUTER_MAC, psrc=ROUTER, pdst=VIP)),
+    "solicit": bytes(Ether(src=ROUTER_MAC, dst="33:33:ff:00:00:0a") /
+                     IPv6(src=ROUTER6, dst="ff02::1:ff00:a", hlim=255) / ICMPv6ND_NS(tgt=VIP6) /
+                     ICMPv6NDOptSrcLLAddr(lladdr=ROUTER_MAC)),
     "unreachable": error(BACK / TCP(sport=HTTP, dport=1000) / Raw(bytes(20)), type=3, code=4),
     "exceeded": error(bytes(BACK / UDP(sport=DNS, dport=1003))[:28], type=11),
     "quoted-options": error(bytes(IP(src=VIP, dst=CLIENT, options=[IPOption_NOP()] * 8) /

@@ -185,6 +185,21 @@ static void the_rest_goes_last(void **state)
 	assert_goes_by(w->punt.rest, WEIR_DROP_NOT_A_VIP, PKT_FRAG_FIRST);
 }
 
+/* Behind more tags than parse looks at: it says where no header is. */
+static void what_was_not_looked_at_goes_last(void **state)
+{
+	(void)state;
+	link_frame(0x8100);
+	b.n = 1;
+	b.pkt[0] = (struct pkt){ .mbuf = rte_pktmbuf_alloc(buffers),
+				 .port = TAP_PORT,
+				 .drop = WEIR_DROP_NOT_IP };
+	memcpy(rte_pktmbuf_append(b.pkt[0].mbuf, (uint16_t)len), bytes, len);
+	assert_int_equal(punt_class(&b.pkt[0]), PUNT_OTHER);
+	punt_burst(&w->punt, &b, now);
+	assert_int_equal(rte_ring_count(w->punt.rest), 1);
+}
+
 static void it_is_counted_by_what_it_is(void **state)
 {
 	(void)state;
@@ -390,6 +405,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(what_keeps_the_host_on_the_net_goes_first),
 		TEST(the_rest_goes_last),
+		TEST(what_was_not_looked_at_goes_last),
 		TEST(it_is_counted_by_what_it_is),
 		TEST(nothing_else_goes_to_the_kernel),
 		TEST(a_full_ring_is_a_drop_and_leaves_the_other_open),
