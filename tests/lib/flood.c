@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * Sends COUNT frames by an interface as fast as it takes them: small IPv4 packets from
- * sources 198.18.0.0/15 to one address, by 8 templates of which some bytes change.
+ * Sends COUNT frames by an interface, some PPS a second: small IPv4 packets from
+ * sources 198.18.0.0/15 to one address.
  *
- *   flood IFACE DESTINATION-MAC DESTINATION tcp|udp|icmp PORT COUNT
+ *   flood IFACE DESTINATION-MAC DESTINATION tcp|udp|icmp PORT PPS COUNT
  *
  * Prints how many were sent. Ends with 1 where the interface refuses them.
  */
@@ -18,6 +18,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <time.h>
 
 enum { BATCH = 64, LEN = 60, IP = 14, L4 = 34 };
 
@@ -91,14 +92,18 @@ int main(int argc, char **argv)
 	struct sockaddr_ll to = { .sll_family = AF_PACKET, .sll_halen = 6 };
 	struct mmsghdr m[BATCH];
 	struct iovec io[BATCH];
-	unsigned long count, sent = 0;
+	unsigned long pps, count, sent = 0;
+	struct timespec pause = { .tv_sec = 0 };
 	int s;
 
-	if (argc != 7 || build(argv) < 0) {
-		fputs("flood IFACE DESTINATION-MAC DESTINATION tcp|udp|icmp PORT COUNT\n", stderr);
+	if (argc != 8 || build(argv) < 0) {
+		fputs("flood IFACE DESTINATION-MAC DESTINATION tcp|udp|icmp PORT PPS COUNT\n", stderr);
 		return 2;
 	}
-	count = strtoul(argv[6], NULL, 10);
+	pps = strtoul(argv[6], NULL, 10);
+	count = strtoul(argv[7], NULL, 10);
+	if (pps != 0 && pps > BATCH)
+		pause.tv_nsec = (long)(BATCH * 1000000000ul / pps);
 	to.sll_ifindex = (int)if_nametoindex(argv[1]);
 	s = socket(AF_PACKET, SOCK_RAW, 0);
 	if (s < 0 || to.sll_ifindex == 0) {
@@ -123,6 +128,7 @@ int main(int argc, char **argv)
 			return 1;
 		}
 		sent += n > 0 ? (unsigned long)n : 0;
+		nanosleep(&pause, NULL);
 	}
 	printf("%lu\n", sent);
 	return 0;
