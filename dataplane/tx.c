@@ -85,10 +85,11 @@ static inline void count_run(struct worker *w, const struct run *r)
 	count_add(&w->area->service[r->service], r->packets, r->bytes);
 }
 
-/* Written behind the send. DPDK's rte_prefetch0_write() is experimental. */
+/* Written behind the send. DPDK's rte_prefetch0_write() is experimental. A packet that was
+ * dropped before select has no backend: what stands there is only kept in range. */
 static inline void prefetch_counter(const struct worker *w, const struct pkt *p)
 {
-	__builtin_prefetch(&w->area->backend[p->backend], 1);
+	__builtin_prefetch(&w->area->backend[p->backend % WEIR_MAX_BACKENDS], 1);
 }
 
 static void send_sorted(struct worker *w, unsigned port, struct leaving *l)
