@@ -79,6 +79,24 @@ static json_t *pins_json(const struct dp_view *dp, uint32_t worker)
 	return v;
 }
 
+/* Datagrams that come in fragments, and packets that were cut up. */
+static json_t *fragments_json(const struct dp_view *dp, uint32_t worker)
+{
+	const struct weir_frag_counts *c = &dp->state->worker[worker].frags;
+	json_t *v = json_object();
+
+	json_put_number(v, "noted", load(&c->noted));
+	json_put_number(v, "complete", load(&c->complete));
+	json_put_number(v, "expired", load(&c->expired));
+	json_put_number(v, "evicted", load(&c->evicted));
+	json_put_number(v, "found_elsewhere", load(&c->found_elsewhere));
+	json_put_number(v, "held", load(&c->held));
+	json_put_number(v, "holding", load(&c->holding));
+	json_put_number(v, "split", load(&c->split));
+	json_put_number(v, "pieces", load(&c->pieces));
+	return v;
+}
+
 static json_t *workers_json(const struct publish_status *st, const struct dp_view *dp)
 {
 	json_t *list = json_array();
@@ -91,6 +109,7 @@ static json_t *workers_json(const struct publish_status *st, const struct dp_vie
 		json_put_number(w, "generation", st->worker[i].seen_generation);
 		json_put_bool(w, "late", st->worker[i].late);
 		json_object_set_new(w, "pins", pins_json(dp, i));
+		json_object_set_new(w, "fragments", fragments_json(dp, i));
 		if (st->worker[i].rejected[0] != '\0')
 			json_put_text(w, "rejected", st->worker[i].rejected);
 		json_array_append_new(list, w);

@@ -284,6 +284,20 @@ static void print_pins(FILE *out, const json_t *pins)
 		(long long)num(pins, "evicted_base") + (long long)num(pins, "evicted_unconfirmed"));
 }
 
+/* Silent where there were none. */
+static void print_fragments(FILE *out, const json_t *f)
+{
+	if (num(f, "noted") + num(f, "held") > 0)
+		fprintf(out, "%-12sfragmented datagrams %lld, complete %lld, gave way %lld; "
+			"fragments held %lld, now %lld\n",
+			"", (long long)num(f, "noted"), (long long)num(f, "complete"),
+			(long long)num(f, "evicted"), (long long)num(f, "held"),
+			(long long)num(f, "holding"));
+	if (num(f, "split") > 0)
+		fprintf(out, "%-12stoo big: %lld packets left in %lld pieces\n", "",
+			(long long)num(f, "split"), (long long)num(f, "pieces"));
+}
+
 static void print_worker(FILE *out, const json_t *w)
 {
 	fprintf(out, "%-12scpu %lld, generation %lld%s\n", str(w, "name"), (long long)num(w, "cpu"),
@@ -291,6 +305,7 @@ static void print_worker(FILE *out, const json_t *w)
 	if (json_object_get(w, "rejected") != NULL)
 		fprintf(out, "%-12srefused the last snapshot: %s\n", "", str(w, "rejected"));
 	print_pins(out, json_object_get(w, "pins"));
+	print_fragments(out, json_object_get(w, "fragments"));
 }
 
 static void print_named(FILE *out, const char *what, const json_t *counts)

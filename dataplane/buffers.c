@@ -2,6 +2,7 @@
 #include "buffers.h"
 
 #include "eal.h"
+#include "frags.h"
 #include "log.h"
 #include "pipeline.h"
 #include "punt.h"
@@ -45,10 +46,12 @@ static uint32_t data_room(const struct ports *ports)
 }
 
 /* Buffers that can be away from the pool of `socket` at once. A frame that came in
- * by any port may wait in any port's transmit queues. */
+ * by any port may wait in any port's transmit queues. A worker has a burst, and the
+ * pieces of a packet of it, and fragments that wait for their first one. */
 static uint32_t wanted(const struct ports *ports, int socket, unsigned workers)
 {
-	uint32_t n = (workers + 1) * (CACHE + CACHE / 2 + 2 * WEIR_BURST), taps = 0;
+	uint32_t n = (workers + 1) * (CACHE + CACHE / 2 + 2 * WEIR_BURST) + workers * FRAGS_HELD;
+	uint32_t taps = 0;
 
 	for (unsigned i = 0; i < ports->count; i++) {
 		const struct port *p = &ports->port[i];

@@ -126,9 +126,8 @@ static void explain_move(struct weir_explained *out, const struct view_pool *poo
 		out->cur = out->base;
 }
 
-static void run_stages(const struct view *v, struct pins *pins, const struct egress *egress,
-		       struct burst *b,
-		       struct weir_explained *out)
+static void run_stages(const struct view *v, struct pins *pins, struct frags *frags,
+		       const struct egress *egress, struct burst *b, struct weir_explained *out)
 {
 	const struct pkt *p = &b->pkt[0];
 	const struct view_pool *pool;
@@ -138,6 +137,7 @@ static void run_stages(const struct view *v, struct pins *pins, const struct egr
 		return;
 	out->reached = 1;
 	classify_burst(v, b);
+	frags_find(frags, v, b);
 	if (p->drop != WEIR_DROP_NONE)
 		return;
 	out->reached = 2;
@@ -179,10 +179,12 @@ static int explain_by_view(struct explainer *e, const struct worker *w, const st
 			   struct weir_explained *out)
 {
 	struct burst b = { .n = 1 };
+	struct frags frags;
 	struct pins pins;
 	int err;
 
 	pins_look(&pins, &w->pins);
+	frags_look(&frags, &w->frags);
 
 	b.pkt[0].mbuf = rte_pktmbuf_alloc(e->pool);
 	if (b.pkt[0].mbuf == NULL)
@@ -190,7 +192,7 @@ static int explain_by_view(struct explainer *e, const struct worker *w, const st
 	b.pkt[0].port = q->port;
 	err = q->build(e, b.pkt[0].mbuf, q->question);
 	if (err == 0) {
-		run_stages(&e->view, &pins, w->egress, &b, out);
+		run_stages(&e->view, &pins, &frags, w->egress, &b, out);
 		out->drop = b.pkt[0].drop;
 		out->generation = e->view.generation;
 	}

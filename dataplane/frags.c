@@ -200,6 +200,10 @@ static void follow(struct frags *f, const struct view *v, struct pkt *p, struct 
 {
 	enum frag_fit fit;
 
+	p->service = r->service;
+	p->pool = r->pool;
+	p->backend = r->backend;
+	p->flow_hash = r->flow_hash;
 	if (r->reason == WEIR_DROP_NONE &&
 	    (!forwards(v, r->backend) || stamp_of(v, r->backend) != r->stamp))
 		r->reason = WEIR_DROP_BACKEND_OFF;
@@ -218,10 +222,6 @@ static void follow(struct frags *f, const struct view *v, struct pkt *p, struct 
 		store(f, r);
 		return;
 	}
-	p->service = r->service;
-	p->pool = r->pool;
-	p->backend = r->backend;
-	p->flow_hash = r->flow_hash;
 	p->flags |= PKT_CHOSEN;
 	p->drop = WEIR_DROP_NONE;
 
@@ -270,15 +270,14 @@ static struct frag_record decided(const struct frags *f, const struct view *v, c
 				 .first_len = fragment->len };
 
 	(void)frag_add(&r, fragment); /* the first of all: it fits */
-	if (p->drop != WEIR_DROP_NONE && !split_wanted(v, p)) {
-		r.reason = p->drop;
-		return r;
-	}
 	r.service = p->service;
 	r.pool = p->pool;
 	r.backend = p->backend;
 	r.flow_hash = p->flow_hash;
-	r.stamp = stamp_of(v, p->backend);
+	if (p->drop == WEIR_DROP_NONE || split_wanted(v, p))
+		r.stamp = stamp_of(v, p->backend);
+	else
+		r.reason = p->drop;
 	return r;
 }
 

@@ -11,27 +11,6 @@
 
 #define HDR_MAX 60 /* bytes of an IPv4 header with all the options it can have */
 
-/* Bytes that encap puts in front of a packet. */
-static const uint8_t outer_len[WEIR_ENCAPS] = {
-	[WEIR_ENCAP_L2] = 0,	[WEIR_ENCAP_IPIP4] = 20, [WEIR_ENCAP_IPIP6] = 40,
-	[WEIR_ENCAP_GUE4] = 32, [WEIR_ENCAP_GUE6] = 52,
-};
-
-/* The largest IP packet that, encapsulated, fits the way to the backend: bytes. A peer may
- * write the line meanwhile: encap looks at it anew, and sends nothing that does not fit. */
-static uint32_t room_for(const struct view *v, const struct egress *ports, const struct pkt *p)
-{
-	const struct weir_backend *be = &v->backend[p->backend];
-	uint32_t port = __atomic_load_n(&be->port, __ATOMIC_RELAXED) % WEIR_MAX_PORTS;
-	uint32_t mtu = __atomic_load_n(&be->mtu, __ATOMIC_RELAXED);
-	uint8_t encap = __atomic_load_n(&be->encap, __ATOMIC_RELAXED);
-
-	mtu = RTE_MIN(mtu, ports[port].mtu);
-	if (encap >= WEIR_ENCAPS || mtu < outer_len[encap])
-		return 0;
-	return mtu - outer_len[encap];
-}
-
 /* Those of `len` bytes of options that go into every piece (RFC 791, section 3.1), with
  * zeros up to a multiple of four: their length; -1: they contradict themselves. */
 static int copied_options(const uint8_t *option, uint32_t len, uint8_t *out)
@@ -164,7 +143,7 @@ static enum weir_drop encap_pieces(const struct view *v, const struct egress *po
 uint32_t split_packet(const struct view *v, const struct egress *ports, struct pkt *p,
 		      struct burst *pieces)
 {
-	uint32_t room = room_for(v, ports, p), step, len;
+	uint32_t room = encap_room(v, ports, p), step, len;
 	struct header h[2];
 	enum weir_drop why = headers_from(p, h);
 

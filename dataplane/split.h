@@ -15,12 +15,14 @@
 
 #include <stdbool.h>
 
-/* Dropped by encap as too big, and to be cut up? */
+/* Dropped by encap as too big, and to be cut up? Not a later fragment that is dropped
+ * because its first one was: it has no PKT_CHOSEN. */
 static inline bool split_wanted(const struct view *v, const struct pkt *p)
 {
 	const struct rte_ipv4_hdr *ip;
 
 	if (p->drop != WEIR_DROP_TOO_BIG || p->flags & PKT_IPV6 ||
+	    (p->flags & (PKT_FRAG_LATER | PKT_CHOSEN)) == PKT_FRAG_LATER ||
 	    !(v->pool[p->pool % WEIR_MAX_POOLS].flags & WEIR_POOL_FRAGMENT))
 		return false;
 	ip = rte_pktmbuf_mtod_offset(p->mbuf, const struct rte_ipv4_hdr *, p->l3_off);

@@ -6,9 +6,12 @@
 #include "worker.h"
 
 #include "count.h"
+#include "split.h"
 
 #include <rte_branch_prediction.h>
+#include <rte_common.h>
 #include <rte_cycles.h>
+#include <rte_mbuf.h>
 #include <rte_pause.h>
 
 #include <sys/prctl.h>
@@ -44,14 +47,58 @@ static void idle(struct worker *w)
 	count_add_u64(&w->area->sleeps, 1);
 }
 
-/* Some of what was dropped is to be answered, some is the kernel's. */
+/* What encap found too big and may be cut up leaves in pieces; the packets themselves go. */
+static void send_in_pieces(struct worker *w, const struct view *v, struct burst *b)
+{
+	struct burst pieces;
+
+	for (uint32_t i = 0; i < b->n; i++) {
+		struct pkt *p = &b->pkt[i];
+
+		if (!split_wanted(v, p) || split_packet(v, w->egress, p, &pieces) == 0)
+			continue;
+		rte_pktmbuf_free(p->mbuf);
+		p->drop = PKT_TAKEN;
+		count_add_u64(&w->area->frags.split, 1);
+		count_add_u64(&w->area->frags.pieces, pieces.n);
+		tx_burst(w, &pieces);
+	}
+}
+
+/* Some of what was dropped is to leave in pieces or to be answered, some is the kernel's. */
 static __rte_noinline void after_drops(struct worker *w, const struct view *v, struct burst *b)
 {
 	uint64_t now = rte_rdtsc();
 
+	send_in_pieces(w, v, b);
 	answer_burst(&w->answers, v, w->egress, b, now);
 	if (w->punt.ports != 0)
 		punt_burst(&w->punt, b, now);
+}
+
+/* From parse to tx. */
+static inline void all_stages(struct worker *w, const struct view *v, struct burst *b)
+{
+	parse_burst(b);
+	classify_burst(v, b);
+	if (unlikely(b->seen & PKT_FRAGMENT)) {
+		frags_clock(&w->frags);
+		frags_find(&w->frags, v, b);
+	}
+	select_burst(v, &w->pins, b);
+	encap_burst(v, w->egress, b);
+	if (unlikely(b->seen & PKT_FRAGMENT))
+		frags_note(&w->frags, v, b);
+	if (unlikely(b->dropped))
+		after_drops(w, v, b);
+	tx_burst(w, b);
+}
+
+/* Fragments that waited, and whose first one has come. */
+static __rte_noinline void take_again(struct worker *w, const struct view *v, struct burst *b)
+{
+	while (frags_again(&w->frags, b))
+		all_stages(w, v, b);
 }
 
 /* One burst from each queue. Returns the packets taken. */
@@ -65,13 +112,9 @@ static inline uint32_t poll_queues(struct worker *w, struct burst *b)
 		if (b->n == 0)
 			continue;
 		taken += b->n;
-		parse_burst(b);
-		classify_burst(v, b);
-		select_burst(v, &w->pins, b);
-		encap_burst(v, w->egress, b);
-		if (unlikely(b->dropped))
-			after_drops(w, v, b);
-		tx_burst(w, b);
+		all_stages(w, v, b);
+		if (unlikely(w->frags.ready != 0))
+			take_again(w, v, b);
 	}
 	return taken;
 }
@@ -100,9 +143,13 @@ void worker_run(struct worker *w)
 		w->loops = 0;
 		table_view_poll(w);
 		pins_tick(&w->pins, w->view);
+		frags_tick(&w->frags);
+		if (unlikely(w->frags.ready != 0))
+			take_again(w, w->view, &b);
 		if (w->punt.ports != 0)
 			punt_poll(w);
 		if (taken == 0 && w->adaptive)
 			idle(w);
 	}
+	frags_end(&w->frags);
 }

@@ -13,6 +13,7 @@
 #define WEIR_WORKER_H
 
 #include "answer.h"
+#include "frags.h"
 #include "pins.h"
 #include "pipeline.h"
 #include "punt.h"
@@ -56,6 +57,7 @@ struct worker {
 	struct answers answers;		      /* answers_init() */
 	struct punt punt;		      /* punt_connect(); ports = 0: nobody punts */
 	struct pins pins; /* tables, mask, capacity and area set before; the rest its own */
+	struct frags frags; /* tables and area set before; the rest its own */
 
 	/* Stored by the housekeeping thread while the worker runs. A session's
 	 * number (0: none) makes the worker take up that session's fresh rings. */

@@ -55,6 +55,25 @@ static void give_pins(struct worker *w, unsigned i, struct weir_state *state)
 			w->pins.other[w->pins.other_count++] = pins_of(state, o);
 }
 
+/* Each its own table, and all that there are so far each other's. */
+static bool give_frags(struct workers *all, unsigned i)
+{
+	struct worker *w = all->worker[i];
+
+	w->frags.area = w->area;
+	w->frags.table = rte_zmalloc_socket("frags", sizeof(*w->frags.table), WEIR_CACHE_LINE,
+					    (int)rte_lcore_to_socket_id(EAL_WORKER_LCORE(i)));
+	if (w->frags.table == NULL)
+		return false;
+	for (unsigned o = 0; o < i; o++) {
+		struct frags *other = &all->worker[o]->frags;
+
+		other->other[other->other_count++] = w->frags.table;
+		w->frags.other[w->frags.other_count++] = other->table;
+	}
+	return true;
+}
+
 static struct worker *create(unsigned i, struct weir_state *state, const struct segment *control,
 			     const struct dpconf *conf, const struct ports *ports)
 {
@@ -132,7 +151,7 @@ int workers_create(struct workers *w, const struct dpconf *conf, const struct po
 	lay_out(w, conf, state, control);
 	for (unsigned i = 0; i < w->count; i++) {
 		w->worker[i] = create(i, w->state, control, conf, ports);
-		if (w->worker[i] == NULL) {
+		if (w->worker[i] == NULL || !give_frags(w, i)) {
 			log_error("memory_mb = %u: no room for worker %u", conf->memory_mb, i);
 			return -ENOMEM;
 		}
@@ -142,8 +161,11 @@ int workers_create(struct workers *w, const struct dpconf *conf, const struct po
 
 void workers_destroy(struct workers *w)
 {
-	for (unsigned i = 0; i < w->count; i++)
+	for (unsigned i = 0; i < w->count; i++) {
+		if (w->worker[i] != NULL)
+			rte_free(w->worker[i]->frags.table);
 		rte_free(w->worker[i]);
+	}
 	w->count = 0;
 }
 

@@ -10,10 +10,10 @@ from weirlab import Lab, equal
 SILENT = f"[vip {VIP}]\necho = off\n[vip {VIP6}]\necho = off\n"
 
 
-def outcome(cases, mode="ipip", ports=None, family=4):
+def outcome(cases, mode="ipip", ports=None, family=4, settings=""):
     """cases: (frame, reason), reason None for what must be forwarded, unchanged.
-    family: that of the backends' addresses."""
-    conf = pool(mode, family=family) + SERVICES + SERVICES6 + SILENT
+    family: that of the backends' addresses. settings: of the pool."""
+    conf = pool(mode, family=family, settings=settings) + SERVICES + SERVICES6 + SILENT
     result = Lab(conf, [[frame for frame, _ in cases]], ports=ports).run()
     want = collections.Counter(reason for _, reason in cases if reason is not None)
     equal("drops", result.drops, dict(want))

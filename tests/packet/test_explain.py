@@ -79,7 +79,8 @@ def test_a_capture_is_explained_as_it_is_forwarded():
                                                "--count", "1")
         equal("counters after explain", lab.rpc("status")["counters"], before)
 
-    result = Lab(pool("l2", BACKENDS) + SERVICES + SIX, [frames]).run(ask)
+    result = Lab(pool("l2", BACKENDS, settings="too_big = drop") + SERVICES + SIX,
+                 [frames]).run(ask)
     check_told(frames, result, told["json"])
     equal("exit status", told["status"], 0)
     check(f"{CLIENT}:1000 > {VIP}:80 TCP, {len(frames[0])} bytes" in told["text"],

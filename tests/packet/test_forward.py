@@ -155,7 +155,8 @@ def test_what_does_not_fit_is_a_counted_drop():
     jumbo = [udp(8100 + i, bytes(8972)) for i in range(3)]
     for mode, most in ("l2", 1500), ("ipip", 1480):
         fits, too_big = udp(8200, bytes(most - 28)), udp(8201, bytes(most - 27))
-        result = Lab(pool(mode, BACKENDS) + SERVICES, [[fits, too_big] + jumbo]).run()
+        result = Lab(pool(mode, BACKENDS, settings="too_big = drop") + SERVICES,
+                     [[fits, too_big] + jumbo]).run()
         equal("drops", result.drops, {"too-big": 4})
         equal("frames that left", len(result.frames[0]), 1)
 

@@ -14,6 +14,12 @@ def with_ip_length(frame, length):
     return with_bytes(frame, ETH + 2, length.to_bytes(2, "big"))
 
 
+def numbered(cases):
+    """Each of a datagram of its own."""
+    return [(with_bytes(frame, ETH + 4, i.to_bytes(2, "big")), reason)
+            for i, (frame, reason) in enumerate(cases)]
+
+
 def whole():
     return [tcp(1000, b"data"), tcp(1001, b"data", ip_options=8), udp(1002, b"data"),
             udp(1003, b"data", ip_options=8)]
@@ -105,7 +111,7 @@ def test_fragments_of_a_vip():
     # those before it have a multiple of eight
     cases += [(with_ip_length(with_bytes(frame, ETH + 6, b"\x20\x08"), 20 + n)[:ETH + 20 + n],
                "bad-header" if n % 8 else "fragment") for n in range(1, 25)]
-    outcome(cases)
+    outcome(numbered(cases))
 
 
 def test_fragments_without_the_whole_transport_header_where_it_belongs():
@@ -117,7 +123,7 @@ def test_fragments_without_the_whole_transport_header_where_it_belongs():
                "fragment-tiny" if n < 3 else "fragment") for n in (1, 2, 3, 4)]
     short = with_bytes(udp(1000, bytes(8)), ETH + 6, b"\x20\0")
     cases += [(with_ip_length(short, 28)[:ETH + 28], None)]
-    outcome(cases)
+    outcome(numbered(cases))
 
 
 def test_what_is_not_for_a_service():
@@ -150,7 +156,8 @@ def test_frames_of_9000_bytes():
             + [(with_ip_length(frame, 19), "bad-header") for frame in fits]
             + [(frame[:5000], "truncated") for frame in fits]
             # a short packet in a long frame: all behind it is padding
-            + [(with_ip_length(fits[0], 40), None), (with_ip_length(fits[0], 1400), None)])
+            + [(with_ip_length(fits[0], 40), None), (with_ip_length(fits[0], 1400), None)],
+            settings="too_big = drop")
 
 
 def test_nonsense_is_counted_and_nothing_else():

@@ -10,6 +10,7 @@ A test file defines functions test_* and calls main(). Its runner lists them wit
 `FAIL NAME: reason` for each. WEIR_BUILD names the build directory.
 """
 
+import collections
 import json
 import os
 import shutil
@@ -69,6 +70,15 @@ def read_pcap(path):
 # -- the two programs --------------------------------------------------------
 
 
+def fragments(status):
+    """The fragment counters of all workers together."""
+    total = collections.Counter()
+    for worker in status["workers"]:
+        total.update(worker["fragments"])
+    return total
+
+
+
 class Program:
     """One of our programs, with its log in a file."""
 
@@ -120,6 +130,7 @@ class Result:
         self.rx = self.tx = None  # packets of all workers
         self.drops = {}  # by reason: packets, without those that are 0
         self.answers = {}  # by kind: packets, without those that are 0
+        self.fragments = {}  # as `status` gives them, of all workers together
         self.services = {}  # by name, as `services` gives them
         self.backends = {}  # by "pool/name", as `backends` gives them
 
@@ -203,7 +214,10 @@ class Lab:
                 counters = status["counters"]
                 rx, tx = counters["rx"]["packets"], counters["tx"]["packets"]
                 gone = sum(d["packets"] for d in counters["drops"].values())
-                if rx >= expected and tx + gone == rx:
+                cut = fragments(status)  # rx + pieces = tx + split + drops + held
+                if (rx >= expected
+                        and rx + cut["pieces"] == tx + cut["split"] + gone + cut["holding"]
+                        and cut["holding"] == 0):
                     return status
             except (FileNotFoundError, ConnectionRefusedError):
                 pass  # not listening yet
@@ -239,6 +253,7 @@ class Lab:
         result = Result()
         counters = status["counters"]
         result.rx, result.tx = counters["rx"], counters["tx"]
+        result.fragments = fragments(status)
         result.drops = {name: d["packets"] for name, d in counters["drops"].items()
                         if d["packets"]}
         result.answers = {name: a["packets"] for name, a in counters["answers"].items()

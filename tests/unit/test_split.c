@@ -325,6 +325,10 @@ static void only_what_may_be_cut_is_wanted(void **state)
 	pkt.drop = WEIR_DROP_TOO_BIG;
 	pkt.flags = PKT_IPV6;
 	assert_false(split_wanted(&view, &pkt));
+	pkt.flags = PKT_FRAG_LATER; /* goes the way of its first one, which was dropped */
+	assert_false(split_wanted(&view, &pkt));
+	pkt.flags = PKT_FRAG_LATER | PKT_CHOSEN;
+	assert_true(split_wanted(&view, &pkt));
 	pkt.flags = 0;
 	view.pool[0].flags = 0;
 	assert_false(split_wanted(&view, &pkt));

@@ -83,6 +83,7 @@ static int setup(void **state)
 		.tx = { { .ethdev = ethdev[0] }, { .ethdev = ethdev[1] } },
 		.pins = { .bucket = pins, .mask = weir_pin_buckets(WEIR_PINS_MIN) - 1,
 			  .capacity = WEIR_PINS_MIN, .area = area },
+		.frags = { .table = zeroed(sizeof(struct frag_table)), .area = area },
 	};
 	worker_init(w);
 
@@ -122,6 +123,7 @@ static int teardown(void **state)
 	free(control);
 	free(arena);
 	free(pins);
+	free(w->frags.table);
 	free(w);
 	return 0;
 }
