@@ -3,6 +3,7 @@
 
 #include "publish_adopt.h"
 #include "publish_build.h"
+#include "slow_start.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -152,7 +153,8 @@ bool attachment_turn(struct attachment *a, const struct model *m, uint64_t boot_
 	struct tables_now now = now_of(a, boot_ms);
 
 	(void)scan(a, m); /* no memory: nothing is settled this time */
-	return tables_due(a->tables, m, &now, next_generation(a));
+	return slow_start_due(m, boot_ms) ||
+	       tables_due(a->tables, m, &now, next_generation(a));
 }
 
 uint64_t attachment_window_ms(const struct attachment *a, const struct model *m, uint64_t boot_ms,
@@ -166,7 +168,7 @@ uint64_t attachment_window_ms(const struct attachment *a, const struct model *m,
 
 bool attachment_is_unsettled(const struct attachment *a, const struct model *m)
 {
-	if (a->indices->resting > 0)
+	if (a->indices->resting > 0 || slow_start_is_on(m))
 		return true;
 	for (uint32_t i = 0; i < m->pool_count; i++) {
 		const struct pool *p = m->pool[i];
@@ -302,7 +304,7 @@ static void forget_moves(const struct model *m)
 		moves_free(&m->pool[i]->moves);
 }
 
-int attachment_adopt(struct attachment *a, struct model *m, const char **why)
+int attachment_adopt(struct attachment *a, struct model *m, uint64_t boot_ms, const char **why)
 {
 	uint64_t newest = newest_seen(a);
 	struct adopt s;
@@ -321,7 +323,7 @@ int attachment_adopt(struct attachment *a, struct model *m, const char **why)
 	if (*why == NULL)
 		err = adopt_tables(&s, a->tables);
 	if (*why == NULL && err == 0)
-		err = adopt_backends(&s, m);
+		err = adopt_backends(&s, m, boot_ms);
 	if (*why == NULL && err == 0) {
 		tables_show(a->tables, m);
 		err = tables_adopt_moves(a->tables, m);
@@ -433,6 +435,7 @@ int attachment_publish(struct attachment *a, struct model *m, uint64_t boot_ms)
 	uint32_t block = 0;
 	int err;
 
+	slow_start_step(m, boot_ms);
 	err = assign_indices(a, m, generation);
 	if (err == 0)
 		err = tables_prepare(a->tables, m, &now, generation);

@@ -48,14 +48,14 @@ bool attachment_has_joined(const struct attachment *a);
  * there, or none, and the pools' moves go on as they are there. Returns 1; 0 when no
  * worker has anything in force: then the moves go on as the model has them; -EINVAL when
  * it cannot be used, *why says for what reason: then the arena counts as empty, as after
- * 0, and every slot as settled; -ENOMEM.
+ * 0, and every slot as settled; -ENOMEM. boot_ms: CLOCK_BOOTTIME, as below.
  */
-int attachment_adopt(struct attachment *a, struct model *m, const char **why);
+int attachment_adopt(struct attachment *a, struct model *m, uint64_t boot_ms, const char **why);
 
 /*
  * Write the next generation from the model; attachment_send() then tells the workers.
  * Returns 0; -ENOSPC: no room in the arena; -E2BIG: too many services; -EINVAL or
- * -ENOMEM. After an error the generation in force is as before. boot_ms: CLOCK_BOOTTIME.
+ * -ENOMEM. After an error the generation in force is as before.
  */
 int attachment_publish(struct attachment *a, struct model *m, uint64_t boot_ms);
 

@@ -66,6 +66,9 @@ const struct conf_opt conf_opts[] = {
 		  "ours towards the backend" },
 	{ "pool", "gue_port", CONF_U16, POOL(gue_port), 0, "6080", 1, 65535,
 	  .help = "UDP port that the backends take GUE on (mode = gue)" },
+	{ "pool", "slow_start_s", CONF_U32, POOL(slow_start_s), 0, "0", 0, 3600, .unit = "s",
+	  .help = "a backend that comes up takes its share of new flows in 16 steps over this "
+		  "time; 0: at once" },
 	{ "pool", "tcp_window_s", CONF_U32, POOL(tcp_window_s), 0, "300", 1, 86400, .unit = "s",
 	  .help = "when a slot changes its owner: how long TCP connections that are open have "
 		  "to show themselves, so that they stay" },

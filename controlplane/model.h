@@ -55,6 +55,10 @@ struct backend {
 	/* counters of the index when this backend got it: subtract to get its own */
 	uint64_t packets_before, bytes_before;
 	uint64_t drops_before[WEIR_BACKEND_DROPS];
+	/* slow_start.c's */
+	bool served;		/* in the last publication */
+	uint8_t slow_missing;	/* parts of its share that it was not given then */
+	uint64_t slow_since_ms; /* CLOCK_BOOTTIME when its slow start began; 0: none is on */
 	bool stays; /* model_apply()'s mark */
 };
 

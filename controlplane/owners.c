@@ -36,11 +36,12 @@ struct fill {
 	uint32_t len;
 	const struct owners_node *node;
 	uint32_t count;
-	bool *serves;	   /* of node[], close together: looked up per slot */
+	uint8_t *missing; /* of node[], close together: OWNERS_PARTS where it does not serve */
 	uint16_t *serving; /* positions of those that do */
 	uint32_t serving_count;
 	uint32_t *lost; /* slots whose owner does not serve */
 	uint32_t lost_count;
+	int away;
 	uint32_t *quota;  /* slots of each node in the full table */
 	uint32_t *stands; /* slots of the owner at hand that have it for a substitute */
 };
@@ -53,6 +54,16 @@ static inline uint64_t mix(uint64_t x)
 	x = (x ^ x >> 30) * 0xbf58476d1ce4e5b9ull;
 	x = (x ^ x >> 27) * 0x94d049bb133111ebull;
 	return x ^ x >> 31;
+}
+
+/* Does a node serve in this slot? Nearly all do in all or in none. */
+static inline bool serves(const struct fill *f, uint16_t node, uint32_t slot)
+{
+	unsigned missing = f->missing[node];
+
+	if (missing == 0 || missing == OWNERS_PARTS)
+		return missing == 0;
+	return mix(f->node[node].id + slot) % OWNERS_PARTS >= missing;
 }
 
 /* One pseudo-random permutation of 0..len - 1, len a prime. */
@@ -98,7 +109,7 @@ static inline uint32_t permute(const struct permutation *p, uint32_t x)
 	return x;
 }
 
-/* Slots that are not served by their owner in the full table, grouped by it. */
+/* Slots whose owner in the full table does not serve in all of its own, grouped by it. */
 static void find_lost(struct fill *f)
 {
 	uint32_t at = 0;
@@ -108,14 +119,14 @@ static void find_lost(struct fill *f)
 			f->quota[f->full[slot]]++;
 	for (uint32_t i = 0; i < f->count; i++) {
 		f->stands[i] = at; /* borrowed: where the next lost slot of i goes */
-		at += f->serves[i] ? 0 : f->quota[i];
+		at += f->missing[i] == 0 ? 0 : f->quota[i];
 	}
 	f->lost_count = at;
 	for (uint32_t slot = 0; slot < f->len; slot++) {
 		uint16_t o = f->full[slot];
 
 		f->owner[slot] = o;
-		if (o != MAGLEV_NONE && !f->serves[o])
+		if (o != MAGLEV_NONE && f->missing[o] != 0)
 			f->lost[f->stands[o]++] = slot;
 	}
 	memset(f->stands, 0, f->count * sizeof(*f->stands));
@@ -150,11 +161,18 @@ static void substitute_all(struct fill *f)
 		to = from + f->quota[f->full[f->lost[from]]];
 		substitute(f, p, from, to);
 	}
+	/* Those that a slow starter has already are its own; the others' substitutes do not
+	 * depend on how many those are. */
 	for (uint32_t i = 0; i < f->lost_count; i++) {
 		uint32_t slot = f->lost[i];
 
+		if (serves(f, f->full[slot], slot)) {
+			f->owner[slot] = f->full[slot];
+			continue;
+		}
+		f->away++;
 		f->lost[kept] = slot;
-		kept += !f->serves[f->owner[slot]];
+		kept += !serves(f, f->owner[slot], slot);
 	}
 	f->lost_count = kept;
 }
@@ -172,7 +190,7 @@ static void search(struct fill *f, unsigned number)
 		/* No branch on a coin's toss: write both, advance or not. */
 		f->owner[slot] = o;
 		f->lost[kept] = slot;
-		kept += !f->serves[o];
+		kept += !serves(f, o, slot);
 	}
 	f->lost_count = kept;
 }
@@ -183,7 +201,7 @@ static void search(struct fill *f, unsigned number)
  * 2006. Logarithms of two machines may differ in the last bit; that two scores are so
  * close is a matter of one slot in 10^12.
  */
-static uint16_t rendezvous(const struct fill *f, uint32_t slot)
+static uint16_t rendezvous(const struct fill *f, uint32_t slot, bool all)
 {
 	uint64_t slot_hash = mix(slot);
 	uint16_t best = MAGLEV_NONE;
@@ -194,7 +212,7 @@ static uint16_t rendezvous(const struct fill *f, uint32_t slot)
 		double u = ((double)(mix(n->id ^ slot_hash) >> 12) + 0.5) * 0x1p-52;
 		double score = -log(u) / n->weight;
 
-		if (score < least) {
+		if (score < least && (all || serves(f, f->serving[i], slot))) {
 			least = score;
 			best = f->serving[i];
 		}
@@ -202,14 +220,24 @@ static uint16_t rendezvous(const struct fill *f, uint32_t slot)
 	return best;
 }
 
+/* Who takes a slot when few serve. Rather a slow starter too early than nobody. */
+static uint16_t last_resort(const struct fill *f, uint32_t slot)
+{
+	uint16_t o = rendezvous(f, slot, false);
+
+	if (o == MAGLEV_NONE && f->missing[f->full[slot]] < OWNERS_PARTS)
+		o = f->full[slot];
+	return o != MAGLEV_NONE ? o : rendezvous(f, slot, true);
+}
+
 static int allocate(struct fill *f)
 {
-	f->serves = calloc(f->count + 1, sizeof(*f->serves));
+	f->missing = calloc(f->count + 1, sizeof(*f->missing));
 	f->serving = calloc(f->count + 1, sizeof(*f->serving));
 	f->quota = calloc(f->count + 1, sizeof(*f->quota));
 	f->stands = calloc(f->count + 1, sizeof(*f->stands));
 	f->lost = malloc((f->len + 1) * sizeof(*f->lost));
-	return f->serves && f->serving && f->quota && f->stands && f->lost ? 0 : -ENOMEM;
+	return f->missing && f->serving && f->quota && f->stands && f->lost ? 0 : -ENOMEM;
 }
 
 static void release(struct fill *f)
@@ -218,32 +246,33 @@ static void release(struct fill *f)
 	free(f->stands);
 	free(f->quota);
 	free(f->serving);
-	free(f->serves);
+	free(f->missing);
 }
 
 int owners_fill(uint16_t *owner, const uint16_t *full, uint32_t len, const struct owners_node *node,
 		uint32_t count)
 {
 	struct fill f = { .owner = owner, .full = full, .len = len, .node = node, .count = count };
-	int away = -ENOMEM;
+	int err = -ENOMEM;
 
 	if (allocate(&f) < 0)
 		goto out;
 	for (uint32_t i = 0; i < count; i++) {
-		f.serves[i] = node[i].serves;
+		f.missing[i] = node[i].serves ? node[i].missing : OWNERS_PARTS;
 		if (node[i].serves)
 			f.serving[f.serving_count++] = (uint16_t)i;
 	}
 	find_lost(&f);
-	away = (int)f.lost_count;
+	f.away = f.serving_count > 0 ? 0 : (int)f.lost_count;
 	if (f.serving_count > 0) {
 		substitute_all(&f);
 		for (unsigned k = 1; k <= TRIES && f.lost_count > 0; k++)
 			search(&f, 2 + k);
 	}
 	for (uint32_t i = 0; i < f.lost_count; i++)
-		owner[f.lost[i]] = rendezvous(&f, f.lost[i]);
+		owner[f.lost[i]] = last_resort(&f, f.lost[i]);
+	err = f.away;
 out:
 	release(&f);
-	return away;
+	return err;
 }

@@ -15,7 +15,10 @@ struct owners_node {
 	uint64_t id;	 /* identity, the same on every Weir */
 	uint32_t weight; /* what the table was built with; not 0 where serves is set */
 	bool serves;
+	uint8_t missing; /* of OWNERS_PARTS: slots that it does not take yet (slow start) */
 };
+
+enum { OWNERS_PARTS = 16 };
 
 /*
  * Fill owner[len] with positions in node[]. A slot whose owner in full[len] serves
@@ -26,6 +29,9 @@ struct owners_node {
  * alone, and each slot has one fixed order of preference: when a node goes, only its
  * slots move; when it returns, exactly those come back; the order of events leaves
  * no trace.
+ *
+ * A node of whose share parts are missing serves in the slots of the other parts alone; which
+ * part a slot is of depends on the slot and the node. Where nobody else serves it takes all.
  *
  * full   positions below count; MAGLEV_NONE (weights all 0) stays
  *

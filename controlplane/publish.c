@@ -284,7 +284,7 @@ static void log_adopted(const struct publisher *p, int adopted, const char *why)
 static void begin(struct publisher *p)
 {
 	const char *why = NULL;
-	int adopted = attachment_adopt(&p->at, p->model, &why);
+	int adopted = attachment_adopt(&p->at, p->model, boottime_ms(), &why);
 
 	p->joining = false;
 	p->held = adopted == 1 && !p->released;

@@ -174,7 +174,12 @@ static void adopt_health(struct backend *b, uint8_t health)
 	snprintf(b->reason, sizeof(b->reason), "as before the control plane's restart");
 }
 
-int adopt_backends(const struct adopt *s, struct model *m)
+static void adopt_slow_start(struct backend *b, uint32_t since_ms, uint64_t now_ms)
+{
+	b->slow_since_ms = since_ms == 0 ? 0 : now_ms - (uint32_t)((uint32_t)now_ms - since_ms);
+}
+
+int adopt_backends(const struct adopt *s, struct model *m, uint64_t now_ms)
 {
 	struct key_map ids;
 
@@ -195,6 +200,8 @@ int adopt_backends(const struct adopt *s, struct model *m)
 			b->index = (int32_t)at;
 			adopt_health(b, colds(s)[at].health);
 			adopt_hop(b, &lines(s)[at]);
+			b->served = colds(s)[at].served != 0;
+			adopt_slow_start(b, colds(s)[at].slow_since_ms, now_ms);
 		}
 	}
 	key_map_free(&ids);

@@ -41,6 +41,6 @@ int adopt_tables(const struct adopt *s, struct tables *tables);
  * Give the model's backends the indices they had. Those about which nothing is known
  * yet also get what the workers go by: health, and the next hop. 0 or -ENOMEM.
  */
-int adopt_backends(const struct adopt *s, struct model *m);
+int adopt_backends(const struct adopt *s, struct model *m, uint64_t now_ms);
 
 #endif /* WEIR_PUBLISH_ADOPT_H */

@@ -239,6 +239,8 @@ static struct weir_backend_cold backend_cold(const struct backend *b)
 		.pool = b->pool->index,
 		.admin = (uint8_t)backend_admin(b),
 		.health = (uint8_t)b->health,
+		.served = b->served,
+		.slow_since_ms = (uint32_t)b->slow_since_ms,
 	};
 }
 

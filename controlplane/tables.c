@@ -190,8 +190,9 @@ static uint64_t made_of(const struct pool *p, const struct owners_node *node)
 			uint64_t id;
 			uint32_t weight;
 			int32_t index;
-			uint64_t serves;
-		} part = { node[i].id, node[i].weight, p->backend[i]->index, node[i].serves };
+			uint32_t serves, missing;
+		} part = { node[i].id, node[i].weight, p->backend[i]->index, node[i].serves,
+			   node[i].missing };
 
 		hash = XXH3_64bits_withSeed(&part, sizeof(part), hash);
 	}
@@ -291,7 +292,8 @@ static int prepare(struct tables *t, struct table *e, struct pool *p, const stru
 
 		node[i] = (struct owners_node){ .id = b->id,
 						.weight = backend_table_weight(b),
-						.serves = b->index >= 0 && backend_serves(b) };
+						.serves = b->index >= 0 && backend_serves(b),
+						.missing = b->slow_missing };
 	}
 	hash = made_of(p, node);
 	err = 0;

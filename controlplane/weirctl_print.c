@@ -112,6 +112,17 @@ static void note_held(const json_t *b, char *buf, size_t len)
 			 n > 0 ? "; " : "", windows, pins);
 }
 
+/* A backend that came up and does not take all of its share yet. */
+static void note_slow_start(const json_t *b, char *buf, size_t len)
+{
+	const json_t *share = json_object_get(b, "share_percent");
+	size_t n = strlen(buf);
+
+	if (json_is_integer(share) && json_integer_value(share) < 100)
+		snprintf(buf + n, len - n, "%sslow start: %lld %% of its share", n > 0 ? "; " : "",
+			 (long long)json_integer_value(share));
+}
+
 /* `weirctl drops POOL/BACKEND` has them by reason. */
 static void note_drops(const json_t *b, char *buf, size_t len)
 {
@@ -134,6 +145,7 @@ static const char *note_of(const json_t *b, char *buf, size_t len)
 
 	snprintf(buf, len, "%s%s%s%s", sick ? reason : "", sick && lost ? "; " : "",
 		 lost ? "next hop: " : "", lost ? why : "");
+	note_slow_start(b, buf, len);
 	note_held(b, buf, len);
 	note_drops(b, buf, len);
 	return buf;

@@ -108,7 +108,7 @@ static void measure_publication(bool weight)
 		abort();
 	fake_dp_step(&dp);
 	attachment_poll(&at, 0, events);
-	if (attachment_adopt(&at, &model, &why) < 0)
+	if (attachment_adopt(&at, &model, 1000, &why) < 0)
 		abort();
 	for (unsigned r = 0; r < ROUNDS; r++) {
 		struct backend *b = model.pool[0]->backend[r];

@@ -27,7 +27,9 @@ void sim_pool_build(struct sim_pool *p, bool members)
 	for (uint32_t i = 0; i < p->count; i++) {
 		snprintf(name[i], sizeof(name[i]), "backend-%u", i);
 		node[i] = (struct maglev_node){ name[i], p->weight[i] };
-		who[i] = (struct owners_node){ i + 1, p->weight[i], p->serves[i] };
+		who[i] = (struct owners_node){ .id = i + 1,
+					       .weight = p->weight[i],
+					       .serves = p->serves[i] };
 	}
 	if (members && maglev_fill(p->full, SIM_SLOTS, node, p->count) < 0)
 		abort();

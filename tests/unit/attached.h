@@ -57,7 +57,7 @@ static inline int attach(const char **why)
 	fake_dp_step(&dp);
 	poll_workers();
 	assert_true(attachment_has_joined(&at));
-	return attachment_adopt(&at, &model, why);
+	return attachment_adopt(&at, &model, boot_ms, why);
 }
 
 /* The first control plane of this data plane, all backends up. */

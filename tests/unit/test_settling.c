@@ -374,6 +374,51 @@ static void an_index_rests_as_long_as_a_pin_names_it(void **state)
 	assert_int_equal(attachment_reclaim(&at, &model) & FREED_INDICES, FREED_INDICES);
 }
 
+static unsigned slots_of(int32_t index)
+{
+	unsigned n = 0;
+
+	for (uint32_t slot = 0; slot < SMALL_TABLE; slot++)
+		n += fake_dp_owner(dp.worker[0], 0, slot) == index;
+	return n;
+}
+
+static void a_slow_start_goes_on_after_a_restart(void **state)
+{
+	const char *why;
+	unsigned part, whole;
+
+	(void)state;
+	begin(1, 4);
+	small_pool[0].slow_start_s = 16;
+	small_apply(&model);
+	publish(false);
+	whole = slots_of(1);
+	backend(0, 1)->health = HEALTH_DOWN;
+	publish(false);
+	assert_int_equal(slots_of(1), 0);
+	backend(0, 1)->health = HEALTH_UP;
+	publish(false);
+	assert_false(turn_after(999));
+	for (unsigned second = 1; second < 8; second++) {
+		part = slots_of(1);
+		assert_true(turn_after(second == 1 ? 1 : 1000));
+		assert_true(slots_of(1) > part);
+	}
+	part = slots_of(1);
+	assert_true(part < whole * 3 / 4);
+
+	assert_int_equal(restart(&why), 1);
+	publish(false);
+	assert_int_equal(slots_of(1), part);
+	for (unsigned second = 8; second < 16; second++)
+		assert_true(turn_after(1000));
+	assert_int_equal(slots_of(1), whole);
+	assert_int_equal(restart(&why), 1); /* it has served: nothing begins anew */
+	publish(false);
+	assert_int_equal(slots_of(1), whole);
+}
+
 /* Publishing fails half-way: the moves are as the workers know them. */
 static void a_full_arena_leaves_the_moves_alone(void **state)
 {
@@ -395,6 +440,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		TEST(a_drain_from_its_beginning_to_its_end),
+		TEST(a_slow_start_goes_on_after_a_restart),
 		TEST(nothing_is_settled_before_every_worker_has_the_table),
 		TEST(several_changes_before_the_first_has_settled),
 		TEST(a_backend_that_flaps),

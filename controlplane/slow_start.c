@@ -1,0 +1,63 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "slow_start.h"
+
+#include "owners.h"
+
+/* The first part comes at once, the last when a whole slow start less a part is over. */
+unsigned slow_start_missing(uint64_t elapsed_ms, uint32_t slow_start_s)
+{
+	uint64_t whole_ms = (uint64_t)slow_start_s * 1000;
+
+	if (elapsed_ms >= whole_ms)
+		return 0;
+	return OWNERS_PARTS - 1 - (unsigned)(elapsed_ms * OWNERS_PARTS / whole_ms);
+}
+
+static unsigned missing_of(const struct backend *b, uint64_t now_ms)
+{
+	if (b->slow_since_ms == 0 || now_ms < b->slow_since_ms)
+		return 0;
+	return slow_start_missing(now_ms - b->slow_since_ms, b->pool->conf.slow_start_s);
+}
+
+static void step(struct backend *b, uint64_t now_ms)
+{
+	bool serves = backend_serves(b), has_table = b->pool->table_off != 0;
+
+	if (!serves)
+		b->slow_since_ms = 0;
+	else if (!b->served && has_table && b->pool->conf.slow_start_s > 0)
+		b->slow_since_ms = now_ms;
+	b->served = serves;
+	b->slow_missing = (uint8_t)missing_of(b, now_ms);
+	if (b->slow_missing == 0)
+		b->slow_since_ms = 0;
+}
+
+void slow_start_step(struct model *m, uint64_t now_ms)
+{
+	for (uint32_t i = 0; i < m->pool_count; i++)
+		for (uint32_t j = 0; j < m->pool[i]->backend_count; j++)
+			step(m->pool[i]->backend[j], now_ms);
+}
+
+bool slow_start_due(const struct model *m, uint64_t now_ms)
+{
+	for (uint32_t i = 0; i < m->pool_count; i++)
+		for (uint32_t j = 0; j < m->pool[i]->backend_count; j++) {
+			const struct backend *b = m->pool[i]->backend[j];
+
+			if (b->slow_missing != missing_of(b, now_ms))
+				return true;
+		}
+	return false;
+}
+
+bool slow_start_is_on(const struct model *m)
+{
+	for (uint32_t i = 0; i < m->pool_count; i++)
+		for (uint32_t j = 0; j < m->pool[i]->backend_count; j++)
+			if (m->pool[i]->backend[j]->slow_since_ms != 0)
+				return true;
+	return false;
+}
