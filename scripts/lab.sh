@@ -309,14 +309,14 @@ lab_conf_head() {
 
 # lab_conf_pool NAME MODE VIP [LINE...]: a pool of the three backends and a
 # service of the same name on port 80. The backends' addresses, and so the outer
-# headers, are of the VIP's family, or of LAB_FAMILY (4, 6).
+# headers, are of the VIP's family, or of LAB_FAMILY (4, 6). LAB_MTU: another mtu.
 lab_conf_pool() {
     local b family=${LAB_FAMILY:-$(lab_family "$3")}
 
     cat <<-EOF
 	[pool $1]
 	mode = $2
-	mtu = 1600
+	mtu = ${LAB_MTU:-1600}
 	check = tcp
 	check_interval_ms = 200
 	check_timeout_ms = 200

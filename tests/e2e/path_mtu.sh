@@ -10,13 +10,22 @@
 #
 # Segments of 1500 bytes from a backend do not pass "access": the router's ICMP error is
 # for the VIP, so it goes to Weir, which must know by the packet it quotes whose it is.
+# The pools called narrow have an MTU of their own that full-size packets of the client
+# exceed once they are packed: there Weir itself sends the error, or cuts the packet up.
 set -euo pipefail
 # shellcheck source=tests/lib/e2e.sh
 . "$(dirname "$0")/../lib/e2e.sh"
 
 SIZE=10000000
-SERVICES="ipip $VIP_IPIP
-ipip-6 $VIP_IPIP_6"
+UDP_PORT=4000
+# NAME MODE VIP MTU
+SERVICES="ipip ipip $VIP_IPIP 1600
+ipip-6 ipip $VIP_IPIP_6 1600
+gue gue $VIP_GUE 1600
+gue-6 gue $VIP_GUE_6 1600
+narrow ipip 203.0.113.22 1360
+narrow-6 gue 2001:db8:f::22 1360"
+LAB_BACKEND_OPTIONS=(--vip 203.0.113.22 --vip 2001:db8:f::22)
 
 # Take the client's link away from the router and put "access" between the two.
 access_create() {
@@ -68,6 +77,10 @@ too_bigs() {
     echo $n
 }
 
+too_bigs_of_weir() {
+    value '.counters.answers["too-big"].packets // 0' status
+}
+
 # Backends whose kernel has learned that the way to a client takes 1400 bytes.
 narrow_for() {
     local b
@@ -80,17 +93,31 @@ narrow_for() {
 lab_create
 access_create
 lab_conf_head >"$LAB_DIR/weir.conf"
-while read -r name vip; do
-    lab_conf_pool "$name" ipip "$vip"
+while read -r name mode vip mtu; do
+    LAB_MTU=$mtu lab_conf_pool "$name" "$mode" "$vip"
+    printf '[service udp-%s]\nvip = %s\nprotocol = udp\nport = %s\npool = %s\n\n' "$name" "$vip" $UDP_PORT "$name"
 done <<<"$SERVICES" >>"$LAB_DIR/weir.conf"
+lab_route 203.0.113.22
+lab_route 2001:db8:f::22
 lab_start_backends
 head -c $SIZE /dev/urandom >"$LAB_DIR/www/large"
+while read -r name mode vip mtu <&3; do
+    for b in "${LAB_BACKENDS[@]}"; do
+        lab_start "udp-$name-$b" "$b" /usr/bin/python3 "$UDP" echo "$vip" $UDP_PORT
+        wait_until 5 grep -q ready "$LAB_DIR/udp-$name-$b.log" || lab_fail "no UDP echo on $b" "udp-$name-$b"
+    done
+done 3<<<"$SERVICES"
 lab_start_weir
 
-while read -r name vip <&3; do
-    client=${LAB_CLIENTS[0]}
-    [ "$(lab_family "$vip")" = 4 ] || client=${LAB_CLIENTS_6[0]}
+# Each service is used from an address of its own, and not from the one that the kernel
+# takes for the datagrams: the backends' kernels remember what they learn.
+n=0
+while read -r name mode vip mtu <&3; do
+    client=${LAB_CLIENTS[n / 2 + 1]}
+    [ "$(lab_family "$vip")" = 4 ] || client=${LAB_CLIENTS_6[n / 2]}
+    n=$((n + 1))
     before=$(too_bigs)
+    answered=$(too_bigs_of_weir)
     check "${name}_download" equal "status, bytes and server" \
         "$(fetch "$vip" large -o "$LAB_DIR/download" -D "$LAB_DIR/headers" --interface "$client" \
             -w '%{http_code} %{size_download}')" "200 $SIZE"
@@ -99,7 +126,14 @@ while read -r name vip <&3; do
     check "${name}_errors_reach_the_flows_backend" equal "backends that know the narrow link" \
         "$(narrow_for "$client")" "$(awk '/^X-Backend/ { print $2 }' "$LAB_DIR/headers" | tr -d '\r')"
     check "${name}_upload" equal "bytes that the backend received" \
-        "$(fetch "$vip" upload -T "$LAB_DIR/www/large")" $SIZE
+        "$(fetch "$vip" upload -T "$LAB_DIR/www/large" --interface "$client")" $SIZE
+    if [ "$mtu" -lt 1400 ]; then
+        check "${name}_weir_told_the_client" at_least "errors sent by Weir" \
+            $(($(too_bigs_of_weir) - answered)) 1
+    else
+        check "${name}_weir_had_nothing_to_tell" equal "errors sent by Weir" "$(too_bigs_of_weir)" "$answered"
+    fi
     check "${name}_ping" lab_in client ping -c 1 -W 5 "$vip"
+    check "${name}_datagrams_of_8_kb" lab_in client /usr/bin/python3 "$UDP" big "$vip" $UDP_PORT 8192 20 20
 done 3<<<"$SERVICES"
 checks_end

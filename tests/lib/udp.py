@@ -9,6 +9,10 @@ UDP traffic for the end-to-end scenarios.
                                    and at the end "SENT ANSWERED"
   udp.py wait ADDRESS PORT SECONDS a datagram every 5 ms, each from a new port,
                                    until one is answered; prints the milliseconds
+  udp.py big ADDRESS PORT BYTES COUNT SECONDS
+                                   COUNT datagrams of so many bytes, each from a new
+                                   port and sent again until it is answered whole;
+                                   prints "whole" or what is wrong
 
 Every datagram carries a number of its own, so that an answer counts once.
 """
@@ -21,16 +25,24 @@ import time
 
 FLOWS = 64
 LAST_ANSWERS_S = 1.0
+RESEND_S = 0.2
+
+
+def family(address):
+    return socket.AF_INET6 if ":" in address else socket.AF_INET
 
 
 def echo(address, port):
-    s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    s = socket.socket(family(address), socket.SOCK_DGRAM)
     s.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4 << 20)
     s.bind((address, port))
     print("ready", flush=True)
     while True:
-        data, peer = s.recvfrom(2048)
-        s.sendto(data, peer)
+        data, peer = s.recvfrom(65535)
+        try:
+            s.sendto(data, peer)
+        except OSError:  # the path has become narrower: the next one fits
+            continue
 
 
 def read_answers(poller, by_fd, seen, timeout_s):
@@ -99,6 +111,26 @@ def wait(address, port, seconds):
     return 1
 
 
+def big(address, port, size, count, seconds):
+    end = time.monotonic() + seconds
+    for n in range(count):
+        s = socket.socket(family(address), socket.SOCK_DGRAM)
+        s.connect((address, port))
+        s.settimeout(RESEND_S)
+        data, got = bytes((n + i * 7) & 255 for i in range(size)), None
+        while got is None and time.monotonic() < end:
+            try:
+                s.send(data)
+                got = s.recv(65535)
+            except OSError:  # lost, or an ICMP error told: once more
+                continue
+        if got != data:
+            print(f"datagram {n}: {'no answer' if got is None else f'{len(got)} bytes, or wrong ones'}")
+            return 1
+    print("whole")
+    return 0
+
+
 def main():
     verb, address, port = sys.argv[1], sys.argv[2], int(sys.argv[3])
     if verb == "echo":
@@ -107,7 +139,9 @@ def main():
         return load(address, port, float(sys.argv[4]))
     if verb == "wait":
         return wait(address, port, float(sys.argv[4]))
-    return f"{verb}: echo, load or wait"
+    if verb == "big":
+        return big(address, port, int(sys.argv[4]), int(sys.argv[5]), float(sys.argv[6]))
+    return f"{verb}: echo, load, wait or big"
 
 
 if __name__ == "__main__":
