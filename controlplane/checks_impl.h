@@ -51,6 +51,7 @@ struct check_run {
 	struct probe_result last;
 	uint64_t last_ms; /* CLOCK_REALTIME */
 	bool cert_warned;
+	int32_t cert_warned_days;
 };
 
 struct change {

@@ -140,7 +140,7 @@ void verdict_hold_over(uv_timer_t *t)
 		verdict_pool_soon(bc->all, bc->b->pool);
 }
 
-/* Certificates are seen by every https and tls probe; said once until it is renewed. */
+/* Certificates are seen by every https and tls probe; said once of each that is old. */
 static void watch_certificate(struct check_run *r)
 {
 	const struct backend *b = r->of->b;
@@ -150,8 +150,9 @@ static void watch_certificate(struct check_run *r)
 		return;
 	if (days >= CERT_WARN_DAYS) {
 		r->cert_warned = false;
-	} else if (!r->cert_warned) {
+	} else if (!r->cert_warned || days > r->cert_warned_days) { /* or: another old one */
 		r->cert_warned = true;
+		r->cert_warned_days = days;
 		if (days < 0)
 			log_warning("backend %s/%s: its certificate has expired %d days ago (%s)",
 				    b->pool->conf.name, b->conf.name, -days, r->plan->name);

@@ -1,0 +1,310 @@
+#!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
+#
+# Health checks of every kind, by the daemon, the clients' way (IP in IP to the VIP): up
+# with a server that works, down for each way in which one can fail, with the true
+# reason, and up again.
+#
+#   weir ===br0=== b1   nginx (HTTP, TLS, PROXY protocol), unbound, turnserver,
+#                       gtlsserver, and servers that fail as they are told
+set -euo pipefail
+# shellcheck source=tests/lib/e2e.sh
+. "$(dirname "$0")/../lib/e2e.sh"
+
+MOODY=$WEIR_ROOT/tests/lib/moody.py
+VIP=$VIP_IPIP
+PATH=$PATH:/usr/sbin:/sbin
+
+# pool NAME PROTOCOL PORT LINE...: a pool of b1 whose check has these lines, and its service.
+pool() {
+    cat <<-END
+	[pool $1]
+	mode = ipip
+	mtu = 1600
+	table_size = 251
+	checks = $1
+	flap_changes = 0
+	min_healthy = 0
+	backend b1 = 10.0.1.11
+	[service $1]
+	vip = $VIP
+	protocol = $2
+	port = $3
+	pool = $1
+	[check $1]
+	interval_ms = 500
+	fast_interval_ms = 100
+	answer_timeout_ms = 250
+	rise = 1
+	fall = 1
+	END
+    printf '%s\n' "${@:4}" ""
+}
+
+reason() {
+    backend_value "$1/b1" reason
+}
+
+# shows POOL HEALTH REASON: that is what its only backend is, and why.
+shows() {
+    lab_weirctl --json backends "$1" 2>/dev/null |
+        jq -e --arg h "$2" --arg r "$1: $3" '.backends[0] | .health == $h and .reason == $r' >/dev/null
+}
+
+# becomes NAME POOL HEALTH REASON: within 10 s.
+becomes() {
+    wait_until 10 shows "${@:2}" || true
+    check "$1" equal "$2 is" "$(backend_value "$2/b1" health), $(reason "$2")" "$3, $2: $4"
+}
+
+mood() { # PORT MOOD
+    echo "$2" >"$LAB_DIR/mood/$1.mood"
+}
+
+# falls NAME POOL PORT MOOD REASON GOOD: down in this mood, and up again without it.
+falls() {
+    mood "$3" "$4"
+    becomes "$1" "$2" down "$5"
+    mood "$3" ok
+    becomes "$1_and_back" "$2" up "$6"
+}
+
+present() { # NAME PROGRAM
+    command -v "$2" >/dev/null || {
+        echo "skip $1: $2 is not installed"
+        return 1
+    }
+}
+
+stamp() {
+    date -u -d "$1" +%y%m%d%H%M%SZ
+}
+
+certificates() {
+    local key=(-newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes) name
+
+    cat >ca.conf <<-END
+	[ca]
+	default_ca = own
+	[own]
+	database = index
+	serial = serial
+	new_certs_dir = .
+	default_md = sha256
+	policy = any
+	copy_extensions = copy
+	unique_subject = no
+	[any]
+	commonName = supplied
+	END
+    touch index
+    echo 01 >serial
+    openssl req -x509 "${key[@]}" -keyout ca.key -out ca.pem -subj "/CN=Weir test" -days 365 2>openssl.log
+    while read -r name from to; do
+        openssl req "${key[@]}" -keyout "$name.key" -out "$name.csr" -subj /CN=good.test \
+            -addext subjectAltName=DNS:good.test 2>>openssl.log
+        openssl ca -batch -notext -config ca.conf -cert ca.pem -keyfile ca.key -in "$name.csr" \
+            -out "$name.pem" -startdate "$(stamp "${from//_/ }")" -enddate "$(stamp "${to//_/ }")" 2>>openssl.log
+    done <<-END
+	good -1_day +57_days_1_hour
+	old -10_days -3_days_-1_hour
+	soon -1_day +9_days_1_hour
+	END
+}
+
+# TLS of nginx with certificate NAME (good, old, soon).
+tls_conf() {
+    cat >tls.conf <<-END
+	daemon off;
+	master_process off;
+	user root;
+	pid $PWD/nginx.pid;
+	error_log $PWD/nginx.err;
+	events { }
+	http {
+	    access_log off;
+	    client_body_temp_path $PWD/t1; proxy_temp_path $PWD/t2; fastcgi_temp_path $PWD/t3;
+	    uwsgi_temp_path $PWD/t4; scgi_temp_path $PWD/t5;
+	    server {
+	        listen $VIP:443 ssl http2;
+	        ssl_certificate $PWD/$1.pem;
+	        ssl_certificate_key $PWD/$1.key;
+	        location / { return 200 "secret\n"; }
+	    }
+	    server {
+	        listen $VIP:81 proxy_protocol;
+	        location / { return 200 "from \$proxy_protocol_addr\n"; }
+	    }
+	}
+	END
+}
+
+tls_serve() { # NAME
+    tls_conf "$1"
+    lab_start nginx-tls b1 nginx -c "$PWD/tls.conf" -e "$PWD/nginx.err"
+    wait_until 10 lab_listens b1 443 || lab_fail "nginx does not listen" nginx-tls
+}
+
+tls_end() {
+    lab_stop nginx-tls KILL
+}
+
+lab_create
+mkdir "$LAB_DIR/tls" "$LAB_DIR/mood"
+cd "$LAB_DIR/tls"
+certificates
+{
+    lab_conf_head
+    pool tcp tcp 7001 "kind = tcp" "connect_timeout_ms = 250"
+    pool talk tcp 7002 "kind = tcp" "connect_timeout_ms = 250" 'send = GET / HTTP/1.0\r\n\r\n' \
+        "expect = HTTP/1.1 200 OK"
+    pool http tcp 7003 "kind = http" "connect_timeout_ms = 250" "body = alive"
+    pool udp udp 7004 "kind = udp" "send = ping" "expect = pong"
+    pool echo tcp 7001 "kind = echo" | sed 's/^port = 7001/port = 7005/'
+    pool https tcp 443 "kind = https" "connect_timeout_ms = 250" "server_name = good.test" "verify = yes" \
+        "ca_file = $PWD/ca.pem" "http_version = 2" "body = secret"
+    pool tls tcp 4431 "kind = tls" "connect_timeout_ms = 250" "server_name = good.test" "verify = yes" \
+        "ca_file = $PWD/ca.pem" "alpn = h2" "port = 443"
+    pool name tcp 4432 "kind = tls" "connect_timeout_ms = 250" "server_name = bad.test" "verify = yes" \
+        "ca_file = $PWD/ca.pem" "port = 443"
+    pool proxy1 tcp 81 "kind = http" "connect_timeout_ms = 250" "proxy = v1" "body = from 10.0.1.2"
+    pool proxy2 tcp 811 "kind = http" "connect_timeout_ms = 250" "proxy = v2" "body = from 10.0.1.2" "port = 81"
+    pool dns udp 53 "kind = dns" "query = www.test" "answer = 192.0.2.80"
+    pool stun udp 3478 "kind = stun"
+    pool quic udp 4433 "kind = quic" "quic_version = 1"
+    pool exec tcp 7006 "kind = exec" "via = direct" "command = $PWD/exec.sh $LAB_DIR/mood/7006.mood"
+} >"$LAB_DIR/weir.conf"
+cat >exec.sh <<'END'
+#!/bin/sh
+[ "$WEIR_ADDRESS" = 10.0.1.11 ] && [ "$WEIR_PORT" = 7006 ] || { echo "no address"; exit 9; }
+case $(cat "$1" 2>/dev/null) in
+broken) echo "broken disk"; exit 3 ;;
+hang) sleep 60 ;;
+esac
+END
+chmod 755 exec.sh
+lab_sysctl weir "net.ipv4.ping_group_range=0 2147483647"
+lab_sysctl b1 net.ipv4.icmp_ratelimit=0 # each refusal is to be heard
+lab_backend b1 up >>"$LAB_DIR/backend-b1.log" 2>&1 || lab_fail "weir-backend up fails" backend-b1
+lab_start moody b1 /usr/bin/python3 "$MOODY" "$LAB_DIR/mood" $VIP \
+    tcp:7001 tcp:7002 tcp:7003 udp:7004
+tls_serve good
+wait_until 10 lab_listens b1 7003 || lab_fail "no servers" moody
+lab_start_dataplane
+lab_start_controlplane
+wait_until 10 lab_holds .attached status || lab_fail "Weir does not start" dataplane controlplane
+
+# -- tcp and udp
+
+becomes tcp_up tcp up connected
+falls tcp_refused tcp 7001 refuse "connection refused" connected
+becomes tcp_talk_up talk up "connected, answered as expected"
+falls tcp_hangs talk 7002 hang "connected, but no answer in 250 ms" "connected, answered as expected"
+falls tcp_reset talk 7002 reset "reset while reading" "connected, answered as expected"
+falls tcp_closed talk 7002 close "connected, but closed without an answer" "connected, answered as expected"
+falls tcp_wrong talk 7002 status 'wrong answer: "HTTP/1.1 503 Service Unavailable\r\nCon"..., wanted "HTTP/1.1 200 OK"' \
+    "connected, answered as expected"
+becomes udp_up udp up "4 bytes of reply"
+falls udp_refused udp 7004 refuse "port unreachable, says $VIP" "4 bytes of reply"
+falls udp_silent udp 7004 silent "no answer in 250 ms" "4 bytes of reply"
+falls udp_wrong udp 7004 wrong 'wrong answer: "gnop", wanted "pong"' "4 bytes of reply"
+falls udp_half udp 7004 half "half an answer: 2 of 4 bytes" "4 bytes of reply"
+
+# -- http
+
+becomes http_up http up "status 200"
+falls http_refused http 7003 refuse "connection refused" "status 200"
+falls http_wrong_status http 7003 status "status 503, wanted 200-299" "status 200"
+falls http_wrong_body http 7003 body 'status 200, but the body does not contain "alive"' "status 200"
+falls http_hangs http 7003 hang "connected, but no answer in 250 ms" "status 200"
+falls http_half http 7003 half "half an answer: 12 of 40 bytes, then closed" "status 200"
+falls http_reset http 7003 reset "reset while reading" "status 200"
+falls http_closed http 7003 close "connected, but closed without an answer" "status 200"
+becomes exec_up exec up "exit code 0"
+falls exec_fails exec 7006 broken "exit code 3: broken disk" "exit code 0"
+falls exec_hangs exec 7006 hang "still running after 250 ms, killed" "exit code 0"
+
+# -- TLS and PROXY protocol
+
+becomes https_up https up "status 200"
+becomes tls_up tls up "TLSv1.2, certificate good for 57 days"
+becomes wrong_name name down "certificate is for good.test, not for bad.test"
+becomes proxy_v1_up proxy1 up "status 200"
+becomes proxy_v2_up proxy2 up "status 200"
+check certificate_days_are_told equal "days" \
+    "$(value '.backends[0].checks[0].last.certificate_days' health tls/b1)" 57
+tls_end
+becomes https_refused https down "connection refused"
+becomes tls_refused tls down "connection refused"
+becomes proxy_refused proxy1 down "connection refused"
+tls_serve old
+becomes https_expired https down "certificate expired 3 days ago"
+becomes tls_expired tls down "certificate expired 3 days ago"
+tls_end
+tls_serve soon
+becomes tls_soon tls up "TLSv1.2, certificate good for 9 days"
+check expiry_is_warned_of grep -q "warning: backend tls/b1: its certificate expires in 9 days (tls)" \
+    "$LAB_DIR/controlplane.log"
+kill -STOP "$(lab_pid nginx-tls)"
+becomes https_hangs https down "connected, but no TLS handshake in 250 ms"
+becomes tls_hangs tls down "connected, but no TLS handshake in 250 ms"
+kill -CONT "$(lab_pid nginx-tls)"
+becomes https_back https up "status 200"
+becomes tls_back tls up "TLSv1.2, certificate good for 9 days"
+tls_end
+
+# -- dns, stun, quic
+
+becomes echo_up echo up "echo of 24 bytes"
+becomes dns_refused dns down "port unreachable, says $VIP"
+if present dns unbound; then
+    dns_serve() { # ADDRESS of www.test
+        cat >unbound.conf <<-END
+		server:
+		    directory: ""
+		    chroot: ""
+		    username: ""
+		    pidfile: ""
+		    interface: $VIP
+		    access-control: 10.0.1.0/24 allow
+		    local-zone: "test." static
+		    local-data: "$1"
+		remote-control:
+		    control-enable: no
+		END
+        lab_start unbound b1 unbound -d -c "$PWD/unbound.conf"
+    }
+    dns_serve "www.test. IN A 192.0.2.80"
+    becomes dns_up dns up "NOERROR, 1 answers"
+    kill -STOP "$(lab_pid unbound)"
+    becomes dns_silent dns down "no answer in 250 ms"
+    kill -CONT "$(lab_pid unbound)"
+    lab_stop unbound
+    dns_serve "www.test. IN A 192.0.2.81"
+    becomes dns_wrong_answer dns down "192.0.2.80 is not among the 1 answers for www.test"
+    lab_stop unbound
+    dns_serve "other.test. IN A 192.0.2.80"
+    becomes dns_nxdomain dns down "answered NXDOMAIN, wanted NOERROR"
+fi
+becomes stun_refused stun down "port unreachable, says $VIP"
+if present stun turnserver; then
+    lab_start stun b1 turnserver -n --no-cli --no-tls --no-dtls --listening-ip=$VIP \
+        --relay-ip=$VIP --pidfile="$PWD/turn.pid" --log-file=stdout --no-auth --db="$PWD/turn.db"
+    becomes stun_up stun up "binding success"
+    kill -STOP "$(lab_pid stun)"
+    becomes stun_silent stun down "no answer in 250 ms"
+fi
+becomes quic_refused quic down "port unreachable, says $VIP"
+if present quic gtlsserver; then
+    lab_start quic b1 gtlsserver -q "$VIP" 4433 good.key good.pem
+    wait_until 10 backend_is quic/b1 health up || true
+    check quic_up backend_is quic/b1 health up
+    kill -STOP "$(lab_pid quic)"
+    becomes quic_silent quic down "no version negotiation in 250 ms"
+fi
+
+# -- what it leaves behind
+
+lab_in weir ss -Htan state time-wait >"$LAB_DIR/time-wait"
+check no_time_wait_piles_up equal "sockets in TIME-WAIT" "$(wc -l <"$LAB_DIR/time-wait")" 0
+checks_end
