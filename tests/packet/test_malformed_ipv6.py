@@ -3,6 +3,7 @@
 """Bad input behind IPv6, extension headers and VLAN tags, and in the quotes of ICMP errors."""
 
 import collections
+import itertools
 import random
 
 from scapy.layers.inet import ICMP, IP, TCP
@@ -135,9 +136,11 @@ def test_lengths_of_extension_headers():
 
 def test_fragments():
     """The fragment header's own faults; what is right may still wait for its first one."""
-    def piece(data, offset, more, **fields):
-        return ether(ipv6() / IPv6ExtHdrFragment(nh=17, offset=offset, m=more, **fields) /
-                     Raw(udp6(1000, bytes(2000))[EXT:EXT + data]))
+    datagrams = itertools.count()
+
+    def piece(data, offset, more):
+        header = IPv6ExtHdrFragment(nh=17, offset=offset, m=more, id=next(datagrams))
+        return ether(ipv6() / header / Raw(udp6(1000, bytes(2000))[EXT:EXT + data]))
 
     cases = [(piece(data, 0, 1), "bad-extension" if data % 8 else
               "fragment-tiny" if data < 8 else None) for data in range(1, 33)]

@@ -104,7 +104,8 @@ def counted(entries):
 
 
 def test_drops_are_counted_for_the_service_and_the_backend():
-    conf = pools("big", "off", "empty", each=lambda name: "mtu = 600" if name == "big" else "")
+    conf = pools("big", "off", "empty",
+                 each=lambda name: "mtu = 600\ntoo_big = drop" if name == "big" else "")
     conf = conf.replace(f"{backend_address(1)} ", f"{backend_address(1)} state=disabled ")
     conf += service("big", VIP, 80) + service("off", VIP, 81) + service("empty", VIP, 82)
     frames = [tcp(i, bytes(800), dport=80) for i in range(1, 6)] + [tcp(9, dport=80)]
