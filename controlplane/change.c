@@ -118,6 +118,75 @@ bool change_revert(struct controlplane *cp, unsigned *changed, struct rpc_error 
 	return ok;
 }
 
+bool change_is_drained(const struct controlplane *cp, const struct backend *b)
+{
+	const struct pool *p = b->pool;
+	uint32_t pins;
+
+	if (b->conf.admin != ADMIN_DRAINING || b->index < 0 || p->table_off == 0 ||
+	    !publisher_pins(cp->publisher, b->index, &pins) || pins > 0 ||
+	    moves_held_by(&p->moves, (uint16_t)b->index) > 0)
+		return false;
+	for (uint32_t i = 0; i < p->moves.len; i++)
+		if (p->moves.cur[i] == b->index)
+			return false;
+	return true;
+}
+
+/* Take those that may go out of `next`; how many. */
+static unsigned leave(const struct controlplane *cp, struct conf *next)
+{
+	unsigned count = 0;
+
+	for (uint32_t i = 0; i < cp->model.pool_count; i++) {
+		const struct pool *p = cp->model.pool[i];
+
+		for (uint32_t j = 0; j < p->backend_count; j++) {
+			const struct backend *b = p->backend[j];
+
+			if (!b->conf.leaves || !change_is_drained(cp, b))
+				continue;
+			(void)conf_backend_remove(next, p->conf.name, b->conf.name);
+			count++;
+			log_info("backend %s/%s is removed: nothing holds it any more",
+				 p->conf.name, b->conf.name);
+		}
+	}
+	return count;
+}
+
+static bool has_leaving(const struct conf *c)
+{
+	for (uint32_t i = 0; i < c->pool_count; i++)
+		for (uint32_t j = 0; j < c->pool[i].backend_count; j++)
+			if (c->pool[i].backend[j].leaves)
+				return true;
+	return false;
+}
+
+void change_leave(struct controlplane *cp)
+{
+	struct rpc_error err = { 0 };
+	struct conf *next;
+	char why[256];
+
+	if (!has_leaving(cp->running))
+		return;
+	next = change_begin(cp, &err);
+	if (next == NULL)
+		return; /* in a second again */
+	if (leave(cp, next) == 0) {
+		conf_free(next);
+		return;
+	}
+	if (!change_commit(cp, next, &err)) {
+		log_error("removal after a drain: %s", err.message);
+		json_decref(err.data);
+		return;
+	}
+	(void)change_save(cp, why, sizeof(why));
+}
+
 void change_expire(struct controlplane *cp)
 {
 	struct rpc_error err = { 0 };

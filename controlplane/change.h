@@ -29,8 +29,14 @@ bool change_reload(struct controlplane *cp, unsigned *changed, struct conf_error
 		   struct rpc_error *err);
 bool change_revert(struct controlplane *cp, unsigned *changed, struct rpc_error *err);
 
-/* Backends whose drain deadline has passed become disabled. */
+/* Backends whose drain deadline has passed become disabled, or go. */
 void change_expire(struct controlplane *cp);
+
+/* Backends that leave go, if nothing holds them any more. */
+void change_leave(struct controlplane *cp);
+
+/* Is a draining backend's drain complete: no slot, no open window and no pin names it. */
+bool change_is_drained(const struct controlplane *cp, const struct backend *b);
 
 /*
  * Write the state file if something is unsaved: before a change is answered, so that an

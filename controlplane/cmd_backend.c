@@ -65,7 +65,8 @@ static bool append(char *line, size_t size, const char *key, const char *value,
 
 /*
  * backend.add {"pool": string, "name": string, "address": string, "weight"?: integer,
- *              "state"?: string, "backup"?: "yes"|"no", "mac"?: string, "port"?: string, "vlan"?: integer}
+ *              "state"?: string, "backup"?: "yes"|"no", "mac"?: string, "port"?: string, "vlan"?:
+ * integer}
  *
  * As a line `backend NAME = ADDRESS weight=... ...` in the pool's section would.
  *   RPC_NOT_FOUND   no such pool
@@ -124,33 +125,67 @@ json_t *cmd_backend_add(struct controlplane *cp, const json_t *params, struct rp
 	return commit(cp, next, pool, name, err);
 }
 
+/* Begin a removal that waits for the flows there are. */
+static json_t *leave(struct controlplane *cp, const struct backend *b, json_int_t deadline_s,
+		     struct rpc_error *err)
+{
+	struct conf *next = change_begin(cp, err);
+	struct backend_conf *edit;
+
+	if (next == NULL)
+		return NULL;
+	edit = conf_backend(next, b->pool->conf.name, b->conf.name);
+	edit->admin = ADMIN_DRAINING;
+	edit->leaves = true;
+	if (deadline_s > 0)
+		edit->drain_deadline_ms = drain_clock_ms() + (uint64_t)deadline_s * 1000;
+	return change_commit(cp, next, err)
+		       ? json_pack("{s:o}", "leaves",
+				   json_sprintf("%s/%s", b->pool->conf.name, b->conf.name))
+		       : NULL;
+}
+
 /*
- * backend.remove {"pool": string, "backend": string, "force"?: boolean}
+ * backend.remove {"pool": string, "backend": string, "force"?: boolean, "drain"?: boolean,
+ *                 "deadline_s"?: integer}
  *
- * The result is {"removed": "POOL/NAME"}.
- *   RPC_CONFLICT    enabled or draining, and not forced
+ * The result is {"removed": "POOL/NAME"}; with `drain`, {"leaves": "POOL/NAME"}: it drains,
+ * and is removed when no slot, window and pin holds it, or at the deadline. Until then
+ * enable or disable it and it stays.
+ *   RPC_CONFLICT    enabled or draining, and neither forced nor to be drained
+ *   RPC_BAD_PARAMS  force and drain; a deadline without drain
  */
 json_t *cmd_backend_remove(struct controlplane *cp, const json_t *params, struct rpc_error *err)
 {
 	const char *pool, *name;
-	bool force = false;
+	bool force = false, drain = false;
+	json_int_t deadline_s = 0;
 	const struct rpc_param want[] = {
 		NAME_PARAM("pool", &pool),
 		NAME_PARAM("backend", &name),
 		{ "force", RPC_BOOL, false, 0, 0, &force },
+		{ "drain", RPC_BOOL, false, 0, 0, &drain },
+		{ "deadline_s", RPC_INTEGER, false, 1, DRAIN_MAX_S, &deadline_s },
 	};
 	const struct backend *b;
 	struct conf *next;
 
-	if (!rpc_params(params, want, 3, err))
+	if (!rpc_params(params, want, 5, err))
 		return NULL;
+	if (force && drain)
+		return rpc_fail(err, RPC_BAD_PARAMS, "force: at once, drain: not: one of them");
+	if (deadline_s > 0 && !drain)
+		return rpc_fail(err, RPC_BAD_PARAMS, "deadline_s: only with drain");
 	b = find(cp, pool, name, err);
 	if (b == NULL)
 		return NULL;
+	if (drain && b->conf.admin != ADMIN_DISABLED)
+		return leave(cp, b, deadline_s, err);
 	if (b->conf.admin != ADMIN_DISABLED && !force)
-		return rpc_fail(err, RPC_CONFLICT, "%s/%s is %s: %sdisable it first, or use force",
-				pool, name, admin_text(b->conf.admin),
-				b->conf.admin == ADMIN_ENABLED ? "drain or " : "");
+		return rpc_fail(err, RPC_CONFLICT,
+				"%s/%s is %s: use drain, to remove it when its connections have "
+				"ended, or force",
+				pool, name, admin_text(b->conf.admin));
 	next = change_begin(cp, err);
 	if (next == NULL)
 		return NULL;
@@ -205,6 +240,7 @@ static json_t *set_state(struct controlplane *cp, const json_t *params, struct r
 	b = conf_backend(next, pool, name);
 	b->admin = admin;
 	b->drain_deadline_ms = 0;
+	b->leaves = false;
 	return commit(cp, next, pool, name, err);
 }
 

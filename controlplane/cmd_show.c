@@ -460,6 +460,7 @@ static json_t *backend_json(const struct controlplane *cp, const struct backend 
 	json_object_set_new(v, "pins", pins_of(cp, b, &no_pins));
 	json_put_bool(v, "drained",
 		      b->conf.admin == ADMIN_DRAINING && slots + windows == 0 && no_pins);
+	json_put_bool(v, "leaves", b->conf.leaves);
 	json_object_set_new(v, "next_hop", hop_json(cp, &b->hop));
 	return v;
 }

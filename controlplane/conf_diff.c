@@ -53,6 +53,8 @@ static void diff_backend(const struct diff *d, const char *what, const struct ba
 		snprintf(to, sizeof(to), "%" PRIu64, b->drain_deadline_ms);
 		d->fn(d->user, what, "drain_deadline_ms", from, to);
 	}
+	if (a->leaves != b->leaves)
+		d->fn(d->user, what, "leaves", a->leaves ? "yes" : "no", b->leaves ? "yes" : "no");
 }
 
 /* A backend that only one of the two has. */

@@ -79,6 +79,7 @@ struct backend_conf {
 	uint32_t base_weight; /* last weight that was not 0: what the table is built with */
 	uint32_t admin;	      /* enum admin_state */
 	uint64_t drain_deadline_ms; /* CLOCK_BOOTTIME; 0: none */
+	bool leaves; /* draining: to be removed when nothing holds it, or at its deadline */
 	bool backup;		    /* serves only when too few others are up */
 	bool has_mac;		    /* next hop set by hand: `port` names the egress port */
 	uint8_t mac[6];

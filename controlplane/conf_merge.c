@@ -186,6 +186,7 @@ static int backend_merge(void *running, const void *before, const void *after, u
 	if (a->admin != b->admin || a->drain_deadline_ms != b->drain_deadline_ms) {
 		*changed += a->admin == b->admin;
 		r->drain_deadline_ms = a->drain_deadline_ms;
+		r->leaves = a->leaves;
 	}
 	r->line = a->line;
 	return 0;

@@ -72,6 +72,11 @@ static void first_probes_took_too_long(uv_timer_t *t)
 	publisher_release(((struct controlplane *)t->data)->publisher);
 }
 
+static void turned(void *user)
+{
+	change_leave(user);
+}
+
 static void deadline_passed(void *user)
 {
 	change_expire(user);
@@ -132,6 +137,8 @@ static int create_parts(struct controlplane *cp)
 		err = drain_create(&cp->loop, deadline_passed, cp, &cp->drain);
 	if (err == 0)
 		err = publisher_create(&cp->loop, &cp->model, &cp->publisher);
+	if (err == 0)
+		publisher_on_turn(cp->publisher, turned, cp);
 	if (err < 0)
 		log_error("cannot start: %s", strerror(-err));
 	cp->follow = (struct model_hooks){ .user = cp,

@@ -102,17 +102,25 @@ unsigned drain_expire(struct conf *c, uint64_t boottime_ms)
 {
 	unsigned count = 0;
 
-	for (uint32_t i = 0; i < c->pool_count; i++)
-		for (uint32_t j = 0; j < c->pool[i].backend_count; j++) {
-			struct backend_conf *b = &c->pool[i].backend[j];
+	for (uint32_t i = 0; i < c->pool_count; i++) {
+		struct pool_conf *p = &c->pool[i];
+
+		/* From behind: one that is removed moves up those behind it. */
+		for (uint32_t j = p->backend_count; j-- > 0;) {
+			struct backend_conf *b = &p->backend[j];
 
 			if (!has_deadline(b) || b->drain_deadline_ms > boottime_ms)
 				continue;
+			count++;
+			log_info("backend %s/%s is %s: its drain deadline has passed", p->name,
+				 b->name, b->leaves ? "removed" : "disabled");
+			if (b->leaves) {
+				(void)conf_backend_remove(c, p->name, b->name);
+				continue;
+			}
 			b->admin = ADMIN_DISABLED;
 			b->drain_deadline_ms = 0;
-			count++;
-			log_info("backend %s/%s is disabled: its drain deadline has passed",
-				 c->pool[i].name, b->name);
 		}
+	}
 	return count;
 }

@@ -20,7 +20,8 @@ void drain_destroy(struct drain *d);
 /* Wake up at the first deadline that `c` has, or not at all. */
 void drain_arm(struct drain *d, const struct conf *c);
 
-/* Disable every backend of `c` whose deadline has passed; how many. */
+/* Disable every backend of `c` whose deadline has passed, or remove it if it leaves; how
+ * many. */
 unsigned drain_expire(struct conf *c, uint64_t boottime_ms);
 
 /* CLOCK_BOOTTIME now, ms. */

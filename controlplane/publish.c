@@ -50,6 +50,8 @@ struct publisher {
 	unsigned pins_said[WEIR_MAX_WORKERS]; /* percent that was warned of; 0: none */
 	uint32_t said[WEIR_MAX_WORKERS];      /* enum weir_reject that was logged last */
 	struct publish_waits waits;
+	void (*turned)(void *user); /* NULL: nobody asked */
+	void *turned_user;
 };
 
 static void tick(uv_timer_t *t);
@@ -379,6 +381,8 @@ static void turn(uv_timer_t *t)
 	log_pins(p);
 	if (attachment_turn(&p->at, p->model, boottime_ms()))
 		want(p);
+	if (p->turned != NULL)
+		p->turned(p->turned_user);
 	arm_due(p);
 	arm_turn(p);
 }
@@ -480,6 +484,12 @@ void publisher_release(struct publisher *p)
 	p->held = false;
 	want_from_now(p);
 	arm_due(p);
+}
+
+void publisher_on_turn(struct publisher *p, void (*turned)(void *user), void *user)
+{
+	p->turned = turned;
+	p->turned_user = user;
 }
 
 uint64_t publisher_window_ms(const struct publisher *p, const struct pool *pool, uint32_t slot,

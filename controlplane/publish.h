@@ -21,7 +21,10 @@ struct publisher;
  * the workers), or no data plane is attached (-ENOTCONN). Called once. */
 typedef void publish_done_fn(void *user, int status, const char *why);
 
+/* `turned`: about once a second while a slot is not settled or a backend drains, after a
+ * look at the pins. */
 int publisher_create(uv_loop_t *loop, struct model *m, struct publisher **out);
+void publisher_on_turn(struct publisher *p, void (*turned)(void *user), void *user);
 void publisher_destroy(struct publisher *p);
 
 /* The model changed; cheap, call as often as you like in one loop turn. */

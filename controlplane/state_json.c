@@ -10,7 +10,7 @@
 
 /* Members that are no rows of the option table. */
 static const char *const plain[] = { "name", "backends", "address", "base_weight",
-				     "drain_deadline_ms" };
+				     "drain_deadline_ms", "leaves" };
 
 /* -- writing ------------------------------------------------------------------ */
 
@@ -54,6 +54,8 @@ static bool backend_write(json_t *array, const struct backend_conf *b)
 		return false;
 	if (b->base_weight != b->weight &&
 	    json_object_set_new(object, "base_weight", json_integer(b->base_weight)) < 0)
+		return false;
+	if (b->leaves && json_object_set_new(object, "leaves", json_true()) < 0)
 		return false;
 	return b->drain_deadline_ms == 0 ||
 	       json_object_set_new(object, "drain_deadline_ms",
@@ -189,6 +191,7 @@ static bool backend_read(const json_t *object, struct backend_conf *b,
 			return damaged(ctx, "drain_deadline_ms of backend %s is no time", b->name);
 		b->drain_deadline_ms = (uint64_t)json_integer_value(deadline);
 	}
+	b->leaves = json_is_true(json_object_get(object, "leaves"));
 	return true;
 }
 

@@ -6,7 +6,7 @@
  *
  *   {"pools": [{"name": "web", "mode": "l2", ...,
  *               "backends": [{"name": "a", "address": "192.0.2.1", "weight": "0", ...,
- *                             "base_weight": 10, "drain_deadline_ms": 123456}]}],
+ *                             "base_weight": 10, "drain_deadline_ms": 123456, "leaves": true}]}],
  *    "services": [{"name": "www", "vip": "198.51.100.1", ...}]}
  */
 #ifndef WEIR_STATE_JSON_H

@@ -20,7 +20,7 @@
 struct options {
 	const char *socket;
 	const char *deadline, *payload, *pcap, *port, *count; /* as given; NULL: not */
-	bool json, force;
+	bool json, force, drain;
 };
 
 static void complain(const char *what, const char *word)
@@ -111,6 +111,10 @@ static bool build_remove(json_t *params, char **word, unsigned count, const stru
 	(void)count;
 	if (o->force)
 		json_object_set_new(params, "force", json_true());
+	if (o->drain)
+		json_object_set_new(params, "drain", json_true());
+	if (o->deadline != NULL && !set_number(params, "deadline_s", o->deadline))
+		return false;
 	return split_name(params, word[0], "backend");
 }
 
@@ -195,7 +199,8 @@ static const struct command {
 	  "check", build_backend, weirctl_print_check },
 	{ "backend add", "POOL/NAME ADDRESS [weight=N] [state=S] [backup=yes] [mac=MAC] [port=PORT] [vlan=N]",
 	  "a new backend", 2, WORDS_MAX, "backend.add", build_add, weirctl_print_backend },
-	{ "backend remove", "POOL/NAME [--force]", "a disabled one; --force: one in use too", 1, 1,
+	{ "backend remove", "POOL/NAME [--force | --drain [--deadline S]]",
+	  "a disabled one; one in use: at once, or drain it first", 1, 1,
 	  "backend.remove", build_remove, weirctl_print_removed },
 	{ "backend weight", "POOL/NAME N", "its share; 0: no packets, but it keeps its place", 2, 2,
 	  "backend.weight", build_weight, weirctl_print_backend },
@@ -373,7 +378,8 @@ static int dispatch(char **word, unsigned count, const struct options *o)
 	    (o->pcap != NULL && strstr(c->words, "--pcap") == NULL) ||
 	    (o->port != NULL && strstr(c->words, "--port") == NULL) ||
 	    (o->count != NULL && strstr(c->words, "--count") == NULL) ||
-	    (o->force && strstr(c->words, "--force") == NULL)) {
+	    (o->force && strstr(c->words, "--force") == NULL) ||
+	    (o->drain && strstr(c->words, "--drain") == NULL)) {
 		fprintf(stderr, "weirctl: \"%s\" has no such option\nusage: weirctl %s %s\n",
 			c->name, c->name, c->words);
 		return WEIRCTL_USAGE;
@@ -396,6 +402,7 @@ int main(int argc, char **argv)
 		{ "deadline", required_argument, NULL, 'd' },
 		{ "payload", required_argument, NULL, 'p' },
 		{ "force", no_argument, NULL, 'f' },
+		{ "drain", no_argument, NULL, 'D' },
 		{ "pcap", required_argument, NULL, 'c' },
 		{ "port", required_argument, NULL, 'P' },
 		{ "count", required_argument, NULL, 'n' },
@@ -422,6 +429,9 @@ int main(int argc, char **argv)
 			break;
 		case 'f':
 			o.force = true;
+			break;
+		case 'D':
+			o.drain = true;
 			break;
 		case 'c':
 			o.pcap = optarg;

@@ -151,10 +151,13 @@ static const char *note_of(const json_t *b, char *buf, size_t len)
 	return buf;
 }
 
-/* "draining, 28 s", or "drained" when nothing holds it any more. */
+/* "draining, 28 s", or "drained" when nothing holds it any more; "leaving" when it is to
+ * be removed then. */
 static const char *state_of(const json_t *b, char *buf, size_t len)
 {
-	const char *state = yes(b, "drained") ? "drained" : str(b, "state");
+	const char *state = yes(b, "leaves")	? "leaving"
+			    : yes(b, "drained") ? "drained"
+						: str(b, "state");
 
 	if (json_is_integer(json_object_get(b, "drain_left_s")))
 		snprintf(buf, len, "%s, %lld s", state, (long long)num(b, "drain_left_s"));
@@ -211,7 +214,11 @@ void weirctl_print_backend(FILE *out, const json_t *b)
 
 void weirctl_print_removed(FILE *out, const json_t *result)
 {
-	fprintf(out, "%s: removed\n", str(result, "removed"));
+	if (json_object_get(result, "leaves") != NULL)
+		fprintf(out, "%s: draining, and removed when nothing holds it any more\n",
+			str(result, "leaves"));
+	else
+		fprintf(out, "%s: removed\n", str(result, "removed"));
 }
 
 static void print_counts(FILE *out, const json_t *list, const char *what)

@@ -3,6 +3,7 @@
  * The methods, asked of a whole control plane over its socket: everything but a data
  * plane is real. Files are in a directory of this process.
  */
+#include "change.h"
 #include "controlplane.h"
 
 #include "log.h"
@@ -240,7 +241,7 @@ static void bad_requests_are_refused_and_change_nothing(void **state)
 		{ "backend.drain", "{\"pool\": \"web\", \"backend\": \"a\", \"deadline_s\": 0}",
 		  RPC_BAD_PARAMS, "deadline_s: 1 to 2592000, not 0" },
 		{ "backend.remove", A, RPC_CONFLICT,
-		  "web/a is enabled: drain or disable it first, or use force" },
+		  "web/a is enabled: use drain, to remove it when its connections have ended, or force" },
 		{ "backend.remove", "{\"pool\": \"web\", \"backend\": \"a\", \"force\": \"yes\"}",
 		  RPC_BAD_PARAMS, "force: true or false, not a string" },
 		{ "backend.add", "{\"pool\": \"web\", \"name\": \"a\", \"address\": \"10.0.1.13\"}",
@@ -344,10 +345,10 @@ static void backend_comes_and_goes(void **state)
 	done("backend.add", NEW_C);
 	assert_string_equal(backend("c", "state"), "enabled");
 	refused("backend.remove", C, RPC_CONFLICT,
-		"web/c is enabled: drain or disable it first, or use force");
+		"web/c is enabled: use drain, to remove it when its connections have ended, or force");
 	done("backend.drain", C);
 	refused("backend.remove", C, RPC_CONFLICT,
-		"web/c is draining: disable it first, or use force");
+		"web/c is draining: use drain, to remove it when its connections have ended, or force");
 	done("backend.disable", C);
 	r = result("backend.remove", C);
 	assert_string_equal(json_string_value(json_object_get(r, "removed")), "web/c");
@@ -372,6 +373,32 @@ static void drain_is_begun_once_and_ended_by_enable(void **state)
 	done("backend.disable", A);
 	refused("backend.drain", A, RPC_CONFLICT,
 		"web/a is disabled: it takes no packets and has nothing to drain");
+}
+
+/* A removal that waits: until its deadline, unless it is enabled before. */
+static void a_leaving_backend_goes_at_its_deadline(void **state)
+{
+	(void)state;
+	refused("backend.remove",
+		"{\"pool\": \"web\", \"backend\": \"a\", \"force\": true, \"drain\": true}",
+		RPC_BAD_PARAMS, "force: at once, drain: not: one of them");
+	refused("backend.remove", "{\"pool\": \"web\", \"backend\": \"a\", \"deadline_s\": 5}",
+		RPC_BAD_PARAMS, "deadline_s: only with drain");
+	done("backend.remove",
+	     "{\"pool\": \"web\", \"backend\": \"a\", \"drain\": true, \"deadline_s\": 600}");
+	assert_string_equal(backend("a", "state"), "draining");
+	assert_true(cp->running->pool[0].backend[0].leaves);
+	done("backend.enable", A);
+	assert_false(cp->running->pool[0].backend[0].leaves);
+	assert_int_equal(differences(), 0);
+
+	done("backend.remove",
+	     "{\"pool\": \"web\", \"backend\": \"a\", \"drain\": true, \"deadline_s\": 1}");
+	change_leave(cp); /* nothing is known of its pins */
+	assert_string_equal(backend("a", "state"), "draining");
+	while (cp->running->pool[0].backend_count == 2)
+		uv_run(&cp->loop, UV_RUN_ONCE);
+	assert_string_equal(backend("a", "state"), "none");
 }
 
 static void until_a_is_disabled(void)
@@ -486,6 +513,7 @@ int main(void)
 		T(changes_survive_a_restart),
 		T(backend_comes_and_goes),
 		T(drain_is_begun_once_and_ended_by_enable),
+		T(a_leaving_backend_goes_at_its_deadline),
 		T(draining_backend_is_disabled_at_its_deadline),
 		T(deadline_that_passed_while_nobody_ran_holds),
 		T(reload_applies_what_changed_in_the_file),
