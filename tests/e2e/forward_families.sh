@@ -1,8 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: Apache-2.0
 #
-# Direct server return in every family: l2, ipip and gue for IPv6, gue for IPv4, and
-# pools whose backends have addresses of the other family than the VIP.
+# Direct server return in every family: l2, ipip and gue for IPv6, gue for IPv4, pools
+# whose backends have addresses of the other family than the VIP, and prefixes of VIPs.
 #
 #   client --- router ===br0=== weir      request: bare to Weir, then packed in
 #                 |               |       IPv4 or IPv6, by family of the backend;
@@ -14,7 +14,8 @@ set -euo pipefail
 FETCHES=30
 UPLOAD=5000000
 
-# NAME MODE VIP FAMILY-OF-BACKENDS FILTER: what of it leaves Weir, as tcpdump knows it.
+# NAME MODE VIP FAMILY-OF-BACKENDS FILTER: what of it leaves Weir, as tcpdump knows it. Of
+# a prefix, the address ending in 7 is used.
 SERVICES="l2-6 l2 $VIP_L2_6 6 dst host $VIP_L2_6 and ether src WEIR
 ipip-6 ipip $VIP_IPIP_6 6 ip6 proto 41 and src host $LAB_WEIR_6
 gue gue $VIP_GUE 4 udp dst port 6080 and src host $LAB_WEIR
@@ -22,8 +23,11 @@ gue-6 gue $VIP_GUE_6 6 udp dst port 6080 and src host $LAB_WEIR_6
 ipip-4in6 ipip 203.0.113.21 6 ip6 proto 4 and src host $LAB_WEIR_6
 ipip-6in4 ipip 2001:db8:f::21 4 ip proto 41 and src host $LAB_WEIR
 gue-4in6 gue 203.0.113.31 6 udp dst port 6080 and src host $LAB_WEIR_6
-gue-6in4 gue 2001:db8:f::31 4 udp dst port 6080 and src host $LAB_WEIR"
-LAB_BACKEND_OPTIONS=(--vip 203.0.113.21 --vip 203.0.113.31 --vip 2001:db8:f::21 --vip 2001:db8:f::31)
+gue-6in4 gue 2001:db8:f::31 4 udp dst port 6080 and src host $LAB_WEIR
+prefix ipip 203.0.113.80/28 4 ip proto 4 and src host $LAB_WEIR
+prefix-6 gue 2001:db8:f:8::/64 6 udp dst port 6080 and src host $LAB_WEIR_6"
+LAB_BACKEND_OPTIONS=(--vip 203.0.113.21 --vip 203.0.113.31 --vip 2001:db8:f::21 --vip 2001:db8:f::31
+    --vip 203.0.113.80/28 --vip 2001:db8:f:8::/64)
 
 clients_of() {
     if [ "$(lab_family "$1")" = 4 ]; then
@@ -56,6 +60,10 @@ for b in "${LAB_BACKENDS[@]}"; do
 done
 
 while read -r name mode vip family filter <&3; do
+    case $vip in
+    */28) vip=203.0.113.87 ;;
+    */64) vip=${vip%/64}7 ;;
+    esac
     out=$LAB_DIR/fetched-$name url=http://$(lab_url_host "$vip")
     lab_witness_start
     lab_fetch $FETCHES "$out" "$url/1k" "$url/100k"
