@@ -253,38 +253,29 @@ static void classify_plain(const struct view *v, struct burst *b)
 /* Anything else. What a packet is stands in its flags. */
 static __rte_noinline void classify_mixed(const struct view *v, struct burst *b)
 {
-	uint64_t k0[WEIR_BURST];
-	uint32_t home[WEIR_BURST];
-	const uint32_t n = b->n;
+	struct lookup_key last = { 0 };
+	struct found found = { 0 };
 
-	for (uint32_t i = 0; i < n; i++) {
-		struct lookup_key k;
-
-		if (b->pkt[i].drop != WEIR_DROP_NONE)
-			continue;
-		k = b->pkt[i].flags & PKT_IPV6 ? exact6(&b->key[i]) : exact4(&b->key[i]);
-		k0[i] = k.k0;
-		home[i] = home_of(v, &k);
-		rte_prefetch0(&v->lookup[home[i]]);
-	}
-
-	for (uint32_t i = 0; i < n; i++) {
+	for (uint32_t i = 0; i < b->n; i++) {
 		struct pkt *p = &b->pkt[i];
-		const struct weir_lookup *e = NULL;
+		struct lookup_key k;
 
 		if (p->drop != WEIR_DROP_NONE || p->flags & PKT_CHOSEN)
 			continue;
-		if (!(p->flags & (NO_PORTS | PKT_IPV6))) {
-			e = lookup_from(v, home[i], &(struct lookup_key){ .k0 = k0[i] }, true);
-		} else if (!(p->flags & NO_PORTS)) {
-			const struct lookup_key k = exact6(&b->key[i]);
+		k = p->flags & PKT_IPV6 ? exact6(&b->key[i]) : exact4(&b->key[i]);
+		if (k.k0 != last.k0 || k.k1 != last.k1 || k.k2 != last.k2 || p->flags & NO_PORTS) {
+			const struct weir_lookup *e = NULL;
 
-			e = lookup_from(v, home[i], &k, false);
+			if (likely(!(p->flags & NO_PORTS)))
+				e = lookup_from(v, home_of(v, &k), &k, false);
+			if (e == NULL) {
+				classify_rest(v, b, p, &b->key[i]);
+				continue;
+			}
+			found = found_in(e);
+			last = k;
 		}
-		if (likely(e != NULL))
-			classify_as(p, found_in(e));
-		else
-			classify_rest(v, b, p, &b->key[i]);
+		classify_as(p, found);
 	}
 }
 

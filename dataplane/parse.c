@@ -265,25 +265,26 @@ static inline uint32_t parse_ipv4(struct pkt *p, union flow_key *k, struct fragm
 }
 
 /* Extension headers, or neither TCP nor UDP. `held`: bytes from the IPv6 header on. */
-static uint32_t parse_rare6(struct pkt *p, union flow_key *k, struct fragment *f,
-			    const struct rte_ipv6_hdr *ip, uint32_t held, struct at_l4 *a)
+static __rte_noinline uint32_t parse_rare6(struct pkt *p, union flow_key *k, struct fragment *f,
+					   const struct rte_ipv6_hdr *ip, uint32_t held)
 {
+	struct at_l4 a = { .ports = &k->v6.sport_be };
 	struct chain c;
 	uint32_t verdict = extensions_walk(ip, held, p->ip_len, &c);
 
 	if (verdict != 0)
 		return verdict;
 	p->l4_off = (uint16_t)(p->l3_off + c.off);
-	k->v6.protocol = a->protocol = c.protocol;
-	a->l4 = (const uint8_t *)ip + c.off;
-	a->len = p->ip_len - c.off;
-	a->held = held - c.off;
+	k->v6.protocol = a.protocol = c.protocol;
+	a.l4 = (const uint8_t *)ip + c.off;
+	a.len = p->ip_len - c.off;
+	a.held = held - c.off;
 	if (c.fragmented) {
 		*f = c.fragment;
-		return parse_fragment(a, f, c.before, PARSE_DROP(BAD_EXTENSION));
+		return parse_fragment(&a, f, c.before, PARSE_DROP(BAD_EXTENSION));
 	}
-	verdict = parse_ports(a);
-	return verdict != PKT_OTHER_L4 ? verdict : parse_other6(a, k);
+	verdict = parse_ports(&a);
+	return verdict != PKT_OTHER_L4 ? verdict : parse_other6(&a, k);
 }
 
 static __rte_noinline uint32_t parse_ipv6(struct pkt *p, union flow_key *k, struct fragment *f,
@@ -291,7 +292,6 @@ static __rte_noinline uint32_t parse_ipv6(struct pkt *p, union flow_key *k, stru
 					  uint32_t frame)
 {
 	uint32_t ip_len, verdict;
-	struct at_l4 a;
 
 	if (unlikely(held < sizeof(*ip)))
 		return PARSE_DROP(TRUNCATED);
@@ -300,6 +300,7 @@ static __rte_noinline uint32_t parse_ipv6(struct pkt *p, union flow_key *k, stru
 	ip_len = (uint32_t)sizeof(*ip) + ntohs(ip->payload_len);
 	if (unlikely(ip_len > RTE_MIN(frame, (uint32_t)UINT16_MAX)))
 		return PARSE_DROP(TRUNCATED);
+	held = RTE_MIN(held, ip_len);
 
 	p->l4_off = (uint16_t)(p->l3_off + sizeof(*ip));
 	p->ip_len = (uint16_t)ip_len;
@@ -307,14 +308,13 @@ static __rte_noinline uint32_t parse_ipv6(struct pkt *p, union flow_key *k, stru
 	k->v6.protocol = ip->proto;
 	memset(k->v6.zero, 0, sizeof(k->v6.zero));
 
-	a = (struct at_l4){ .l4 = (const uint8_t *)(ip + 1),
-			    .len = ip_len - (uint32_t)sizeof(*ip),
-			    .held = RTE_MIN(held, ip_len) - (uint32_t)sizeof(*ip),
-			    .protocol = ip->proto,
-			    .ports = &k->v6.sport_be };
-	verdict = parse_ports(&a);
+	verdict = parse_ports(&(struct at_l4){ .l4 = (const uint8_t *)(ip + 1),
+					       .len = ip_len - (uint32_t)sizeof(*ip),
+					       .held = held - (uint32_t)sizeof(*ip),
+					       .protocol = ip->proto,
+					       .ports = &k->v6.sport_be });
 	if (unlikely(verdict == PKT_OTHER_L4))
-		verdict = parse_rare6(p, k, f, ip, RTE_MIN(held, ip_len), &a);
+		verdict = parse_rare6(p, k, f, ip, held);
 	return verdict | PKT_IPV6;
 }
 
@@ -330,7 +330,7 @@ static inline bool is_vlan(uint16_t type_be)
 	return type_be == RTE_BE16(RTE_ETHER_TYPE_VLAN) || type_be == RTE_BE16(RTE_ETHER_TYPE_QINQ);
 }
 
-/* What is not IPv4 at once. `type_be`: the Ethernet type. */
+/* What is neither IPv4 nor IPv6 at once. `type_be`: the Ethernet type. */
 static __rte_noinline uint32_t parse_typed(struct pkt *p, union flow_key *k, struct fragment *f,
 					   uint16_t type_be)
 {
@@ -365,9 +365,12 @@ static inline uint32_t parse_frame(struct pkt *p, union flow_key *k, struct frag
 	if (unlikely(m->data_len < RTE_ETHER_HDR_LEN))
 		return PARSE_DROP(TRUNCATED);
 	memcpy(&type_be, frame + offsetof(struct rte_ether_hdr, ether_type), sizeof(type_be));
+	p->l3_off = RTE_ETHER_HDR_LEN;
+	if (type_be == RTE_BE16(RTE_ETHER_TYPE_IPV6))
+		return parse_ipv6(p, k, f, (const struct rte_ipv6_hdr *)(frame + RTE_ETHER_HDR_LEN),
+				  m->data_len - RTE_ETHER_HDR_LEN, m->pkt_len - RTE_ETHER_HDR_LEN);
 	if (unlikely(type_be != RTE_BE16(RTE_ETHER_TYPE_IPV4)))
 		return parse_typed(p, k, f, type_be);
-	p->l3_off = RTE_ETHER_HDR_LEN;
 	return parse_ipv4(p, k, f, (const struct rte_ipv4_hdr *)(frame + RTE_ETHER_HDR_LEN),
 			  m->data_len - RTE_ETHER_HDR_LEN, m->pkt_len - RTE_ETHER_HDR_LEN);
 }

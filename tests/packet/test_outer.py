@@ -9,8 +9,8 @@ import socket
 from scapy.layers.inet6 import (IPv6ExtHdrDestOpt, IPv6ExtHdrFragment, IPv6ExtHdrHopByHop,
                                 IPv6ExtHdrRouting)
 
-from frames import (ETH, OUTER_SOURCE, OUTER_SOURCE6, ROUTER_MAC, SERVICES, SERVICES6,
-                    backend_address, backend_mac, checksum, client_packet, pool, tagged, tcp, tcp6, udp, udp6)
+from frames import (CLIENT6, DNS, ETH, HTTP, OUTER_SOURCE, OUTER_SOURCE6, ROUTER_MAC, SERVICES,
+                    SERVICES6, VIP6, backend_address, backend_mac, checksum, client_packet, pool, tagged, tcp, tcp6, udp, udp6)
 from weirlab import Lab, check, equal, main
 
 BACKENDS = 3
@@ -222,6 +222,26 @@ def test_what_fits_is_told_by_the_overhead():
         big = [udp(1, bytes(most - 27), flags="DF"), udp6(1, bytes(most - 47))]
         result = Lab(pool(way[0], BACKENDS, family=way[1]) + SERVICES + SERVICES6, [big]).run()
         equal("MACs that got something", {f[0:6].hex(":") for f in result.frames[0]}, {ROUTER_MAC})
+
+
+def test_explain_says_where_an_ipv6_packet_would_go():
+    frames = [tcp6(9000 + i) for i in range(20)] + [udp6(9000 + i) for i in range(20)]
+    told = []
+
+    def ask(lab):
+        for i in range(40):
+            told.append(lab.rpc("explain", {
+                "protocol": "tcp" if i < 20 else "udp",
+                "source": f"[{CLIENT6}]:{9000 + i % 20}",
+                "destination": f"[{VIP6}]:{HTTP if i < 20 else DNS}"}))
+
+    for mode, family in EVERY_WAY:
+        told.clear()
+        result = Lab(pool(mode, BACKENDS, family=family) + SERVICES6, [frames]).run(ask)
+        for got, answer in zip(result.frames[0], told):
+            equal("backend", (answer["pool"], answer["backend"]), ("web", f"b{MACS[got[0:6]]}"))
+            check(answer["drop"] in (None, "none"), f"explain says drop {answer['drop']}")
+        equal("services", [answer["service"] for answer in told], ["www6"] * 20 + ["dns6"] * 20)
 
 
 if __name__ == "__main__":
