@@ -161,4 +161,16 @@ check ping_after_the_floods wait_until 20 pinged $LAB_WEIR
 
 lab_stop dataplane
 check tap_goes_with_the_program refused 1 "does not exist" ip -n "$LAB-weir" link show lab
+
+# One that was there before keeps its addresses, and stays.
+lab_ip weir tuntap add dev lab mode tap
+lab_ip weir addr add $LAB_WEIR/24 dev lab
+lab_start_dataplane
+check tap_that_was_there_is_taken wait_until 20 pinged $LAB_WEIR
+lab_stop dataplane
+check and_stays ip -n "$LAB-weir" link show lab
+lab_ip weir link del lab
+lab_ip weir link add lab type bridge
+check a_name_that_is_taken_is_refused refused 1 "cannot make the TAP interface lab: another interface" \
+    lab_in weir "$WEIR_BUILD/dataplane/weir-dataplane" -c "$LAB_DIR/weir.conf"
 checks_end
