@@ -100,8 +100,7 @@ static bool is_vip_with_arp(const struct view *v, uint16_t flags, const union fl
 	       one.pkt[0].service_flags & WEIR_VIP_ARP;
 }
 
-/* What the packet calls for; WEIR_ANSWERS: nothing. */
-static enum weir_answer kind_of(const struct view *v, const struct pkt *p)
+enum weir_answer answer_kind(const struct view *v, const struct pkt *p)
 {
 	union flow_key k;
 
@@ -186,7 +185,7 @@ void answers_init(struct answers *a, struct weir_count *count, uint32_t per_s, u
 static void answer_packet(struct answers *a, const struct view *v, const struct egress *ports,
 			  struct pkt *p, uint64_t now)
 {
-	enum weir_answer kind = kind_of(v, p);
+	enum weir_answer kind = answer_kind(v, p);
 
 	if (kind == WEIR_ANSWERS)
 		return;

@@ -33,6 +33,10 @@ void answers_init(struct answers *a, struct weir_count *count, uint32_t per_s, u
 void answer_burst(struct answers *a, const struct view *v, const struct egress *ports,
 		  struct burst *b, uint64_t now);
 
+/* What a packet that was dropped calls for, whatever the rate; WEIR_ANSWERS: nothing.
+ * Changes nothing: for explain as well. */
+enum weir_answer answer_kind(const struct view *v, const struct pkt *p);
+
 /* -- the makers, for answer.c and tests ------------------------------------------- */
 
 /*

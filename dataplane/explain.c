@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "explain.h"
 
+#include "answer.h"
+
 #include <rte_byteorder.h>
 #include <rte_ether.h>
 #include <rte_ip.h>
@@ -194,6 +196,8 @@ static int explain_by_view(struct explainer *e, const struct worker *w, const st
 	if (err == 0) {
 		run_stages(&e->view, &pins, &frags, w->egress, &b, out);
 		out->drop = b.pkt[0].drop;
+		if (out->drop != WEIR_DROP_NONE)
+			out->answer = answer_kind(&e->view, &b.pkt[0]);
 		out->generation = e->view.generation;
 	}
 	rte_pktmbuf_free(b.pkt[0].mbuf);

@@ -260,6 +260,19 @@ def test_strays_are_dropped_unless_it_is_said():
     equal("answers", result.answers, {})
 
 
+def test_explain_says_what_would_be_answered():
+    told = []
+
+    def ask(lab):
+        for protocol, port in (("tcp", 81), ("udp", 54), ("tcp", HTTP)):
+            question = {"protocol": protocol, "source": f"{CLIENT}:5000",
+                        "destination": f"{VIP}:{port}"}
+            told.append(lab.rpc("explain", question))
+
+    Lab(pool("l2") + SERVICES + f"[vip {VIP}]\nstrays = reject\n", [[ping()]]).run(ask)
+    equal("answers", [t["answer"] for t in told], ["reset", "unreachable", None])
+
+
 # -- ARP and neighbour discovery -----------------------------------------------------
 
 
