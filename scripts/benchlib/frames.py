@@ -52,6 +52,16 @@ def flows(count: int, family: int, targets: list, flags: int = 0x10, seed: int =
         yield frame(build(base + i // 16, address, tcp(1024 + i % 16 * 4001, port, flags)), family)
 
 
+def sprinkle(frames, every: int, family: int):
+    """The frames, and behind each `every - 1` of them one for an address that is no VIP."""
+    build, no_vip = (ipv4, "198.51.100.1") if family == 4 else (ipv6, "2001:db8:ffff::1")
+    extra = frame(build(1, int(ipaddress.ip_address(no_vip)), tcp(1024, 80, 0x10)), family)
+    for i, f in enumerate(frames, 1):
+        yield f
+        if every and i % (every - 1) == 0:
+            yield extra
+
+
 def write_pcap(path: str, frames) -> int:
     """Write the frames; returns how many."""
     n = 0

@@ -5,6 +5,7 @@ import json
 import os
 import re
 import signal
+import socket
 import subprocess
 import threading
 import time
@@ -64,6 +65,14 @@ class Process:
                 self.child.wait()
         self.out.close()
 
+    def cpu_seconds(self):
+        """CPU time of all threads so far. What others take of the machine does not count."""
+        total = 0
+        for task in os.listdir(f"/proc/{self.pid}/task"):
+            with open(f"/proc/{self.pid}/task/{task}/schedstat") as f:
+                total += int(f.read().split()[0])
+        return total / 1e9
+
     def memory(self):
         """Bytes: (VmRSS, HugetlbPages) as the kernel counts them."""
         with open(f"/proc/{self.pid}/status") as f:
@@ -74,7 +83,7 @@ class Process:
 class Weir:
     """weir-dataplane and weir-controlplane with one configuration file."""
 
-    def __init__(self, build, directory, config, controlplane_cpu=0):
+    def __init__(self, build, directory, config, controlplane_cpu=0, traffic=True):
         self.dir = directory
         self.socket = f"{directory}/control.sock"
         self.weirctl_path = f"{build}/controlplane/weirctl"
@@ -82,16 +91,39 @@ class Weir:
         with open(path, "w") as f:
             f.write(config)
         self.dataplane = Process([f"{build}/dataplane/weir-dataplane", "-c", path], f"{directory}/dataplane.log")
-        self.controlplane = None
+        self.controlplane = self.connection = None
         try:
             self.controlplane = Process(
                 ["taskset", "-c", str(controlplane_cpu), f"{build}/controlplane/weir-controlplane", "-c", path],
                 f"{directory}/controlplane.log",
             )
-            wait_for("Weir forwards", 60, self.forwards)
+            wait_for("Weir forwards", 60, self.forwards if traffic else self.filled)
         except BaseException:
             self.end()
             raise
+
+    def call(self, method, **params):
+        """One JSON-RPC call on a connection that stays open; returns its result."""
+        if self.connection is None:
+            self.connection = socket.socket(socket.AF_UNIX)
+            self.connection.settimeout(30)
+            self.connection.connect(self.socket)
+            self.answers = self.connection.makefile("r")
+        request = {"jsonrpc": "2.0", "id": 1, "method": method, "params": params}
+        self.connection.sendall(json.dumps(request).encode() + b"\n")
+        answer = json.loads(self.answers.readline())
+        if "error" in answer:
+            raise Failed(f"{method}: {answer['error']['message']}")
+        return answer["result"]
+
+    def rewrite(self, config):
+        """Put another configuration in force."""
+        with open(f"{self.dir}/weir.conf", "w") as f:
+            f.write(config)
+        self.call("reload")
+
+    def pins(self):
+        return sum(w["pins"]["used"] for w in self.call("status")["workers"])
 
     def rpc(self, *args):
         out = subprocess.run(
@@ -100,6 +132,14 @@ class Weir:
         if out.returncode != 0:
             raise Failed(f"weirctl {' '.join(args)}: {out.stderr.strip()}")
         return json.loads(out.stdout)
+
+    def filled(self):
+        self.dataplane.alive()
+        self.controlplane.alive()
+        try:
+            return all(w["generation"] > 0 for w in self.rpc("status")["workers"] or [{"generation": 0}])
+        except (Failed, KeyError):
+            return False
 
     def forwards(self):
         self.dataplane.alive()
@@ -110,10 +150,10 @@ class Weir:
             return False
 
     def rate(self, seconds):
-        """Packets a second that left, and the share of received ones that did not."""
-        a, start = self.rpc("status")["counters"], time.monotonic()
+        """Packets that left a second of CPU time, and the share of received ones that did not."""
+        a, start = self.call("status")["counters"], self.dataplane.cpu_seconds()
         time.sleep(seconds)
-        b, end = self.rpc("status")["counters"], time.monotonic()
+        b, end = self.call("status")["counters"], self.dataplane.cpu_seconds()
         sent = b["tx"]["packets"] - a["tx"]["packets"]
         got = b["rx"]["packets"] - a["rx"]["packets"]
         return sent / (end - start), 1 - sent / got if got else 0.0
@@ -125,6 +165,8 @@ class Weir:
         self.dataplane.resume()
 
     def end(self):
+        if self.connection is not None:
+            self.connection.close()
         for p in (self.controlplane, self.dataplane):
             if p is not None:
                 p.end()
@@ -165,10 +207,10 @@ class Testpmd:
         return sum(int(n) for n in wait_for("testpmd answers", 60, answer))
 
     def rate(self, seconds):
-        """Packets a second that left; nothing is lost between a replayed file and a null device."""
-        a, start = self.sent(), time.monotonic()
+        """The same of testpmd; nothing is lost between a replayed file and a null device."""
+        a, start = self.sent(), self.process.cpu_seconds()
         time.sleep(seconds)
-        b, end = self.sent(), time.monotonic()
+        b, end = self.sent(), self.process.cpu_seconds()
         return (b - a) / (end - start), 0.0
 
     def pause(self):

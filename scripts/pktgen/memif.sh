@@ -1,0 +1,68 @@
+#!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
+#
+# Run Pktgen-DPDK against Weir over memif on this machine, and print its report.
+#
+#   PKTGEN=/path/to/pktgen scripts/pktgen/memif.sh [l2|ipip]
+#
+# Pktgen-DPDK is not part of Weir: docs/benchmark.md says which version. Takes some
+# 2 minutes; needs root, two CPUs and 3,500 MB of huge pages. WEIR_BUILD: a release
+# build; WEIR_TRIAL_S: seconds of one trial (default 2).
+set -euo pipefail
+
+here=$(cd "$(dirname "$0")" && pwd)
+mode=${1-l2}
+build=${WEIR_BUILD:-$here/../../build-bench}
+backends=1000
+dir=$(mktemp -d /tmp/weir-pktgen-XXXXXX)
+children=()
+
+finish() {
+    local pid
+
+    for pid in "${children[@]}"; do
+        kill "$pid" 2>/dev/null || :
+        wait "$pid" 2>/dev/null || :
+    done
+    rm -rf "$dir"
+}
+trap finish EXIT
+
+fail() {
+    echo "memif.sh: $*" >&2
+    tail -n 20 "$dir"/*.log >&2 || :
+    exit 1
+}
+
+[ -x "${PKTGEN-}" ] || fail "PKTGEN: the pktgen program, built outside of this repository"
+[ -x "$build/dataplane/weir-dataplane" ] || fail "WEIR_BUILD: no build in $build (scripts/bench makes one)"
+
+{
+    sed "s|@DIR@|$dir|; s|@CPU@|1|; s|@MODE@|$mode|" "$here/weir-memif.conf"
+    [ "$mode" = l2 ] || echo "outer_source = 10.0.0.1"
+    for i in $(seq 0 $((backends - 1))); do
+        printf 'backend b%d = 10.1.%d.%d mac=02:00:00:00:%02x:%02x port=out\n' \
+            "$i" $((i / 256)) $((i % 256)) $((i / 256)) $((i % 256))
+    done
+} >"$dir/weir.conf"
+
+"$build/dataplane/weir-dataplane" -c "$dir/weir.conf" >"$dir/dataplane.log" 2>&1 &
+children+=($!)
+"$build/controlplane/weir-controlplane" -c "$dir/weir.conf" >"$dir/controlplane.log" 2>&1 &
+children+=($!)
+for _ in $(seq 100); do
+    ! "$build/controlplane/weirctl" -s "$dir/control.sock" status >/dev/null 2>&1 || break
+    sleep 0.1
+done
+"$build/controlplane/weirctl" -s "$dir/control.sock" status >/dev/null || fail "Weir does not start"
+
+WEIR_PKTGEN_DIR=$here WEIR_REPORT=$dir/report timeout -k 5 900 "$PKTGEN" \
+    --lcores 0@0,1@0 --no-pci --in-memory --iova-mode=va --file-prefix=weirpktgen-gen -m 3072 --no-telemetry \
+    --vdev="net_memif0,role=client,id=0,socket=$dir/in.sock,socket-abstract=no,rsize=11" \
+    --vdev="net_memif1,role=client,id=1,socket=$dir/out.sock,socket-abstract=no,rsize=11" \
+    -- -P -m '1.[0-1]' -f "$here/memif.lua" </dev/null >"$dir/pktgen.log" 2>&1 ||
+    fail "pktgen failed"
+[ -s "$dir/report" ] || fail "no report"
+echo "# $mode, $backends backends; Weir counts:"
+"$build/controlplane/weirctl" -s "$dir/control.sock" drops || :
+cat "$dir/report"
