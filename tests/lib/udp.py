@@ -24,6 +24,7 @@ import sys
 import time
 
 FLOWS = 64
+IP_MTU_DISCOVER, IP_PMTUDISC_DONT = 10, 0  # <linux/in.h>
 LAST_ANSWERS_S = 1.0
 RESEND_S = 0.2
 
@@ -115,6 +116,8 @@ def big(address, port, size, count, seconds):
     end = time.monotonic() + seconds
     for n in range(count):
         s = socket.socket(family(address), socket.SOCK_DGRAM)
+        if s.family == socket.AF_INET:  # without DF, whatever is known of the path
+            s.setsockopt(socket.IPPROTO_IP, IP_MTU_DISCOVER, IP_PMTUDISC_DONT)
         s.connect((address, port))
         s.settimeout(RESEND_S)
         data, got = bytes((n + i * 7) & 255 for i in range(size)), None
