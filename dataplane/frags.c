@@ -102,7 +102,8 @@ static bool get(struct frags *f, uint64_t tag, struct frag_record *r)
 		return true;
 	}
 	/* A copy: the first one may have come anew there, or have overlapped. */
-	if (r->from < f->other_count && frag_get(f->other[r->from], tag, f->now_ms, &there) &&
+	if (!(r->state & FRAG_BAD) && r->from < f->other_count &&
+	    frag_get(f->other[r->from], tag, f->now_ms, &there) &&
 	    (there.serial != r->serial || there.state & FRAG_BAD)) {
 		there.from = r->from;
 		*r = there;
@@ -296,6 +297,7 @@ static void note(struct frags *f, const struct view *v, struct pkt *p,
 				return;
 			r = before;
 			r.state |= FRAG_BAD;
+			r.from = FRAG_FROM_NOBODY;
 		}
 		r.serial = (uint16_t)(before.serial + 1);
 	}

@@ -195,6 +195,26 @@ static void another_workers_copy_learns_of_an_overlap(void **state)
 	assert_int_equal(find_later(1, 1, 2 * LEN, LEN, true), WEIR_DROP_FRAGMENT_OVERLAP);
 }
 
+static void a_copy_that_overlapped_stays_bad_when_the_first_one_comes_anew(void **state)
+{
+	(void)state;
+	note_first(0, 1, 2);
+	assert_int_equal(find_later(1, 1, LEN, LEN, true), WEIR_DROP_NONE);
+	assert_int_equal(find_later(1, 1, LEN + 8, LEN, true), WEIR_DROP_FRAGMENT_OVERLAP);
+	note_first(0, 1, 2);
+	assert_int_equal(find_later(1, 1, 2 * LEN, LEN, true), WEIR_DROP_FRAGMENT_OVERLAP);
+
+	/* and when a first one that overlaps comes by the copy's own worker */
+	note_first(0, 2, 2);
+	assert_int_equal(find_later(1, 2, LEN, LEN, true), WEIR_DROP_NONE);
+	first(2, 2);
+	b.fragment[0].len = 8;
+	frags_note(&frags[1], &view, &b);
+	assert_int_equal(b.pkt[0].drop, WEIR_DROP_FRAGMENT_OVERLAP);
+	burst_end();
+	assert_int_equal(find_later(1, 2, 2 * LEN, LEN, true), WEIR_DROP_FRAGMENT_OVERLAP);
+}
+
 static void what_came_by_the_first_ones_worker_is_overlapped_by_another(void **state)
 {
 	(void)state;
@@ -258,6 +278,7 @@ int main(void)
 		T(a_duplicate_goes_with_the_others),
 		T(the_first_fragment_anew_is_another_datagram),
 		T(another_workers_copy_learns_of_an_overlap),
+		T(a_copy_that_overlapped_stays_bad_when_the_first_one_comes_anew),
 		T(what_came_by_the_first_ones_worker_is_overlapped_by_another),
 		T(more_pieces_than_can_be_noted_are_refused),
 		T(explain_looks_and_changes_nothing),
