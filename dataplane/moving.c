@@ -146,7 +146,8 @@ unsigned moving_select(struct pins *t, const struct view *v, const struct pkt *p
 	}
 	if (!tcp || !ack_of(p, &ack))
 		ack = 0;
-	(void)pins_put(t, v, p->flow_hash,
-		       noted(weir_pin_meta(w.base, flags, p->pool, ack, t->now_ds), p, &w, tcp));
+	(void)pins_put_base(
+		t, v, p->flow_hash,
+		noted(weir_pin_meta(w.base, flags, p->pool, ack, t->now_ds), p, &w, tcp));
 	return w.base;
 }

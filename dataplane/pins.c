@@ -115,10 +115,15 @@ static enum standing standing(const struct pins *t, const struct view *v, uint64
 	const struct view_pool *pool = &v->pool[weir_pin_pool(meta)];
 	unsigned backend = weir_pin_backend(meta);
 	uint32_t idle_ds = weir_pin_idle_ds(meta, t->now_ds);
-	struct pin_slot s = slot_of(t, pool, hash, meta);
+	struct pin_slot s;
 
-	if (backend >= v->backend_count || !(v->backend[backend].flags & WEIR_BACKEND_FORWARD) ||
-	    idle_ds > idle_limit_ds(pool, &s, meta))
+	if (backend >= v->backend_count || !(v->backend[backend].flags & WEIR_BACKEND_FORWARD))
+		return PIN_DEAD;
+	/* An opener has its 3 s, whatever its slot: what a flood leaves is seen at once. */
+	if (!(meta & WEIR_PIN_CONFIRMED) && idle_ds <= PIN_CONFIRM_DS)
+		return PIN_STAYS;
+	s = slot_of(t, pool, hash, meta);
+	if (idle_ds > idle_limit_ds(pool, &s, meta))
 		return PIN_DEAD;
 	if (s.state != WEIR_SLOT_MOVING && s.state != WEIR_SLOT_PINNED)
 		return PIN_DEAD;
@@ -126,9 +131,7 @@ static enum standing standing(const struct pins *t, const struct view *v, uint64
 		return PIN_TO_BASE;
 	if (!s.open && backend == s.cur)
 		return PIN_DEAD; /* it goes there without */
-	if (!(meta & WEIR_PIN_CONFIRMED) && idle_ds > PIN_CONFIRM_DS)
-		return PIN_UNCONFIRMED;
-	return PIN_STAYS;
+	return meta & WEIR_PIN_CONFIRMED ? PIN_STAYS : PIN_UNCONFIRMED;
 }
 
 static void store(struct pin_ref r, uint64_t key, uint64_t meta)
@@ -173,6 +176,18 @@ static void pressure(struct pins *t)
 	atomic_store_explicit(&t->area->pins.pressure_ds, t->now_ds, memory_order_relaxed);
 }
 
+static bool refuse(struct pins *t)
+{
+	count_add_u64(&t->area->pins.refused, 1);
+	pressure(t);
+	return false;
+}
+
+bool pins_put_base(struct pins *t, const struct view *v, uint64_t flow_hash, uint64_t meta)
+{
+	return likely(t->used < t->capacity) ? pins_put(t, v, flow_hash, meta) : refuse(t);
+}
+
 bool pins_put(struct pins *t, const struct view *v, uint64_t flow_hash, uint64_t meta)
 {
 	uint64_t key = weir_pin_key(flow_hash);
@@ -190,13 +205,14 @@ bool pins_put(struct pins *t, const struct view *v, uint64_t flow_hash, uint64_t
 	if (likely(r.bucket != NULL)) {
 		t->used++;
 	} else {
+		if (!(meta & WEIR_PIN_CONFIRMED) && t->in_vain++ >= PINS_IN_VAIN &&
+		    t->in_vain % PINS_IN_VAIN != 0)
+			return refuse(t);
 		weigh(t, v, b1, &r, &best, &idle);
 		weigh(t, v, b2, &r, &best, &idle);
-		if (best == PIN_STAYS) {
-			count_add_u64(&t->area->pins.refused, 1);
-			pressure(t);
-			return false;
-		}
+		if (best == PIN_STAYS)
+			return refuse(t);
+		t->in_vain = 0;
 		if (best == PIN_TO_BASE) {
 			count_add_u64(&t->area->pins.evicted_base, 1);
 			pressure(t);

@@ -29,6 +29,8 @@
 /* An opener's pin has this long to be confirmed before it may give way. */
 #define PIN_CONFIRM_DS 30
 
+#define PINS_IN_VAIN 16
+
 struct weir_worker_area;
 
 struct pins {
@@ -37,6 +39,7 @@ struct pins {
 	uint32_t used, capacity;	/* pins */
 	uint32_t hand;			/* next bucket of the sweep */
 	uint32_t due;			/* buckets that the sweep owes */
+	uint32_t in_vain;		/* openers in a row for which nothing gave way */
 	uint32_t now_ds;		/* set by the worker between bursts */
 	bool read_only;			/* explain: look, change nothing */
 	struct weir_worker_area *area;	/* counters; NULL when read_only */
@@ -60,8 +63,12 @@ static inline void pins_prefetch(const struct pins *t, uint64_t flow_hash)
 	const struct weir_pin_bucket *b =
 		&t->bucket[weir_pin_bucket1(weir_pin_key(flow_hash), t->mask)];
 
+	const struct weir_pin_bucket *second =
+		&t->bucket[weir_pin_bucket2(weir_pin_key(flow_hash), t->mask)];
+
 	__builtin_prefetch(b->hash);
 	__builtin_prefetch(b->meta);
+	__builtin_prefetch(second->hash);
 }
 
 /* Our own pin of a flow. */
@@ -74,11 +81,17 @@ uint64_t pins_find_elsewhere(const struct pins *t, uint64_t flow_hash);
  * Make a pin. In a full table, of the two buckets, these give way in this order,
  * the longest idle first: expired ones; pins to the base of their moving slot;
  * unconfirmed ones older than PIN_CONFIRM_DS. A confirmed pin to anything else
- * never does. Returns false when there is no room: the caller sends to `base`.
+ * never does. Returns false when there is no room: the caller sends to `base`. When
+ * nothing gave way for PINS_IN_VAIN openers in a row, which is what a flood of them does,
+ * only one opener in PINS_IN_VAIN looks until one finds something again.
  * Giving way of a pin to base, and refusing one, is noted as pressure, by which
  * the control plane puts off the end of windows.
  */
 bool pins_put(struct pins *t, const struct view *v, uint64_t flow_hash, uint64_t meta);
+
+/* Likewise a pin to the base of a moving slot. None gives way to it in a full table: its
+ * flow goes there without, and a flood of such would only take each other's places. */
+bool pins_put_base(struct pins *t, const struct view *v, uint64_t flow_hash, uint64_t meta);
 
 void pins_drop(struct pins *t, struct pin_ref r);
 

@@ -118,8 +118,13 @@ static void select_unsettled(const struct view *v, struct pins *t, struct burst 
 {
 	struct pins look;
 
-	for (uint32_t rest = aside; rest != 0; rest &= rest - 1)
-		pins_prefetch(t, b->pkt[__builtin_ctz(rest)].flow_hash);
+	for (uint32_t rest = aside; rest != 0; rest &= rest - 1) {
+		uint32_t i = (uint32_t)__builtin_ctz(rest);
+		const struct view_pool *pool = &v->pool[b->pkt[i].pool];
+
+		pins_prefetch(t, b->pkt[i].flow_hash);
+		rte_prefetch0(view_move(pool, (uint32_t)(slot[i] - pool->slot)));
+	}
 
 	for (uint32_t rest = aside; rest != 0; rest &= rest - 1) {
 		uint32_t i = (uint32_t)__builtin_ctz(rest);

@@ -87,6 +87,47 @@ static void pins_give_way_in_order(void **state)
 	assert_false(here(same_bucket(200)));
 }
 
+/* Its flow goes to the base without; an opener would not go to the owner. */
+static void in_a_full_table_a_pin_to_base_takes_no_place(void **state)
+{
+	(void)state;
+	all_slots(WEIR_SLOT_MOVING, CUR, BASE, 0);
+	put(0, 1, BASE, SURE, 5);
+	pins[0].capacity = 1;
+	assert_false(pins_put_base(&pins[0], &view, 2, weir_pin_meta(BASE, SURE, 0, 0, NOW_DS)));
+	assert_true(here(1));
+	assert_int_equal(area[0]->pins.refused, 1);
+	assert_int_equal(area[0]->pins.pressure_ds, NOW_DS);
+	pins[0].capacity = 2;
+	assert_true(pins_put_base(&pins[0], &view, 2, weir_pin_meta(BASE, SURE, 0, 0, NOW_DS)));
+}
+
+/* After PINS_IN_VAIN openers that found nothing, one in PINS_IN_VAIN looks; confirmed pins
+ * always do. */
+static void a_flood_of_openers_looks_for_room_now_and_then(void **state)
+{
+	unsigned made = 0;
+
+	(void)state;
+	all_slots(WEIR_SLOT_MOVING, CUR, BASE, 0);
+	for (unsigned i = 0; i < WEIR_PIN_WAYS; i++)
+		put(0, same_bucket(i), CUR, TCP, 0);
+	for (unsigned i = 0; i < PINS_IN_VAIN; i++)
+		assert_false(pins_put(&pins[0], &view, same_bucket(100 + i),
+				      weir_pin_meta(CUR, TCP, 0, 0, NOW_DS)));
+	pins[0].now_ds += PIN_CONFIRM_DS + 1; /* now all give way */
+	for (unsigned i = 0; i < PINS_IN_VAIN && made == 0; i++)
+		made += pins_put(&pins[0], &view, same_bucket(200 + i),
+				 weir_pin_meta(CUR, TCP, 0, 0, pins[0].now_ds));
+	assert_int_equal(made, 1);
+	assert_true(pins_put(&pins[0], &view, same_bucket(250),
+			     weir_pin_meta(CUR, TCP, 0, 0, pins[0].now_ds)));
+
+	pins[0].in_vain = PINS_IN_VAIN + 1;
+	assert_true(pins_put(&pins[0], &view, same_bucket(251),
+			     weir_pin_meta(CUR, SURE, 0, 0, pins[0].now_ds)));
+}
+
 static void the_number_of_pins_is_bounded(void **state)
 {
 	uint64_t random = 1;
@@ -226,6 +267,8 @@ int main(void)
 		T(what_is_put_is_found),
 		T(a_flow_whose_hash_is_0_has_a_pin_too),
 		T(pins_give_way_in_order),
+		T(in_a_full_table_a_pin_to_base_takes_no_place),
+		T(a_flood_of_openers_looks_for_room_now_and_then),
 		T(the_number_of_pins_is_bounded),
 		T(two_buckets_suffice_up_to_capacity),
 		T(the_sweep_drops_what_says_nothing_any_more),

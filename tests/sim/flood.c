@@ -1,0 +1,283 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * Floods at a worker's full speed into a pool with every slot moving: the real stages
+ * from parse to encap, frames from random sources, and among them, one in 32, packets of
+ * connections that must not break and of new ones that must succeed.
+ *
+ *   flood CASE [BURSTS]     none, syn, ack, both, settled; 200,000 bursts unless given
+ *
+ * Prints "CASE PACKETS_A_SECOND (of CPU time, frames made included) broken N failed N pins N of N";
+ * none and settled have no flood: all packets are of connections. Exit status 1 if a flow broke, a
+ * new connection failed, or the pins are above their bound.
+ */
+#include "pins.h"
+#include "pipeline.h"
+#include "view.h"
+
+#include <rte_ip.h>
+#include <rte_mbuf.h>
+#include <rte_tcp.h>
+
+#include <arpa/inet.h>
+#include <netinet/in.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+enum {
+	SLOTS = 65537,
+	BACKENDS = 100,
+	FLOWS = 8192,
+	PINS = WEIR_PINS_DEFAULT,
+	FRAME = 2048,
+	HEADROOM = 128,
+	LENGTH = 60,
+	NEW_EVERY = 16,
+	UNKNOWN = UINT16_MAX,
+};
+#define VIP 0xcb00710au
+
+struct flow {
+	uint32_t src;
+	uint16_t sport, backend; /* UNKNOWN: no packet yet */
+	bool is_new;		 /* its SYN is due; else it began before the move */
+	uint8_t sent;
+};
+
+static struct worker_memory {
+	weir_slot slot[SLOTS];
+	struct weir_move_group group[(SLOTS + 63) / 64];
+	struct weir_move record[SLOTS];
+	struct weir_backend backend[BACKENDS];
+	struct weir_lookup lookup[1 << WEIR_LOOKUP_MIN_BITS];
+	struct weir_worker_area area;
+} * mem;
+static struct view view;
+static struct pins pins;
+static struct egress ports[WEIR_MAX_PORTS];
+static struct rte_mbuf mbuf[WEIR_BURST];
+static struct burst b;
+static struct flow flow[FLOWS];
+static uint64_t random_state = 1;
+static unsigned broken, failed;
+
+static uint64_t random64(void)
+{
+	uint64_t x = random_state += 0x9e3779b97f4a7c15ull;
+
+	x = (x ^ x >> 30) * 0xbf58476d1ce4e5b9ull;
+	return x ^ x >> 31;
+}
+
+static void *zeroed(size_t bytes)
+{
+	void *p = aligned_alloc(64, (bytes + 63) / 64 * 64);
+
+	if (p == NULL)
+		exit(2);
+	return memset(p, 0, (bytes + 63) / 64 * 64);
+}
+
+static uint32_t boottime_ms(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_BOOTTIME, &ts);
+	return (uint32_t)((uint64_t)ts.tv_sec * 1000 + (uint64_t)ts.tv_nsec / 1000000);
+}
+
+/* Every slot moves since ten seconds, from one backend to the next. */
+static void make_slots(bool moving)
+{
+	uint32_t since = boottime_ms() - 10000;
+
+	for (unsigned i = 0; i < SLOTS; i++) {
+		uint16_t base = i * 7919u % BACKENDS, cur = (uint16_t)((base + 1) % BACKENDS);
+
+		mem->slot[i] = weir_slot_make(moving ? WEIR_SLOT_MOVING : WEIR_SLOT_SETTLED, cur);
+		mem->group[i / 64].moving |= (uint64_t)1 << i % 64;
+		mem->group[i / 64].first = i / 64 * 64;
+		mem->record[i] = (struct weir_move){
+			.base = { base | WEIR_MOVE_OPEN, base | WEIR_MOVE_OPEN },
+			.since_ms = { since, since },
+		};
+	}
+}
+
+static void make_view(bool moving)
+{
+	struct weir_lookup e = { .k0 = weir_lookup_k0(4, IPPROTO_TCP, htons(80), htonl(VIP)) };
+
+	mem->lookup[weir_lookup_home(e.k0, 0, 0, WEIR_LOOKUP_MIN_BITS)] = e;
+	make_slots(moving);
+	for (unsigned i = 0; i < BACKENDS; i++)
+		mem->backend[i] = (struct weir_backend){
+			.flags = WEIR_BACKEND_FORWARD | WEIR_BACKEND_RESOLVED,
+			.mtu = 1500,
+		};
+	view_none(&view);
+	view.generation = 1;
+	view.flow_seed = 42;
+	view.lookup = mem->lookup;
+	view.lookup_bits = WEIR_LOOKUP_MIN_BITS;
+	view.backend = mem->backend;
+	view.backend_count = BACKENDS;
+	view.pool_count = 1;
+	view.pool[0] = (struct view_pool){ .slot = mem->slot,
+					   .moves = moving ? mem->group : NULL,
+					   .move_count = SLOTS,
+					   .table_len = SLOTS,
+					   .tcp_window_ms = 3600000,
+					   .udp_window_ms = 3600000 };
+	ports[0].mtu = 1500;
+}
+
+static void make_pins(void)
+{
+	uint32_t buckets = weir_pin_buckets(PINS);
+
+	pins = (struct pins){ .bucket = zeroed(buckets * sizeof(struct weir_pin_bucket)),
+			      .mask = buckets - 1,
+			      .capacity = PINS,
+			      .area = &mem->area };
+}
+
+static void make_frames(void)
+{
+	static const uint8_t frame[54] = {
+		2,  0, 0, 0,	0, 1,  2,	    0, 0, 0, 0, 2, 0x08, 0x00, 0x45, 0,	  0,
+		40, 0, 0, 0x40, 0, 64, IPPROTO_TCP, 0, 0, 0, 0, 0, 0,	 203,  0,    113, 10,
+		0,  0, 0, 80,	0, 0,  0,	    1, 0, 0, 0, 1, 0x50, 0x10, 0xff, 0xff
+	};
+	uint8_t *memory = zeroed((size_t)WEIR_BURST * FRAME);
+
+	for (unsigned i = 0; i < WEIR_BURST; i++) {
+		memcpy(memory + i * FRAME + HEADROOM, frame, sizeof(frame));
+		mbuf[i] = (struct rte_mbuf){ .buf_addr = memory + i * FRAME,
+					     .buf_len = FRAME,
+					     .data_off = HEADROOM,
+					     .data_len = LENGTH,
+					     .pkt_len = LENGTH,
+					     .nb_segs = 1,
+					     .refcnt = 1 };
+	}
+	for (unsigned i = 0; i < FLOWS; i++)
+		flow[i] = (struct flow){ .src = (uint32_t)random64(),
+					 .sport = (uint16_t)random64(),
+					 .backend = UNKNOWN };
+}
+
+static void put(unsigned i, uint32_t src, uint16_t sport, uint8_t tcp_flags)
+{
+	uint8_t *frame = rte_pktmbuf_mtod(&mbuf[i], uint8_t *);
+	struct rte_ipv4_hdr *ip = (struct rte_ipv4_hdr *)(frame + 14);
+	struct rte_tcp_hdr *tcp = (struct rte_tcp_hdr *)(ip + 1);
+
+	ip->src_addr = src;
+	tcp->src_port = sport;
+	tcp->tcp_flags = tcp_flags;
+}
+
+/* The next packet of a flow, as packet `i`. */
+static struct flow *put_flow(unsigned i, unsigned number)
+{
+	struct flow *f = &flow[number % FLOWS];
+
+	/* One in NEW_EVERY is a new connection, of a few packets. */
+	if (number % NEW_EVERY == 0 && (f->sent == 0 || f->sent == 8))
+		*f = (struct flow){ .src = (uint32_t)random64(),
+				    .sport = (uint16_t)random64(),
+				    .backend = UNKNOWN,
+				    .is_new = true };
+	put(i, f->src, f->sport, f->is_new && f->sent == 0 ? RTE_TCP_SYN_FLAG : RTE_TCP_ACK_FLAG);
+	return f;
+}
+
+static void judge(struct flow *f, const struct pkt *p)
+{
+	uint16_t to = p->drop == WEIR_DROP_NONE ? p->backend : UNKNOWN;
+
+	if (to == UNKNOWN || (f->backend != UNKNOWN && f->backend != to)) {
+		if (f->is_new)
+			failed++;
+		else
+			broken++;
+	}
+	f->backend = to;
+	if (f->sent < 8)
+		f->sent++;
+}
+
+static void stages(void)
+{
+	b.n = WEIR_BURST;
+	b.dropped = false;
+	for (unsigned i = 0; i < WEIR_BURST; i++)
+		b.pkt[i] = (struct pkt){ .mbuf = &mbuf[i] };
+	parse_burst(&b);
+	classify_burst(&view, &b);
+	select_burst(&view, &pins, &b);
+	encap_burst(&view, ports, &b);
+	pins_tick(&pins, &view);
+}
+
+static uint8_t flood_flags(const char *name, uint64_t random)
+{
+	if (strcmp(name, "both") == 0)
+		return random >> 63 ? RTE_TCP_SYN_FLAG : RTE_TCP_ACK_FLAG;
+	return name[0] == 's' ? RTE_TCP_SYN_FLAG : RTE_TCP_ACK_FLAG;
+}
+
+static uint64_t cpu_ns(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_THREAD_CPUTIME_ID, &ts);
+	return (uint64_t)ts.tv_sec * 1000000000u + (uint64_t)ts.tv_nsec;
+}
+
+static void run(const char *name, unsigned long bursts)
+{
+	bool flood = strcmp(name, "none") != 0 && strcmp(name, "settled") != 0;
+	unsigned number = 0;
+
+	for (unsigned long n = 0; n < bursts; n++) {
+		struct flow *of[WEIR_BURST] = { NULL };
+
+		for (unsigned i = 0; i < WEIR_BURST; i++) {
+			uint64_t r = random64();
+
+			if (!flood || i == 0)
+				of[i] = put_flow(i, number++);
+			else
+				put(i, (uint32_t)r, (uint16_t)(r >> 32), flood_flags(name, r));
+		}
+		stages();
+		for (unsigned i = 0; i < WEIR_BURST; i++)
+			if (of[i] != NULL)
+				judge(of[i], &b.pkt[i]);
+	}
+}
+
+int main(int argc, char **argv)
+{
+	unsigned long bursts = argc > 2 ? strtoul(argv[2], NULL, 10) : 200000;
+	bool settled = argc > 1 && strcmp(argv[1], "settled") == 0;
+	uint64_t ns;
+
+	if (argc < 2)
+		return 2;
+	mem = zeroed(sizeof(*mem));
+	make_view(!settled);
+	make_pins();
+	make_frames();
+	/* Each flow has spoken before the flood begins. */
+	run("none", FLOWS / WEIR_BURST * 4);
+	ns = cpu_ns();
+	run(argv[1], bursts);
+	ns = cpu_ns() - ns;
+	printf("%s %.0f broken %u failed %u pins %u of %u\n", argv[1],
+	       (double)bursts * WEIR_BURST * 1e9 / (double)ns, broken, failed, pins.used, PINS);
+	return broken + failed > 0 || pins.used > PINS;
+}
