@@ -42,6 +42,7 @@ struct fill {
 	uint32_t *lost; /* slots whose owner does not serve */
 	uint32_t lost_count;
 	int away;
+	bool has_starters; /* some serve in a part of their slots */
 	uint32_t *quota;  /* slots of each node in the full table */
 	uint32_t *stands; /* slots of the owner at hand that have it for a substitute */
 };
@@ -56,12 +57,13 @@ static inline uint64_t mix(uint64_t x)
 	return x ^ x >> 31;
 }
 
-/* Does a node serve in this slot? Nearly all do in all or in none. */
+/* Does a node serve in this slot? Without slow starters in all or in none, and then
+ * this has no branch on a coin's toss. */
 static inline bool serves(const struct fill *f, uint16_t node, uint32_t slot)
 {
 	unsigned missing = f->missing[node];
 
-	if (missing == 0 || missing == OWNERS_PARTS)
+	if (!f->has_starters || missing == 0 || missing == OWNERS_PARTS)
 		return missing == 0;
 	return mix(f->node[node].id + slot) % OWNERS_PARTS >= missing;
 }
@@ -259,6 +261,7 @@ int owners_fill(uint16_t *owner, const uint16_t *full, uint32_t len, const struc
 		goto out;
 	for (uint32_t i = 0; i < count; i++) {
 		f.missing[i] = node[i].serves ? node[i].missing : OWNERS_PARTS;
+		f.has_starters |= node[i].serves && node[i].missing > 0;
 		if (node[i].serves)
 			f.serving[f.serving_count++] = (uint16_t)i;
 	}

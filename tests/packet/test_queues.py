@@ -176,5 +176,30 @@ def test_with_hash_source_all_of_a_client_stays():
     equal("pins at worker 0: one a client", made[0], held)
 
 
+def test_full_pin_tables_are_told():
+    """At 70 % and at 80 %, once each, in the log; how full they are, in the status."""
+    if len(os.sched_getaffinity(0)) < 2:
+        return
+
+    def used(queues):
+        return queues.rpc("status")["workers"][0]["pins"]["used"]
+
+    def warnings(queues):
+        with open(queues.path("weir-controlplane"), errors="replace") as f:
+            return [line.split("(")[2].split(" and")[0] for line in f if "pins in use" in line]
+
+    def script(queues):
+        queues.rpc("backend.drain", {"pool": "web", "backend": "b0"})
+        equal("room for pins", queues.rpc("status")["workers"][0]["pins"]["capacity"], 1024)
+        for limit, said in (740, ["70 %"]), (860, ["70 %", "80 %"]):
+            while used(queues) < limit:  # about half of the flows are b0's
+                queues.by(0, [data(f) for f in flows(limit - used(queues), queues.sent)])
+            queues.until(f"warnings at {limit} pins", lambda: warnings(queues) == said)
+
+    lab = Queues(pool("l2", 2) + SERVICES, script)
+    lab.dataplane = "pins = 1024"
+    lab.run_script()
+
+
 if __name__ == "__main__":
     main(globals())
