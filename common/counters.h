@@ -55,7 +55,8 @@ enum weir_drop {
 	X(TOO_BIG)                \
 	X(NO_HEADROOM)            \
 	X(NO_PORT)                \
-	X(TX_FULL)
+	X(TX_FULL)                \
+	X(NO_BUFFER)
 #define WEIR_SERVICE_DROP_LIST(X) WEIR_BACKEND_DROP_LIST(X) X(NO_BACKEND)
 
 /* Column of a reason among the counters of a service. */

@@ -10,6 +10,8 @@
  *   EXPLAIN                     ->
  *   EXPLAIN_FRAME               ->
  *                               <-     EXPLAINED (same `seq`), to either
+ *   CAPTURE                     ->
+ *                               <-     CAPTURING (same `seq`), with a descriptor when it began
  *   PORTS                       ->
  *                               <-     PORTS_ARE (link state now)
  *
@@ -37,6 +39,8 @@ enum weir_session_type {
 	WEIR_PORTS,
 	WEIR_PORTS_ARE,
 	WEIR_EXPLAIN_FRAME,
+	WEIR_CAPTURE,
+	WEIR_CAPTURING,
 };
 
 struct weir_head {
@@ -126,10 +130,58 @@ struct weir_explained {
 	uint32_t backend;    /* where the packet would go */
 	uint32_t cur, base;
 	uint32_t answer; /* enum weir_answer: what Weir would say; WEIR_ANSWERS: nothing */
+	uint32_t pieces; /* it would leave in so many, the first of which follows; 0: whole */
 	uint32_t port;
 	uint32_t frame_len;  /* bytes on the wire, of what would leave */
 	uint32_t header_len; /* bytes of `header` filled */
 	uint8_t header[128]; /* the start of the frame that would leave */
+};
+
+/* Where a packet is copied: as it came, and as it leaves. */
+#define WEIR_CAPTURE_BEFORE (1u << 0)
+#define WEIR_CAPTURE_AFTER  (1u << 1)
+
+/* Which of the fields must match; no bit: every packet. */
+#define WEIR_CAPTURE_BY_SERVICE	 (1u << 0)
+#define WEIR_CAPTURE_BY_BACKEND	 (1u << 1)
+#define WEIR_CAPTURE_BY_DROP	 (1u << 2)
+#define WEIR_CAPTURE_BY_PROTOCOL (1u << 3)
+#define WEIR_CAPTURE_BY_SOURCE	 (1u << 4) /* address, by its first src_len bits */
+#define WEIR_CAPTURE_BY_DEST	 (1u << 5)
+#define WEIR_CAPTURE_BY_SPORT	 (1u << 6)
+#define WEIR_CAPTURE_BY_DPORT	 (1u << 7)
+
+#define WEIR_CAPTURE_COUNT_MAX	 1000000u
+#define WEIR_CAPTURE_SECONDS_MAX 3600u
+#define WEIR_CAPTURE_SAMPLE_MAX	 1000000u
+
+/*
+ * Copy packets that match into a pcapng stream, until one of the bounds is reached or
+ * the reader has gone. The descriptor of the answer is a SOCK_SEQPACKET socket: one
+ * block of pcapng a message, end of file at the end.
+ */
+struct weir_capture {
+	struct weir_head head;
+	uint32_t count;	  /* packets, 1..WEIR_CAPTURE_COUNT_MAX */
+	uint32_t seconds; /* 1..WEIR_CAPTURE_SECONDS_MAX */
+	uint32_t snap;	  /* bytes of each packet, 1..WEIR_FRAME_MAX */
+	uint32_t sample;  /* one of so many that match, 1..WEIR_CAPTURE_SAMPLE_MAX */
+	uint32_t points;  /* WEIR_CAPTURE_BEFORE, _AFTER */
+	uint32_t by;	  /* WEIR_CAPTURE_BY_* */
+	uint16_t service, backend;
+	uint16_t sport, dport;
+	uint8_t drop;	  /* enum weir_drop */
+	uint8_t protocol; /* IPPROTO_* */
+	uint8_t family;	  /* of src and dst: 4 or 6 */
+	uint8_t src_len, dst_len;
+	uint8_t reserved[3];
+	uint8_t src[16], dst[16]; /* IPv4 in the first 4 bytes */
+};
+
+struct weir_capturing {
+	struct weir_head head;
+	uint32_t error; /* errno; 0: it has begun */
+	char text[124]; /* what is wrong, as a sentence */
 };
 
 union weir_session_msg {
@@ -139,6 +191,8 @@ union weir_session_msg {
 	struct weir_refused refused;
 	struct weir_explain explain;
 	struct weir_explain_frame explain_frame;
+	struct weir_capture capture;
+	struct weir_capturing capturing;
 	struct weir_explained explained;
 	struct weir_ports_are ports;
 };

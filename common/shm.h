@@ -175,7 +175,7 @@ struct weir_worker_area {
 	struct weir_count punt[WEIR_PUNT_ROOM];				 /* by enum weir_punt */
 	alignas(WEIR_CACHE_LINE) struct weir_count service[WEIR_MAX_SERVICES];
 	alignas(WEIR_CACHE_LINE) struct weir_count backend[WEIR_MAX_BACKENDS];
-	/* Packets, by column. 256 KiB and 768 KiB; only drops touch them. */
+	/* Packets, by column. 256 KiB and 896 KiB; only drops touch them. */
 	alignas(WEIR_CACHE_LINE) _Atomic uint64_t
 		service_drop[WEIR_MAX_SERVICES][WEIR_SERVICE_DROP_ROOM];
 	_Atomic uint64_t backend_drop[WEIR_MAX_BACKENDS][WEIR_BACKEND_DROPS];

@@ -114,6 +114,10 @@ void cmd_dispatch(void *user, struct rpc_call *call, const char *method, const j
 		cmd_check(cp, params, call);
 		return;
 	}
+	if (strcmp(method, "capture") == 0) {
+		cmd_capture(cp, params, call);
+		return;
+	}
 	for (unsigned i = 0; i < sizeof(cmds) / sizeof(cmds[0]); i++) {
 		if (strcmp(cmds[i].method, method) == 0) {
 			run(cp, &cmds[i], call, params);

@@ -45,4 +45,7 @@ void cmd_check(struct controlplane *cp, const json_t *params, struct rpc_call *c
 /* cmd_explain.c: the answer comes from the data plane, so it answers the call itself. */
 void cmd_explain(struct controlplane *cp, const json_t *params, struct rpc_call *call);
 
+/* cmd_capture.c: likewise. */
+void cmd_capture(struct controlplane *cp, const json_t *params, struct rpc_call *call);
+
 #endif /* WEIR_CMD_H */

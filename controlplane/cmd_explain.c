@@ -292,6 +292,7 @@ static json_t *answer_json(const struct controlplane *cp, const struct weir_expl
 	json_put_text(v, "address", b != NULL ? weir_addr_text(&b->conf.addr, addr) : NULL);
 	json_put_text(v, "drop", weir_drop_name(a->drop));
 	json_put_text(v, "answer", a->answer < WEIR_ANSWERS ? weir_answer_name(a->answer) : NULL);
+	json_put_number(v, "pieces", a->pieces);
 	json_put_text(v, "why", why);
 	json_put_number(v, "generation", a->generation);
 	json_put_text(v, "hash", a->reached >= 1 ? hash : NULL);

@@ -34,10 +34,12 @@ struct connection {
 	int fd;
 };
 
+/* One of the two functions. */
 struct question {
 	struct question *next;
 	uint32_t seq;
-	dp_explained_fn *fn;
+	dp_explained_fn *explained;
+	dp_capturing_fn *capturing;
 	void *user;
 };
 
@@ -81,7 +83,10 @@ static void answer_all_with_null(struct dp_session *s)
 
 	for (q = s->questions, s->questions = NULL; q != NULL; q = next) {
 		next = q->next;
-		q->fn(q->user, NULL);
+		if (q->explained != NULL)
+			q->explained(q->user, NULL);
+		else
+			q->capturing(q->user, NULL, -1);
 		free(q);
 	}
 }
@@ -214,21 +219,43 @@ static void on_refused(struct dp_session *s, const struct weir_refused *m)
 	leave(s, "it refuses: %s", text);
 }
 
-static void on_explained(struct dp_session *s, const struct weir_explained *m)
+/* The question of an answer, which is the caller's then; NULL: nobody asked that. */
+static struct question *take_question(struct dp_session *s, uint32_t seq, bool capture)
 {
 	for (struct question **at = &s->questions; *at != NULL; at = &(*at)->next) {
 		struct question *q = *at;
 
-		if (q->seq != m->head.seq)
+		if (q->seq != seq || (q->capturing != NULL) != capture)
 			continue;
 		*at = q->next;
-		q->fn(q->user, m);
-		free(q);
-		return;
+		return q;
 	}
+	return NULL;
 }
 
-static void on_message(struct dp_session *s, const struct arrival *a)
+static void on_explained(struct dp_session *s, const struct weir_explained *m)
+{
+	struct question *q = take_question(s, m->head.seq, false);
+
+	if (q != NULL)
+		q->explained(q->user, m);
+	free(q);
+}
+
+static void on_capturing(struct dp_session *s, struct arrival *a)
+{
+	struct weir_capturing *m = &a->msg.capturing;
+	struct question *q = take_question(s, m->head.seq, true);
+
+	m->text[sizeof(m->text) - 1] = '\0';
+	if (q != NULL) {
+		q->capturing(q->user, m, a->fd[0]);
+		a->fd[0] = -1;
+	}
+	free(q);
+}
+
+static void on_message(struct dp_session *s, struct arrival *a)
 {
 	const union weir_session_msg *m = &a->msg;
 
@@ -243,6 +270,8 @@ static void on_message(struct dp_session *s, const struct arrival *a)
 		on_welcome(s, a);
 	else if (s->attached && m->head.type == WEIR_EXPLAINED && a->len == sizeof(m->explained))
 		on_explained(s, &m->explained);
+	else if (s->attached && m->head.type == WEIR_CAPTURING && a->len == sizeof(m->capturing))
+		on_capturing(s, a);
 	else if (s->attached && m->head.type == WEIR_PORTS_ARE && a->len == sizeof(m->ports))
 		s->view.welcome.ports = m->ports;
 	else
@@ -373,7 +402,7 @@ const struct dp_view *dp_session_view(const struct dp_session *s)
 
 /* `m` is a whole message, which begins with its head. */
 static int ask(struct dp_session *s, struct weir_head *m, uint16_t type, size_t len,
-	       dp_explained_fn *fn, void *user)
+	       const struct question *to)
 {
 	struct question *q;
 	int err;
@@ -389,7 +418,9 @@ static int ask(struct dp_session *s, struct weir_head *m, uint16_t type, size_t 
 		free(q);
 		return err;
 	}
-	*q = (struct question){ .next = s->questions, .seq = m->seq, .fn = fn, .user = user };
+	*q = *to;
+	q->next = s->questions;
+	q->seq = m->seq;
 	s->questions = q;
 	return 0;
 }
@@ -397,15 +428,27 @@ static int ask(struct dp_session *s, struct weir_head *m, uint16_t type, size_t 
 int dp_session_explain(struct dp_session *s, const struct weir_explain *request,
 		       dp_explained_fn *fn, void *user)
 {
+	const struct question q = { .explained = fn, .user = user };
 	struct weir_explain m = *request;
 
-	return ask(s, &m.head, WEIR_EXPLAIN, sizeof(m), fn, user);
+	return ask(s, &m.head, WEIR_EXPLAIN, sizeof(m), &q);
 }
 
 int dp_session_explain_frame(struct dp_session *s, struct weir_explain_frame *request,
 			     dp_explained_fn *fn, void *user)
 {
-	return ask(s, &request->head, WEIR_EXPLAIN_FRAME, sizeof(*request), fn, user);
+	const struct question q = { .explained = fn, .user = user };
+
+	return ask(s, &request->head, WEIR_EXPLAIN_FRAME, sizeof(*request), &q);
+}
+
+int dp_session_capture(struct dp_session *s, const struct weir_capture *request,
+		       dp_capturing_fn *fn, void *user)
+{
+	const struct question q = { .capturing = fn, .user = user };
+	struct weir_capture m = *request;
+
+	return ask(s, &m.head, WEIR_CAPTURE, sizeof(m), &q);
 }
 
 static void add(struct weir_sum *sum, const struct weir_count *c)

@@ -49,6 +49,12 @@ int dp_session_explain(struct dp_session *s, const struct weir_explain *request,
 int dp_session_explain_frame(struct dp_session *s, struct weir_explain_frame *request,
 			     dp_explained_fn *fn, void *user);
 
+/* The same for a capture. `fd` is the reader's end, the callee's; -1: `answer` says why it
+ * has not begun; NULL: the session ended first. */
+typedef void dp_capturing_fn(void *user, const struct weir_capturing *answer, int fd);
+int dp_session_capture(struct dp_session *s, const struct weir_capture *request,
+		       dp_capturing_fn *fn, void *user);
+
 /* Sums over the workers; 0 when no data plane is attached. */
 struct weir_sum {
 	uint64_t packets, bytes;

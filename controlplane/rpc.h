@@ -57,6 +57,10 @@ struct rpc_call;
 void rpc_answer(struct rpc_call *call, json_t *result);
 void rpc_answer_error(struct rpc_call *call, struct rpc_error *err);
 
+/* The answer, and with its first byte a descriptor (SCM_RIGHTS), which is taken too. An
+ * answer that is part of a batch goes without, and the descriptor is closed. */
+void rpc_answer_fd(struct rpc_call *call, json_t *result, int fd);
+
 /* `params` is an object, or NULL when the request has none; valid during the call. */
 typedef void rpc_dispatch_fn(void *user, struct rpc_call *call, const char *method,
 			     const json_t *params);

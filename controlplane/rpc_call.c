@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 /* The answer to a line, growing as its calls are answered. Texts are kept, not JSON
  * trees: they are a tenth of the size, and a batch may ask for much. */
@@ -14,6 +15,7 @@ struct answer {
 	size_t len, room;
 	unsigned open;	    /* calls that are not answered yet, and 1 while the line is read */
 	bool array, broken; /* broken: no memory */
+	int fd;		    /* goes with the answer; -1: none */
 	rpc_line_fn *done;
 	void *user;
 };
@@ -105,7 +107,11 @@ static void close_answer(struct answer *a)
 		a->text = NULL;
 		a->len = 0;
 	}
-	a->done(a->user, a->text, a->len);
+	if (a->text == NULL && a->fd >= 0) {
+		close(a->fd);
+		a->fd = -1;
+	}
+	a->done(a->user, a->text, a->len, a->fd);
 	free(a);
 }
 
@@ -148,6 +154,15 @@ void rpc_answer(struct rpc_call *call, json_t *result)
 		text = dump(json_pack("{s:s, s:o, s:O}", "jsonrpc", "2.0", "result", result, "id",
 				      call->id));
 	finish(call, text);
+}
+
+void rpc_answer_fd(struct rpc_call *call, json_t *result, int fd)
+{
+	if (call->answer->array || call->id == NULL)
+		close(fd);
+	else
+		call->answer->fd = fd;
+	rpc_answer(call, result);
 }
 
 void rpc_answer_error(struct rpc_call *call, struct rpc_error *err)
@@ -250,10 +265,10 @@ void rpc_line(const char *line, size_t len, rpc_dispatch_fn *dispatch, void *dis
 	json_t *top;
 
 	if (a == NULL) {
-		done(user, NULL, 0);
+		done(user, NULL, 0, -1);
 		return;
 	}
-	*a = (struct answer){ .open = 1, .done = done, .user = user };
+	*a = (struct answer){ .open = 1, .done = done, .user = user, .fd = -1 };
 	top = json_loadb(line, len, JSON_REJECT_DUPLICATES | JSON_DECODE_ANY, &where);
 	if (top == NULL) {
 		char message[256];

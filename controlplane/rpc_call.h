@@ -8,8 +8,9 @@
 #include "rpc.h"
 
 /* Called once per line that is owed an answer: `line` ends in a newline and is the
- * callee's to free(). NULL: the line needs no answer, or memory ran out. */
-typedef void rpc_line_fn(void *user, char *line, size_t len);
+ * callee's to free(). NULL: the line needs no answer, or memory ran out. `fd`: goes with
+ * it, the callee's to close; -1: none does. */
+typedef void rpc_line_fn(void *user, char *line, size_t len, int fd);
 
 /*
  * Handle a line (without its newline): dispatch its calls, and call `done` when all of

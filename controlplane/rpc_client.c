@@ -6,6 +6,8 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
 
 enum {
 	UNSENT_MAX = 1 << 20, /* bytes of answers that wait to be read */
@@ -100,12 +102,56 @@ err: /* an answer would be missing: the client had better notice */
 	client_close(c);
 }
 
-static void answered(void *user, char *line, size_t len)
+/* What there is to send with a descriptor, which travels with the first byte; libuv has
+ * no way for those of others than its own. Returns the bytes that went; -1: none. */
+static ssize_t send_with(struct rpc_client *c, char *text, size_t len, int fd)
+{
+	union {
+		struct cmsghdr align;
+		char buf[CMSG_SPACE(sizeof(int))];
+	} ancillary = { .buf = { 0 } };
+	struct iovec iov = { .iov_base = text, .iov_len = len };
+	struct msghdr h = { .msg_iov = &iov,
+			    .msg_iovlen = 1,
+			    .msg_control = ancillary.buf,
+			    .msg_controllen = sizeof(ancillary.buf) };
+	struct cmsghdr *cm = CMSG_FIRSTHDR(&h);
+	uv_os_fd_t socket;
+
+	if (c->unsent > 0 || uv_fileno((uv_handle_t *)&c->pipe, &socket) < 0)
+		return -1; /* answers that are under way would be overtaken */
+	cm->cmsg_level = SOL_SOCKET;
+	cm->cmsg_type = SCM_RIGHTS;
+	cm->cmsg_len = CMSG_LEN(sizeof(int));
+	memcpy(CMSG_DATA(cm), &fd, sizeof(int));
+	return sendmsg(socket, &h, MSG_DONTWAIT | MSG_NOSIGNAL);
+}
+
+static void client_send_fd(struct rpc_client *c, char *text, size_t len, int fd)
+{
+	ssize_t n = c->closed ? -1 : send_with(c, text, len, fd);
+
+	close(fd);
+	if (n < 0) {
+		free(text);
+		client_close(c); /* one that reads no answers, or has gone */
+	} else if ((size_t)n < len) {
+		memmove(text, text + n, len - (size_t)n);
+		client_send(c, text, len - (size_t)n);
+	} else {
+		free(text);
+	}
+}
+
+static void answered(void *user, char *line, size_t len, int fd)
 {
 	struct rpc_client *c = user;
 
 	c->open_lines--;
-	client_send(c, line, len);
+	if (fd >= 0)
+		client_send_fd(c, line, len, fd);
+	else
+		client_send(c, line, len);
 	client_work(c);
 	unref(c);
 }

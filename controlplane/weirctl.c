@@ -17,10 +17,26 @@
 #define DEFAULT_SOCKET "/run/weir/control.sock"
 #define DEFAULT_CONFIG "/etc/weir/weir.conf"
 
+/* What `capture` can be told, by its option and the parameter that it becomes. */
+static const struct match {
+	const char *option, *param;
+	bool number;
+} matches[] = {
+	{ "service", "service", false },  { "backend", NULL, false },
+	{ "drop", "drop", false },	  { "protocol", "protocol", false },
+	{ "source", "source", false },	  { "destination", "destination", false },
+	{ "sport", "source_port", true }, { "dport", "destination_port", true },
+	{ "points", "points", false },	  { "seconds", "seconds", true },
+	{ "snap", "snap", true },	  { "sample", "sample", true },
+};
+
+enum { MATCHES = sizeof(matches) / sizeof(matches[0]), FIRST_MATCH = 1000 };
+
 struct options {
 	const char *socket;
 	const char *deadline, *payload, *pcap, *port, *count; /* as given; NULL: not */
 	bool json, force, drain;
+	const char *match[MATCHES]; /* by row of matches[]; NULL: not given */
 };
 
 static void complain(const char *what, const char *word)
@@ -165,6 +181,26 @@ static bool build_explain(json_t *params, char **word, unsigned count, const str
 	return o->payload == NULL || set_number(params, "payload", o->payload);
 }
 
+static bool build_capture(json_t *params, const struct options *o)
+{
+	for (unsigned i = 0; i < MATCHES; i++) {
+		const char *value = o->match[i];
+
+		if (value == NULL)
+			continue;
+		if (matches[i].param == NULL) {
+			if (!split_name(params, value, "backend"))
+				return false;
+		} else if (matches[i].number) {
+			if (!set_number(params, matches[i].param, value))
+				return false;
+		} else {
+			json_object_set_new(params, matches[i].param, json_string(value));
+		}
+	}
+	return o->count == NULL || set_number(params, "count", o->count);
+}
+
 /* -- commands --------------------------------------------------------------- */
 
 enum { WORDS_MAX = 16 };
@@ -192,12 +228,20 @@ static const struct command {
 	  weirctl_print_explain },
 	{ "explain", "--pcap FILE [--port PORT] [--count N]",
 	  "the same for each packet of a capture, as if it came in now", 0, 0, NULL, NULL, NULL },
+	{ "capture",
+	  "FILE [--service S] [--backend POOL/NAME] [--drop REASON]\n"
+	  "          [--protocol tcp|udp|icmp|icmp6] [--source ADDRESS[/LEN]] [--sport PORT]\n"
+	  "          [--destination ADDRESS[/LEN]] [--dport PORT] [--points before|after|both]\n"
+	  "          [--count N] [--seconds N] [--snap BYTES] [--sample N]",
+	  "packets that match all of it into a pcapng file; \"-\": standard output", 1, 1, NULL,
+	  NULL, NULL },
 	{ "health", "[POOL | POOL/NAME]",
 	  "what the health checks know: state, since when, last result, latency, certificate", 0, 1,
 	  "health", build_health, weirctl_print_health },
 	{ "check", "POOL/NAME", "its checks once, now, and each step shown; changes nothing", 1, 1,
 	  "check", build_backend, weirctl_print_check },
-	{ "backend add", "POOL/NAME ADDRESS [weight=N] [state=S] [backup=yes] [mac=MAC] [port=PORT] [vlan=N]",
+	{ "backend add",
+	  "POOL/NAME ADDRESS [weight=N] [state=S] [backup=yes] [mac=MAC] [port=PORT] [vlan=N]",
 	  "a new backend", 2, WORDS_MAX, "backend.add", build_add, weirctl_print_backend },
 	{ "backend remove", "POOL/NAME [--force | --drain [--deadline S]]",
 	  "a disabled one; one in use: at once, or drain it first", 1, 1,
@@ -294,6 +338,26 @@ static int run_check_config(const char *path, const struct options *o)
 	return err == 0 ? WEIRCTL_OK : WEIRCTL_FAILED;
 }
 
+static int run_capture(const char *file, const struct options *o)
+{
+	json_t *params = json_object();
+
+	if (!build_capture(params, o)) {
+		json_decref(params);
+		return WEIRCTL_USAGE;
+	}
+	return weirctl_capture(o->socket, file, params);
+}
+
+/* Is an option of `capture` given to a command that is another? */
+static bool has_match(const struct options *o)
+{
+	for (unsigned i = 0; i < MATCHES; i++)
+		if (o->match[i] != NULL)
+			return true;
+	return false;
+}
+
 static int run_explain_pcap(const struct options *o)
 {
 	unsigned long most = ULONG_MAX;
@@ -378,6 +442,7 @@ static int dispatch(char **word, unsigned count, const struct options *o)
 	    (o->pcap != NULL && strstr(c->words, "--pcap") == NULL) ||
 	    (o->port != NULL && strstr(c->words, "--port") == NULL) ||
 	    (o->count != NULL && strstr(c->words, "--count") == NULL) ||
+	    (has_match(o) && strcmp(c->name, "capture") != 0) ||
 	    (o->force && strstr(c->words, "--force") == NULL) ||
 	    (o->drain && strstr(c->words, "--drain") == NULL)) {
 		fprintf(stderr, "weirctl: \"%s\" has no such option\nusage: weirctl %s %s\n",
@@ -388,6 +453,8 @@ static int dispatch(char **word, unsigned count, const struct options *o)
 		return run(c, word, count, o);
 	if (o->pcap != NULL)
 		return run_explain_pcap(o);
+	if (strcmp(c->name, "capture") == 0)
+		return run_capture(word[0], o);
 	if (strcmp(c->name, "check-config") == 0)
 		return run_check_config(count > 0 ? word[0] : DEFAULT_CONFIG, o);
 	help(stdout);
@@ -396,7 +463,7 @@ static int dispatch(char **word, unsigned count, const struct options *o)
 
 int main(int argc, char **argv)
 {
-	static const struct option long_options[] = {
+	static const struct option others[] = {
 		{ "socket", required_argument, NULL, 's' },
 		{ "json", no_argument, NULL, 'j' },
 		{ "deadline", required_argument, NULL, 'd' },
@@ -408,10 +475,16 @@ int main(int argc, char **argv)
 		{ "count", required_argument, NULL, 'n' },
 		{ "version", no_argument, NULL, 'V' },
 		{ "help", no_argument, NULL, 'h' },
-		{ 0 },
 	};
+	enum { OTHERS = sizeof(others) / sizeof(others[0]) };
+	struct option long_options[OTHERS + MATCHES + 1] = { 0 };
 	struct options o = { .socket = DEFAULT_SOCKET };
 	int c;
+
+	memcpy(long_options, others, sizeof(others));
+	for (int i = 0; i < MATCHES; i++)
+		long_options[OTHERS + i] = (struct option){ matches[i].option, required_argument,
+							    NULL, FIRST_MATCH + i };
 
 	while ((c = getopt_long(argc, argv, "s:jh", long_options, NULL)) != -1) {
 		switch (c) {
@@ -449,6 +522,10 @@ int main(int argc, char **argv)
 			help(stdout);
 			return WEIRCTL_OK;
 		default:
+			if (c >= FIRST_MATCH) {
+				o.match[c - FIRST_MATCH] = optarg;
+				break;
+			}
 			fprintf(stderr, "`weirctl help` lists commands and options\n");
 			return WEIRCTL_USAGE;
 		}

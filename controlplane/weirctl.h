@@ -3,7 +3,8 @@
  * weirctl in several files: weirctl.c reads the command line, weirctl_call.c talks to the
  * control socket, weirctl_print.c prints results for people, with weirctl_health.c for
  * what the checks know, weirctl_table.c for tables and weirctl_frame.c for the frame that
- * `explain` shows; weirctl_pcap.c asks about each packet of a capture.
+ * `explain` shows; weirctl_pcap.c asks about each packet of a capture, and
+ * weirctl_capture.c makes one.
  */
 #ifndef WEIR_WEIRCTL_H
 #define WEIR_WEIRCTL_H
@@ -31,6 +32,7 @@ int weirctl_call(const char *socket_path, const char *method, json_t *params, js
 /* The same with one connection for several calls, one after the other. */
 struct weirctl {
 	int fd;
+	int passed; /* a descriptor that came with an answer; -1: none did */
 };
 int weirctl_open(const char *socket_path, struct weirctl *out);
 int weirctl_ask(struct weirctl *c, const char *method, json_t *params, json_t **result);
@@ -43,6 +45,10 @@ void weirctl_close(struct weirctl *c);
  */
 int weirctl_explain_pcap(const char *socket_path, const char *file, const char *port,
 			 unsigned long most, bool json);
+
+/* `capture FILE`: what comes is written as it comes, to standard output for "-"; a file
+ * that is there is written anew. `params` is taken. Returns an exit code. */
+int weirctl_capture(const char *socket_path, const char *file, json_t *params);
 
 /* How a result is printed for people. Members that are missing print as "-". */
 typedef void weirctl_print_fn(FILE *out, const json_t *result);

@@ -71,19 +71,37 @@ static int send_all(int fd, const char *text)
 
 struct reader {
 	int fd, err;
+	int passed; /* a descriptor that came along; -1: none */
 };
+
+static void take_descriptor(struct msghdr *h, int *passed)
+{
+	for (struct cmsghdr *c = CMSG_FIRSTHDR(h); c != NULL; c = CMSG_NXTHDR(h, c))
+		if (c->cmsg_level == SOL_SOCKET && c->cmsg_type == SCM_RIGHTS && *passed < 0)
+			memcpy(passed, CMSG_DATA(c), sizeof(*passed));
+}
 
 /* json_load_callback() reads what there is; the end of the answer is the JSON's own. */
 static size_t read_some(void *buf, size_t len, void *data)
 {
 	struct reader *r = data;
+	union {
+		struct cmsghdr align;
+		char buf[CMSG_SPACE(sizeof(int))];
+	} ancillary;
+	struct iovec iov = { .iov_base = buf, .iov_len = len };
+	struct msghdr h = { .msg_iov = &iov, .msg_iovlen = 1 };
 	ssize_t n;
 
-	do
-		n = recv(r->fd, buf, len, 0);
-	while (n < 0 && errno == EINTR);
+	do {
+		h.msg_control = ancillary.buf;
+		h.msg_controllen = sizeof(ancillary.buf);
+		n = recvmsg(r->fd, &h, MSG_CMSG_CLOEXEC);
+	} while (n < 0 && errno == EINTR);
 	if (n < 0)
 		r->err = -errno;
+	else
+		take_descriptor(&h, &r->passed);
 	return n < 0 ? (size_t)-1 : (size_t)n;
 }
 
@@ -124,12 +142,14 @@ int weirctl_open(const char *socket_path, struct weirctl *out)
 
 	if (fd < 0)
 		return no_daemon(socket_path, fd);
-	*out = (struct weirctl){ .fd = fd };
+	*out = (struct weirctl){ .fd = fd, .passed = -1 };
 	return WEIRCTL_OK;
 }
 
 void weirctl_close(struct weirctl *c)
 {
+	if (c->passed >= 0)
+		close(c->passed);
 	close(c->fd);
 }
 
@@ -138,7 +158,7 @@ int weirctl_ask(struct weirctl *c, const char *method, json_t *params, json_t **
 	json_t *request = json_pack("{s:s, s:i, s:s, s:o*}", "jsonrpc", "2.0", "id", 1, "method",
 				    method, "params", params);
 	char *text = request != NULL ? json_dumps(request, JSON_COMPACT) : NULL;
-	struct reader r = { .fd = c->fd };
+	struct reader r = { .fd = c->fd, .passed = c->passed };
 	json_error_t where;
 	json_t *answer;
 	int ret;
@@ -150,6 +170,7 @@ int weirctl_ask(struct weirctl *c, const char *method, json_t *params, json_t **
 		goto out;
 	}
 	answer = json_load_callback(read_some, &r, JSON_DISABLE_EOF_CHECK, &where);
+	c->passed = r.passed;
 	if (answer == NULL) {
 		if (r.err == -EAGAIN)
 			fprintf(stderr, "weirctl: weir-controlplane did not answer in %d s\n",

@@ -63,16 +63,20 @@ static void print_packet(unsigned long number, const uint8_t *frame, uint32_t he
 			 const json_t *r)
 {
 	const json_t *out = json_object_get(r, "frame");
-	char words[LINE];
+	long long n = json_integer_value(json_object_get(r, "pieces"));
+	char words[LINE], pieces[48] = "";
 
+	if (n > 0)
+		snprintf(pieces, sizeof(pieces), " in %lld pieces, the first", n);
 	printf("%5lu  %s, %u bytes\n", number, weirctl_frame_words(frame, held, words, LINE), len);
 	if (json_is_string(json_object_get(r, "answer")))
 		printf("       answered (%s): %s\n", member(r, "answer"), member(r, "why"));
 	else if (strcmp(member(r, "drop"), "none") != 0)
 		printf("       dropped (%s): %s\n", member(r, "drop"), member(r, "why"));
 	else
-		printf("       %s to %s/%s (%s), %lld bytes by port %s: %s\n", member(r, "service"),
-		       member(r, "pool"), member(r, "backend"), member(r, "address"),
+		printf("       %s to %s/%s (%s)%s, %lld bytes by port %s: %s\n",
+		       member(r, "service"), member(r, "pool"), member(r, "backend"),
+		       member(r, "address"), pieces,
 		       (long long)json_integer_value(json_object_get(out, "length")),
 		       member(out, "port"), member(r, "why"));
 }

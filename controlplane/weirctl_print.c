@@ -390,8 +390,9 @@ void weirctl_print_status(FILE *out, const json_t *result)
 	print_ports(out, json_object_get(result, "ports"));
 }
 
-static void print_outgoing(FILE *out, const json_t *frame)
+static void print_outgoing(FILE *out, const json_t *result)
 {
+	const json_t *frame = json_object_get(result, "frame");
 	const char *hex = str(frame, "header");
 	uint8_t bytes[256];
 	size_t len = 0;
@@ -401,6 +402,9 @@ static void print_outgoing(FILE *out, const json_t *frame)
 		return;
 	while (len < sizeof(bytes) && sscanf(hex + 2 * len, "%2x", &byte) == 1)
 		bytes[len++] = (uint8_t)byte;
+	if (num(result, "pieces") > 0)
+		fprintf(out, "%-12s%lld, too big as one; the first:\n", "pieces",
+			(long long)num(result, "pieces"));
 	fprintf(out, "%-12s%lld bytes by port %s\n", "frame", (long long)num(frame, "length"),
 		str(frame, "port"));
 	weirctl_print_frame(out, bytes, len, (unsigned)num(frame, "gue_port"), "            ");
@@ -421,7 +425,9 @@ void weirctl_print_explain(FILE *out, const json_t *result)
 	if (dropped)
 		fprintf(out, "%-12s%s\n", "dropped", str(result, "drop"));
 	fprintf(out, "%-12s%s\n", "why", str(result, "why"));
-	print_outgoing(out, json_object_get(result, "frame"));
+	if (json_is_string(json_object_get(result, "answer")))
+		fprintf(out, "%-12s%s\n", "answered", str(result, "answer"));
+	print_outgoing(out, result);
 	fprintf(out, "%-12s%lld\n", "generation", (long long)num(result, "generation"));
 }
 

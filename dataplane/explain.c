@@ -2,8 +2,10 @@
 #include "explain.h"
 
 #include "answer.h"
+#include "split.h"
 
 #include <rte_byteorder.h>
+#include <rte_cycles.h>
 #include <rte_ether.h>
 #include <rte_ip.h>
 #include <rte_mbuf.h>
@@ -160,13 +162,48 @@ static void run_stages(const struct view *v, struct pins *pins, struct frags *fr
 	out->backend = p->backend;
 
 	encap_burst(v, egress, b);
+	if (p->drop == WEIR_DROP_NONE)
+		out->reached = 4;
+}
+
+/* What a worker would say to a packet that it drops, were its rate limit not reached. */
+static void run_answers(const struct view *v, const struct worker *w, struct burst *b,
+			struct weir_explained *out)
+{
+	struct weir_count count[WEIR_ANSWER_ROOM] = { 0 };
+	struct answers answers = { .count = count, .rate = w->answers.rate };
+
+	answer_burst(&answers, v, w->egress, b, rte_rdtsc());
+	for (uint32_t i = 0; i < WEIR_ANSWERS; i++)
+		if (count[i].packets != 0 && i != WEIR_ANSWER_LIMITED)
+			out->answer = i;
+}
+
+static void describe(const struct pkt *p, struct weir_explained *out)
+{
+	out->drop = p->drop;
 	if (p->drop != WEIR_DROP_NONE)
 		return;
-	out->reached = 4;
 	out->port = p->port;
 	out->frame_len = p->mbuf->pkt_len;
 	out->header_len = RTE_MIN(p->mbuf->data_len, (uint32_t)sizeof(out->header));
 	memcpy(out->header, rte_pktmbuf_mtod(p->mbuf, const void *), out->header_len);
+}
+
+/* Into how many pieces it would be cut, and the first of them. False: it would not. */
+static bool run_split(const struct view *v, const struct worker *w, struct pkt *p,
+		      struct weir_explained *out)
+{
+	struct burst pieces;
+
+	out->pieces = split_wanted(v, p) ? split_packet(v, w->egress, p, &pieces) : 0;
+	if (out->pieces == 0)
+		return false;
+	out->reached = 4;
+	describe(&pieces.pkt[0], out);
+	for (uint32_t i = 0; i < pieces.n; i++)
+		rte_pktmbuf_free(pieces.pkt[i].mbuf);
+	return true;
 }
 
 /* What is asked: a question, how its packet is made, the port that it comes in by. */
@@ -195,9 +232,10 @@ static int explain_by_view(struct explainer *e, const struct worker *w, const st
 	err = q->build(e, b.pkt[0].mbuf, q->question);
 	if (err == 0) {
 		run_stages(&e->view, &pins, &frags, w->egress, &b, out);
-		out->drop = b.pkt[0].drop;
-		if (out->drop != WEIR_DROP_NONE)
-			out->answer = answer_kind(&e->view, &b.pkt[0]);
+		if (b.pkt[0].drop == WEIR_DROP_NONE || !run_split(&e->view, w, &b.pkt[0], out)) {
+			run_answers(&e->view, w, &b, out);
+			describe(&b.pkt[0], out);
+		}
 		out->generation = e->view.generation;
 	}
 	rte_pktmbuf_free(b.pkt[0].mbuf);

@@ -62,6 +62,7 @@ int housekeeping_run(const struct housekeeping *h)
 
 		now_ms = monotonic_ms();
 		soon = sessions_serve(h->sessions, now_ms);
+		soon |= capture_file_serve(h->capture, now_ms);
 		steer_follow(h->steer, workers_newest(h->workers));
 		if (now_ms >= slow_ms) {
 			ports_watch(h->ports);

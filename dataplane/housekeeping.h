@@ -6,6 +6,7 @@
 #ifndef WEIR_HOUSEKEEPING_H
 #define WEIR_HOUSEKEEPING_H
 
+#include "capture_file.h"
 #include "port.h"
 #include "punt_thread.h"
 #include "sessions.h"
@@ -15,6 +16,7 @@
 struct housekeeping {
 	int signals; /* signalfd */
 	struct sessions *sessions;
+	struct capture_file *capture;
 	struct ports *ports;
 	struct steer *steer;
 	struct punt_thread *punt;

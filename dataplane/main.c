@@ -49,6 +49,7 @@ static struct {
 	struct segment state, control;
 	struct workers workers;
 	struct explainer explainer;
+	struct capture_file capture;
 	struct sessions sessions;
 } dp;
 
@@ -123,6 +124,10 @@ static int open_sessions(void)
 	int err;
 
 	dp.explainer.pool = buffers_any(&dp.buffers);
+	dp.capture = (struct capture_file){ .workers = &dp.workers, .ports = &dp.ports };
+	err = capture_file_create(&dp.capture);
+	if (err < 0)
+		return err;
 	dp.sessions = (struct sessions){
 		.listener = dp.socket.fd,
 		.workers = &dp.workers,
@@ -130,6 +135,7 @@ static int open_sessions(void)
 		.state = &dp.state,
 		.control = &dp.control,
 		.explainer = &dp.explainer,
+		.capture = &dp.capture,
 	};
 	err = sessions_open(&dp.sessions);
 	if (err < 0)
@@ -143,6 +149,7 @@ static int forward(int signals)
 	struct housekeeping h = {
 		.signals = signals,
 		.sessions = &dp.sessions,
+		.capture = &dp.capture,
 		.ports = &dp.ports,
 		.steer = &dp.steer,
 		.punt = &dp.punt,
@@ -180,6 +187,7 @@ static int run_ports(int signals)
 		if (err == 0)
 			err = forward(signals);
 		sessions_close(&dp.sessions);
+		capture_file_destroy(&dp.capture);
 		privileges_raise(&dp.privileges);
 	}
 	close_ports();

@@ -185,6 +185,42 @@ static void on_explain_frame(struct sessions *s, struct client *c,
 		end(s, c, "it does not read its answers");
 }
 
+/* A message with a descriptor, or without when it is negative. */
+static bool send_with(struct client *c, void *msg, size_t len, int fd)
+{
+	union {
+		struct cmsghdr align;
+		char buf[CMSG_SPACE(sizeof(int))];
+	} ancillary = { .buf = { 0 } };
+	struct iovec iov = { .iov_base = msg, .iov_len = len };
+	struct msghdr h = { .msg_iov = &iov, .msg_iovlen = 1 };
+	struct cmsghdr *cm;
+
+	if (fd >= 0) {
+		h.msg_control = ancillary.buf;
+		h.msg_controllen = sizeof(ancillary.buf);
+		cm = CMSG_FIRSTHDR(&h);
+		cm->cmsg_level = SOL_SOCKET;
+		cm->cmsg_type = SCM_RIGHTS;
+		cm->cmsg_len = CMSG_LEN(sizeof(int));
+		memcpy(CMSG_DATA(cm), &fd, sizeof(int));
+	}
+	return sendmsg(c->fd, &h, MSG_DONTWAIT | MSG_NOSIGNAL) == (ssize_t)len;
+}
+
+static void on_capture(struct sessions *s, struct client *c, const struct weir_capture *q,
+		       uint64_t now_ms)
+{
+	struct weir_capturing a = { .head = head(WEIR_CAPTURING, q->head.seq) };
+	int fd = capture_file_begin(s->capture, q, now_ms, a.text, sizeof(a.text));
+
+	a.error = fd < 0 ? (uint32_t)-fd : 0;
+	if (!send_with(c, &a, sizeof(a), fd))
+		end(s, c, "it does not read its answers");
+	if (fd >= 0)
+		close(fd); /* without a reader the capture ends by itself */
+}
+
 static void on_ports(struct sessions *s, struct client *c, const struct weir_head *q)
 {
 	struct weir_ports_are a = { .head = head(WEIR_PORTS_ARE, q->seq) };
@@ -215,6 +251,9 @@ static void on_message(struct sessions *s, struct client *c, const union weir_se
 	} else if (c->state == CLIENT_HOLDER && m->head.type == WEIR_EXPLAIN_FRAME &&
 		   len == sizeof(m->explain_frame)) {
 		on_explain_frame(s, c, &m->explain_frame);
+	} else if (c->state == CLIENT_HOLDER && m->head.type == WEIR_CAPTURE &&
+		   len == sizeof(m->capture)) {
+		on_capture(s, c, &m->capture, now_ms);
 	} else if (c->state == CLIENT_HOLDER && m->head.type == WEIR_PORTS &&
 		   len == sizeof(m->head)) {
 		on_ports(s, c, &m->head);

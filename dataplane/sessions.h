@@ -7,6 +7,7 @@
 #ifndef WEIR_SESSIONS_H
 #define WEIR_SESSIONS_H
 
+#include "capture_file.h"
 #include "explain.h"
 #include "port.h"
 #include "segment.h"
@@ -40,6 +41,7 @@ struct sessions {
 	const struct ports *ports;
 	const struct segment *state, *control;
 	struct explainer *explainer;
+	struct capture_file *capture;
 
 	int epoll;
 	uint32_t number; /* of the last session */

@@ -37,7 +37,7 @@ static void drop(struct worker *w, struct rte_mbuf *m, unsigned reason)
 }
 
 /* For its service and its backend too, where the reason tells that it has these. */
-static void count_lost(struct worker *w, const struct pkt *p, unsigned reason)
+static void count_one(struct worker *w, const struct pkt *p, unsigned reason)
 {
 	unsigned column = weir_service_drop(reason);
 
@@ -46,6 +46,12 @@ static void count_lost(struct worker *w, const struct pkt *p, unsigned reason)
 	count_add_u64(&w->area->service_drop[p->service % WEIR_MAX_SERVICES][column], 1);
 	if (column < WEIR_BACKEND_DROPS)
 		count_add_u64(&w->area->backend_drop[p->backend % WEIR_MAX_BACKENDS][column], 1);
+}
+
+void count_lost(struct worker *w, const struct burst *b)
+{
+	for (uint32_t i = 0; i < b->n; i++)
+		count_one(w, &b->pkt[i], b->pkt[i].drop);
 }
 
 /* Hand over `n` frames of `bytes` bytes. Returns how many of them the driver took: it
@@ -100,7 +106,7 @@ static void send_sorted(struct worker *w, unsigned port, struct leaving *l)
 	for (uint32_t i = 0; i < sent; i++)
 		count_sent(w, &r, l->pkt[i]);
 	for (uint32_t i = sent; i < l->n; i++)
-		count_lost(w, l->pkt[i], WEIR_DROP_TX_FULL);
+		count_one(w, l->pkt[i], WEIR_DROP_TX_FULL);
 	count_run(w, &r);
 }
 
@@ -125,7 +131,6 @@ static void sort(struct worker *w, struct burst *b)
 		} else if (p->drop == WEIR_DROP_NONE) {
 			ports |= 1u << p->port;
 		} else if (p->drop != PKT_TAKEN) {
-			count_lost(w, p, p->drop);
 			drop(w, p->mbuf, p->drop);
 		}
 	}
@@ -176,6 +181,6 @@ void tx_burst(struct worker *w, struct burst *b)
 	for (uint32_t i = 0; i < sent; i++)
 		count_sent(w, &r, &b->pkt[i]);
 	for (uint32_t i = sent; unlikely(i < n); i++)
-		count_lost(w, &b->pkt[i], WEIR_DROP_TX_FULL);
+		count_one(w, &b->pkt[i], WEIR_DROP_TX_FULL);
 	count_run(w, &r);
 }

@@ -61,6 +61,8 @@ static void send_in_pieces(struct worker *w, const struct view *v, struct burst 
 		p->drop = PKT_TAKEN;
 		count_add_u64(&w->area->frags.split, 1);
 		count_add_u64(&w->area->frags.pieces, pieces.n);
+		if (w->capturing != NULL)
+			capture_pieces(w->capturing, &pieces, p, &b->key[i]);
 		tx_burst(w, &pieces);
 	}
 }
@@ -71,13 +73,17 @@ static __rte_noinline void after_drops(struct worker *w, const struct view *v, s
 	uint64_t now = rte_rdtsc();
 
 	send_in_pieces(w, v, b);
+	if (w->capturing != NULL)
+		capture_outcome(w->capturing, b);
+	count_lost(w, b);
 	answer_burst(&w->answers, v, w->egress, b, now);
 	if (w->punt.ports != 0)
 		punt_burst(&w->punt, b, now);
 }
 
-/* From parse to tx. */
-static inline void all_stages(struct worker *w, const struct view *v, struct burst *b)
+/* From parse to tx; `capture` is a constant where this is expanded. */
+static __rte_always_inline void run_stages(struct worker *w, const struct view *v, struct burst *b,
+					   bool capture)
 {
 	parse_burst(b);
 	classify_burst(v, b);
@@ -86,12 +92,32 @@ static inline void all_stages(struct worker *w, const struct view *v, struct bur
 		frags_find(&w->frags, v, b);
 	}
 	select_burst(v, &w->pins, b);
+	if (capture)
+		capture_before(w->capturing, b);
 	encap_burst(v, w->egress, b);
 	if (unlikely(b->seen & PKT_FRAGMENT))
 		frags_note(&w->frags, v, b);
 	if (unlikely(b->dropped))
 		after_drops(w, v, b);
+	if (capture) {
+		capture_after(w->capturing, b);
+		capture_commit(w->capturing);
+	}
 	tx_burst(w, b);
+}
+
+static __rte_noinline void run_stages_captured(struct worker *w, const struct view *v,
+					       struct burst *b)
+{
+	run_stages(w, v, b, true);
+}
+
+static inline void all_stages(struct worker *w, const struct view *v, struct burst *b)
+{
+	if (unlikely(w->capturing != NULL))
+		run_stages_captured(w, v, b);
+	else
+		run_stages(w, v, b, false);
 }
 
 /* Fragments that waited, and whose first one has come. */
@@ -119,6 +145,18 @@ static inline uint32_t poll_queues(struct worker *w, struct burst *b)
 	return taken;
 }
 
+/* Between bursts: take up a capture, or let go of one. */
+static void take_capture(struct worker *w)
+{
+	struct capture_ring *r = atomic_load_explicit(&w->capture, memory_order_acquire);
+
+	if (likely(r == w->capturing))
+		return;
+	w->capturing = r;
+	/* Release: what went into the old ring is in it for who sees this. */
+	atomic_store_explicit(&w->capture_seen, r, memory_order_release);
+}
+
 void worker_run(struct worker *w)
 {
 	struct burst b;
@@ -142,6 +180,7 @@ void worker_run(struct worker *w)
 		count_add_u64(&w->area->loops, w->loops);
 		w->loops = 0;
 		table_view_poll(w);
+		take_capture(w);
 		pins_tick(&w->pins, w->view);
 		frags_tick(&w->frags);
 		if (unlikely(w->frags.ready != 0))

@@ -13,6 +13,7 @@
 #define WEIR_WORKER_H
 
 #include "answer.h"
+#include "capture.h"
 #include "frags.h"
 #include "pins.h"
 #include "pipeline.h"
@@ -63,10 +64,15 @@ struct worker {
 	 * number (0: none) makes the worker take up that session's fresh rings. */
 	alignas(WEIR_CACHE_LINE) _Atomic uint32_t session;
 	_Atomic bool stop;
+	_Atomic(struct capture_ring *) capture; /* NULL: nothing is captured */
+
+	/* Stored by the worker: the ring that it copies into, read by who gave it. */
+	alignas(WEIR_CACHE_LINE) _Atomic(struct capture_ring *) capture_seen;
 
 	/* The worker's own. `view` is in force and points to one of `views`; the
 	 * other is where the next snapshot is checked and filled in. */
 	alignas(WEIR_CACHE_LINE) const struct view *view;
+	struct capture_ring *capturing; /* as capture_seen */
 	uint32_t loops;	   /* rounds that are not yet in the area */
 	uint32_t idle_run; /* rounds in a row that brought nothing */
 	uint32_t sleep_ns; /* the next one */

@@ -101,6 +101,14 @@ static void bad_messages(const char *path, uint64_t *rng)
 			memset(m.explain_frame.frame + 13, r & 8 ? 0x00 : 0xdd, 1);
 			m.explain_frame.frame[14] = r & 8 ? 0x45 : 0x60;
 		}
+		if (n >= 20 && n < 40 && r & 16) {
+			m.head.type = WEIR_CAPTURE;
+			iov.iov_len = sizeof(m.capture);
+			m.capture.seconds = 1;
+			m.capture.count = 1;
+			m.capture.sample = 1;
+			m.capture.snap = r & 32 ? 100 : UINT32_MAX;
+		}
 		if (n >= 40)
 			iov.iov_len = (r >> 16) % sizeof(m);
 		if (r & 2) {

@@ -40,6 +40,8 @@ def variety():
     frames += [bytes(Ether(src=ROUTER_MAC, dst=PORT_MAC) / Dot1Q(vlan=7) / ipv4()
                      / TCP(sport=4, dport=HTTP)),
                bytes(Ether(src=ROUTER_MAC, dst=PORT_MAC) / ARP(pdst=VIP)),
+               bytes(Ether(src=ROUTER_MAC, dst=PORT_MAC) / ipv4() / ICMP() / bytes(56)),
+               udp(8, bytes(1480), flags="DF"),
                bytes(Ether(src=ROUTER_MAC, dst=PORT_MAC) / ipv4(src=CLIENT)
                      / ICMP(type=3, code=4) / ipv4(src=VIP, dst=CLIENT)
                      / TCP(sport=HTTP, dport=1003))]
@@ -51,7 +53,11 @@ def variety():
 
 def check_told(frames, result, told):
     equal("packets", len(told), len(frames))
-    left, drops = iter(result.frames[0]), {}
+    drops, answers = {}, {}
+    # Within a burst Weir's own answers may leave before what it forwards.
+    back = bytes.fromhex(ROUTER_MAC.replace(":", ""))
+    left = iter([f for f in result.frames[0] if f[0:6] != back])
+    said = iter([f for f in result.frames[0] if f[0:6] == back])
     for i, answer in enumerate(told):
         equal("number", answer["number"], i + 1)
         equal(f"length of packet {i}", answer["length"], len(frames[i]))
@@ -59,13 +65,19 @@ def check_told(frames, result, told):
             drops[answer["drop"]] = drops.get(answer["drop"], 0) + 1
             check(answer["frame"] is None, f"packet {i} is dropped and leaves")
             continue
-        got = next(left)
-        equal(f"backend of packet {i}", answer["backend"], MACS[got[0:6]])
+        got = next(said if answer["answer"] else left)
         equal(f"length of what leaves for packet {i}", answer["frame"]["length"], len(got))
         header = bytes.fromhex(answer["frame"]["header"])
         equal(f"start of what leaves for packet {i}", header, got[:len(header)])
+        if answer["answer"]:
+            answers[answer["answer"]] = answers.get(answer["answer"], 0) + 1
+            continue
+        equal(f"backend of packet {i}", answer["backend"], MACS[got[0:6]])
+        for _ in range(1, answer["pieces"]):
+            equal(f"backend of a piece of packet {i}", answer["backend"], MACS[next(left)[0:6]])
     equal("drops", drops, result.drops)
-    equal("frames that are left", len(list(left)), 0)
+    equal("answers", answers, result.answers)
+    equal("frames that are left", len(list(left)) + len(list(said)), 0)
 
 
 def test_a_capture_is_explained_as_it_is_forwarded():
@@ -79,8 +91,7 @@ def test_a_capture_is_explained_as_it_is_forwarded():
                                                "--count", "1")
         equal("counters after explain", lab.rpc("status")["counters"], before)
 
-    result = Lab(pool("l2", BACKENDS, settings="too_big = drop") + SERVICES + SIX,
-                 [frames]).run(ask)
+    result = Lab(pool("l2", BACKENDS) + SERVICES + SIX, [frames]).run(ask)
     check_told(frames, result, told["json"])
     equal("exit status", told["status"], 0)
     check(f"{CLIENT}:1000 > {VIP}:80 TCP, {len(frames[0])} bytes" in told["text"],

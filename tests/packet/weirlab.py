@@ -258,6 +258,7 @@ class Lab:
                         if d["packets"]}
         result.answers = {name: a["packets"] for name, a in counters["answers"].items()
                           if a["packets"]}
+        result.answers = {name: a["packets"] for name, a in counters["answers"].items()}
         result.macs = [bytes.fromhex(p["mac"].replace(":", "")) for p in status["ports"]]
         result.services = {s["name"]: s for s in self.rpc("services")["services"]}
         result.backends = {f"{b['pool']}/{b['name']}": b
