@@ -13,6 +13,7 @@
 enum {
 	DESCRIPTORS_FOR_OTHERS = 128, /* control clients, netlink, files */
 	MOST_AT_ONCE = 4096,	      /* a burst of this many SYNs is no flood */
+	A_TURN = 64,		      /* that begin in one turn of the loop: some ms */
 	FIRST_A_MS = 20,	      /* first probes that begin in a millisecond */
 	LATE_MS = 100,
 };
@@ -44,14 +45,19 @@ int checks_create(uv_loop_t *loop, struct model *m, struct probe_ways *ways,
 		probe_ctx_hint(c->probes, probe_path_hint, probe_ways_path(ways));
 	srandom((unsigned)uv_hrtime()); /* for jitter: two Weirs are not to probe in step */
 	uv_timer_init(loop, &c->told);
-	c->told.data = c;
+	uv_idle_init(loop, &c->kick);
+	c->told.data = c->kick.data = c;
+	c->handles = 2;
 	*out = c;
 	return 0;
 }
 
 static void all_closed(uv_handle_t *h)
 {
-	free(h->data);
+	struct checks *c = h->data;
+
+	if (--c->handles == 0)
+		free(c);
 }
 
 void checks_destroy(struct checks *c)
@@ -64,6 +70,7 @@ void checks_destroy(struct checks *c)
 		free(p);
 	}
 	uv_close((uv_handle_t *)&c->told, all_closed);
+	uv_close((uv_handle_t *)&c->kick, all_closed);
 }
 
 unsigned checks_pending(const struct checks *c)
@@ -121,14 +128,23 @@ void checks_run_stop(struct check_run *r)
 	}
 }
 
-static void run_waiting(struct checks *c)
+/*
+ * What is due begins here and not in its timer: beginning takes a system call or five,
+ * and on a busy host timers become due as fast as their callbacks run. Sockets would
+ * never be looked at, and every answer would come too late.
+ */
+static void kick(uv_idle_t *h)
 {
-	while (c->head != NULL && c->under_way < c->most) {
+	struct checks *c = h->data;
+
+	for (unsigned i = 0; i < A_TURN && c->head != NULL && c->under_way < c->most; i++) {
 		struct check_run *r = c->head;
 
 		unqueue(r);
 		begin(r);
 	}
+	if (c->head == NULL || c->under_way >= c->most)
+		uv_idle_stop(h);
 }
 
 static void due(uv_timer_t *t)
@@ -136,14 +152,11 @@ static void due(uv_timer_t *t)
 	struct check_run *r = t->data;
 	struct checks *c = r->of->all;
 
-	if (c->under_way < c->most) {
-		begin(r);
-		return;
-	}
 	r->next = NULL;
 	r->waiting = true;
 	*c->tail = r;
 	c->tail = &r->next;
+	uv_idle_start(&c->kick, kick);
 }
 
 static void schedule(struct check_run *r, uint64_t at_ms)
@@ -190,7 +203,8 @@ static void ended(void *user, const struct probe_result *result)
 	else
 		verdict_result(r);
 	schedule_next(r);
-	run_waiting(c);
+	if (c->head != NULL)
+		uv_idle_start(&c->kick, kick);
 	/* Last: the hook may change the model, and with it this check. */
 	if (last_first)
 		c->hooks.settled(c->hooks.user);

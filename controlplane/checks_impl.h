@@ -39,7 +39,7 @@ struct check_run {
 	uv_timer_t timer;
 	struct probe *probe; /* under way, or NULL */
 	struct probe_way way;
-	struct check_run *next; /* waits for a descriptor */
+	struct check_run *next; /* waits for its turn */
 	bool waiting;
 	bool first;   /* no probe has ended yet */
 	bool blocked; /* no way to the backend: `last.reason` says why */
@@ -85,7 +85,9 @@ struct checks {
 	struct checks_hooks hooks;
 	struct probe_ctx *probes;
 	struct pool_checks *pools;
-	struct check_run *head, **tail; /* due, but `most` are under way */
+	struct check_run *head, **tail; /* due */
+	uv_idle_t kick; /* begins those: runs while there are some and fewer than `most` under way */
+	unsigned handles; /* that libuv holds */
 	unsigned under_way, most, pending;
 	unsigned begun_at_once; /* by this checks_sync(): spreads first probes */
 	struct checks_count count;
