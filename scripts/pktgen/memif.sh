@@ -58,8 +58,8 @@ done
 
 WEIR_PKTGEN_DIR=$here WEIR_REPORT=$dir/report timeout -k 5 900 "$PKTGEN" \
     --lcores 0@0,1@0 --no-pci --in-memory --iova-mode=va --file-prefix=weirpktgen-gen -m 3072 --no-telemetry \
-    --vdev="net_memif0,role=client,id=0,socket=$dir/in.sock,socket-abstract=no,rsize=11" \
-    --vdev="net_memif1,role=client,id=1,socket=$dir/out.sock,socket-abstract=no,rsize=11" \
+    --vdev="net_memif0,role=client,id=0,socket=$dir/in.sock,socket-abstract=no,rsize=14" \
+    --vdev="net_memif1,role=client,id=1,socket=$dir/out.sock,socket-abstract=no,rsize=14" \
     -- -P -m '1.[0-1]' -f "$here/memif.lua" </dev/null >"$dir/pktgen.log" 2>&1 ||
     fail "pktgen failed"
 [ -s "$dir/report" ] || fail "no report"
