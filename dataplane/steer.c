@@ -47,6 +47,21 @@ const char *steer_object(void)
 	return NULL;
 }
 
+/* One that is ending gives its descriptors back when its last thread has gone, some ms
+ * after it looks ended to who restarts it. */
+#define LOCK_TRIES   100
+#define LOCK_STEP_US 20000
+
+static int bind_soon(int fd, const struct sockaddr_un *a, socklen_t len)
+{
+	for (unsigned tries = 1; bind(fd, (const struct sockaddr *)a, len) < 0; tries++) {
+		if (errno != EADDRINUSE || tries == LOCK_TRIES)
+			return -errno;
+		usleep(LOCK_STEP_US);
+	}
+	return 0;
+}
+
 /* An abstract socket is per network namespace, as interfaces are, and the kernel
  * takes it back from a process that dies. */
 static int lock(const struct dp_port_conf *conf, const char *iface)
@@ -59,9 +74,9 @@ static int lock(const struct dp_port_conf *conf, const char *iface)
 
 	if (fd < 0)
 		return -errno;
-	if (bind(fd, (struct sockaddr *)&a, len) == 0)
+	err = bind_soon(fd, &a, len);
+	if (err == 0)
 		return 0; /* open until the process ends */
-	err = -errno;
 	close(fd);
 	if (err == -EADDRINUSE) {
 		log_error("[port %s] device = %s: another weir-dataplane has this interface",
