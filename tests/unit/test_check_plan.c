@@ -36,7 +36,7 @@ static char *errors_of(const char *text)
 	return said;
 }
 
-static void refused(const char *check, const char *sentence)
+static void assert_errors(const char *check, const char *sentence)
 {
 	char *text, *said;
 
@@ -52,42 +52,51 @@ static void refused(const char *check, const char *sentence)
 static void what_cannot_work_is_said(void **state)
 {
 	(void)state;
-	refused("kind = http\n", "");
-	refused("kind = exec\nvia = dsr\ncommand = /bin/true\n",
+	assert_errors("kind = http\n", "");
+	assert_errors(
+		"kind = exec\nvia = dsr\ncommand = /bin/true\n",
 		"[check a] via: a program cannot be made to take the clients' way: via = direct is "
 		"right for kind exec\n");
-	refused("kind = tcp\nsend = hi\ninterval_ms = 900\n",
+	assert_errors(
+		"kind = tcp\nsend = hi\ninterval_ms = 900\n",
 		"[check a] interval_ms: 900 is less than the 1000 that both timeouts allow: a "
 		"probe "
 		"must end before the next\n");
-	refused("kind = tcp\ninterval_ms = 900\n", ""); /* nothing is answered */
-	refused("kind = dns\nquery = a.test\nanswer_timeout_ms = 2000\n",
+	assert_errors("kind = tcp\ninterval_ms = 900\n", ""); /* nothing is answered */
+	assert_errors(
+		"kind = dns\nquery = a.test\nanswer_timeout_ms = 2000\n",
 		"[check a] interval_ms: 1000 is less than the 2000 that answer_timeout_ms allows: "
 		"a "
 		"probe must end before the next\n");
-	refused("kind = tcp\nfast_interval_ms = 2000\n",
+	assert_errors(
+		"kind = tcp\nfast_interval_ms = 2000\n",
 		"[check a] fast_interval_ms: 2000 is more than interval_ms, 1000: fast is meant to "
 		"be "
 		"shorter\n");
-	refused("kind = https\nverify = yes\nca_file = /nonexistent.pem\n",
-		"[check a] the CA file /nonexistent.pem cannot be read: No such file or "
-		"directory\n");
-	refused("kind = stun\npath = /health\n",
-		"[check a] path: means nothing to a check of kind stun\n");
-	refused("kind = udp\n",
+	assert_errors("kind = https\nverify = yes\nca_file = /nonexistent.pem\n",
+		      "[check a] the CA file /nonexistent.pem cannot be read: No such file or "
+		      "directory\n");
+	assert_errors("kind = stun\npath = /health\n",
+		      "[check a] path: means nothing to a check of kind stun\n");
+	assert_errors(
+		"kind = udp\n",
 		"[check a] a udp check needs something to send: without an answer it would show "
 		"nothing\n");
-	refused("kind = dns\n", "[check a] query: a dns check needs a name to ask for\n");
-	refused("kind = http\nstatus = 99\n",
+	assert_errors("kind = dns\n", "[check a] query: a dns check needs a name to ask for\n");
+	assert_errors(
+		"kind = http\nstatus = 99\n",
 		"[check a] status: up to 8 codes or ranges from 100 to 599 are right, such as "
 		"200-299,301\n");
-	refused("kind = tcp\nvip = 203.0.113.9\nport = 80\n",
+	assert_errors(
+		"kind = tcp\nvip = 203.0.113.9\nport = 80\n",
 		"[check a] vip: no service of [pool web], which names this check, has that VIP\n");
-	refused("kind = tcp\nvia = direct\nvip = 203.0.113.1\n",
+	assert_errors(
+		"kind = tcp\nvia = direct\nvip = 203.0.113.1\n",
 		"[check a] vip: goes with via = dsr; direct asks the backend's own address\n");
-	refused("kind = none\n", "[check a] kind: \"none\" is no check: leave the section out\n");
-	refused("kind = quic\nquic_version = one\n",
-		"[check a] quic_version: a number such as 1 or 0x6b3343cf is right\n");
+	assert_errors("kind = none\n",
+		      "[check a] kind: \"none\" is no check: leave the section out\n");
+	assert_errors("kind = quic\nquic_version = one\n",
+		      "[check a] quic_version: a number such as 1 or 0x6b3343cf is right\n");
 }
 
 static void pool_keys_are_looked_at(void **state)

@@ -401,7 +401,7 @@ static void a_leaving_backend_goes_at_its_deadline(void **state)
 	assert_string_equal(backend("a", "state"), "none");
 }
 
-static void until_a_is_disabled(void)
+static void assert_a_becomes_disabled(void)
 {
 	while (cp->running->pool[0].backend[0].admin == ADMIN_DRAINING)
 		uv_run(&cp->loop, UV_RUN_ONCE);
@@ -412,7 +412,7 @@ static void draining_backend_is_disabled_at_its_deadline(void **state)
 {
 	(void)state;
 	done("backend.drain", "{\"pool\": \"web\", \"backend\": \"a\", \"deadline_s\": 1}");
-	until_a_is_disabled();
+	assert_a_becomes_disabled();
 }
 
 static void deadline_that_passed_while_nobody_ran_holds(void **state)
@@ -424,7 +424,7 @@ static void deadline_that_passed_while_nobody_ran_holds(void **state)
 	cp->unsaved = true;
 	end();
 	begin();
-	until_a_is_disabled();
+	assert_a_becomes_disabled();
 }
 
 /* -- the file --------------------------------------------------------------- */

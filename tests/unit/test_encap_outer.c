@@ -122,8 +122,8 @@ static size_t want_outer(uint8_t *out, unsigned encap, const uint8_t *inner, siz
 }
 
 /* One frame: `tagged` bytes of VLAN tags in front of its IP header, `padding` behind. */
-static void check(unsigned encap, bool inner6, uint8_t tos, size_t payload, size_t tagged,
-		  size_t padding)
+static void assert_encapsulated(unsigned encap, bool inner6, uint8_t tos, size_t payload,
+				size_t tagged, size_t padding)
 {
 	uint8_t plain[FRAME_MAX], bytes[FRAME_MAX] = { 0 }, want[64];
 	size_t len = inner6 ? build_ipv6(plain, IPPROTO_UDP, payload)
@@ -180,7 +180,8 @@ static void every_header_around_every_packet_is_right(void **state)
 		make_ready(encap);
 		for (unsigned inner6 = 0; inner6 < 2; inner6++)
 			for (size_t payload = 0; payload < 1380; payload += 61)
-				check(encap, inner6, (uint8_t)(payload * 7), payload, 0, 0);
+				assert_encapsulated(encap, inner6, (uint8_t)(payload * 7), payload,
+						    0, 0);
 	}
 }
 
@@ -190,8 +191,8 @@ static void each_traffic_class_goes_outside(void **state)
 	for (unsigned encap = 0; encap < WEIR_ENCAPS; encap++) {
 		make_ready(encap);
 		for (unsigned tos = 0; tos < 256; tos++) {
-			check(encap, false, (uint8_t)tos, 9, 0, 0);
-			check(encap, true, (uint8_t)tos, 9, 0, 0);
+			assert_encapsulated(encap, false, (uint8_t)tos, 9, 0, 0);
+			assert_encapsulated(encap, true, (uint8_t)tos, 9, 0, 0);
 		}
 	}
 }
@@ -204,8 +205,8 @@ static void tags_that_came_go_and_the_next_hops_comes(void **state)
 			for (size_t tagged = 0; tagged <= 8; tagged += 4) {
 				backend.vlan_be = htons((uint16_t)vlan);
 				make_ready(encap);
-				check(encap, false, 3, 40, tagged, 0);
-				check(encap, true, 3, 40, tagged, 0);
+				assert_encapsulated(encap, false, 3, 40, tagged, 0);
+				assert_encapsulated(encap, true, 3, 40, tagged, 0);
 			}
 }
 
@@ -214,8 +215,8 @@ static void padding_stays_on_its_link(void **state)
 	(void)state;
 	for (unsigned encap = 0; encap < WEIR_ENCAPS; encap++) {
 		make_ready(encap);
-		check(encap, false, 0, 0, 0, 6);
-		check(encap, true, 0, 0, 4, 46);
+		assert_encapsulated(encap, false, 0, 0, 0, 6);
+		assert_encapsulated(encap, true, 0, 0, 4, 46);
 	}
 }
 
@@ -227,8 +228,8 @@ static void bits_of_the_flow_hash_fill_the_outer_source(void **state)
 		for (unsigned bits = 0; bits <= (outer6(encap) ? 64u : 16u); bits++) {
 			backend.source_bits = (uint8_t)bits;
 			make_ready(encap);
-			check(encap, false, 0xff, 100, 0, 0);
-			check(encap, true, 0xff, 100, 0, 0);
+			assert_encapsulated(encap, false, 0xff, 100, 0, 0);
+			assert_encapsulated(encap, true, 0xff, 100, 0, 0);
 		}
 	}
 }

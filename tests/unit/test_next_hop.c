@@ -70,7 +70,7 @@ static void mtu_of_the_route_counts_if_smaller(void **state)
 }
 
 /* Each way not to have a next hop, with the sentence for it. */
-static void unresolved(const char *why)
+static void assert_unresolved(const char *why)
 {
 	derive();
 	assert_false(out.resolved);
@@ -81,7 +81,7 @@ static void no_answer_to_arp_is_said(void **state)
 {
 	(void)state;
 	f.has_mac = false;
-	unresolved("10.0.1.11 does not answer ARP on eth7");
+	assert_unresolved("10.0.1.11 does not answer ARP on eth7");
 }
 
 static void silent_gateway_is_named(void **state)
@@ -90,20 +90,20 @@ static void silent_gateway_is_named(void **state)
 	pool.conf.mode = WEIR_MODE_IPIP;
 	f.has_mac = false;
 	assert_int_equal(weir_addr_parse("2001:db8::1", &f.route.gateway), 0);
-	unresolved("2001:db8::1 does not answer ND on eth7");
+	assert_unresolved("2001:db8::1 does not answer ND on eth7");
 }
 
 static void no_route_is_said(void **state)
 {
 	(void)state;
 	f.route_err = -ENETUNREACH;
-	unresolved("this host has no route to it");
+	assert_unresolved("this host has no route to it");
 	f.route_err = -EINVAL;
-	unresolved("its route is a blackhole");
+	assert_unresolved("its route is a blackhole");
 	f.route_err = -EHOSTUNREACH;
-	unresolved("its route says unreachable");
+	assert_unresolved("its route says unreachable");
 	f.route_err = -EACCES;
-	unresolved("its route says prohibit");
+	assert_unresolved("its route says prohibit");
 }
 
 static void interface_without_port_is_named(void **state)
@@ -111,21 +111,21 @@ static void interface_without_port_is_named(void **state)
 	(void)state;
 	f.route.ifindex = 9;
 	f.ifname = "mgmt0";
-	unresolved("its route leaves by mgmt0, which is no port of the data plane");
+	assert_unresolved("its route leaves by mgmt0, which is no port of the data plane");
 }
 
 static void own_address_is_said(void **state)
 {
 	(void)state;
 	f.route.local = true;
-	unresolved("its address is one of this host");
+	assert_unresolved("its address is one of this host");
 }
 
 static void l2_needs_no_gateway_in_between(void **state)
 {
 	(void)state;
 	assert_int_equal(weir_addr_parse("10.0.9.1", &f.route.gateway), 0);
-	unresolved("mode l2 needs it on a network of this host, not behind 10.0.9.1");
+	assert_unresolved("mode l2 needs it on a network of this host, not behind 10.0.9.1");
 }
 
 static void l2_frames_never_go_to_a_gateway_even_if_known_before(void **state)
@@ -151,7 +151,7 @@ static void ipip_needs_a_source_from_somewhere(void **state)
 	(void)state;
 	pool.conf.mode = WEIR_MODE_IPIP;
 	f.route.source = (struct weir_addr){ 0 };
-	unresolved("this host has no source address towards it: set outer_source");
+	assert_unresolved("this host has no source address towards it: set outer_source");
 	assert_int_equal(weir_addr_parse("10.0.1.99", &pool.conf.outer_source), 0);
 	derive();
 	assert_true(out.resolved);
@@ -161,7 +161,7 @@ static void nobody_attached_is_said(void **state)
 {
 	(void)state;
 	f.ports = NULL;
-	unresolved("no data plane is attached, so its ports are not known");
+	assert_unresolved("no data plane is attached, so its ports are not known");
 }
 
 static void last_mac_stays_when_the_neighbour_fails(void **state)
@@ -224,14 +224,14 @@ static void mac_by_hand_with_an_unknown_port_is_said(void **state)
 {
 	(void)state;
 	by_hand("dmz");
-	unresolved("the data plane has no port named dmz");
+	assert_unresolved("the data plane has no port named dmz");
 }
 
 static void mac_by_hand_without_port_needs_a_single_port(void **state)
 {
 	(void)state;
 	by_hand("");
-	unresolved("mac is set, port is not, and the data plane has several ports");
+	assert_unresolved("mac is set, port is not, and the data plane has several ports");
 	ports.count = 1;
 	derive();
 	assert_true(out.resolved);

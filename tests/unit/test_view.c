@@ -148,7 +148,7 @@ struct row {
 	enum weir_reject want;
 };
 
-static void refuse_each(uint8_t *base, const struct row *rows, unsigned count)
+static void assert_each_refused(uint8_t *base, const struct row *rows, unsigned count)
 {
 	for (unsigned i = 0; i < count; i++) {
 		uint32_t *field = (uint32_t *)(base + rows[i].field);
@@ -194,7 +194,7 @@ static void each_bad_size_of_the_head_is_refused(void **state)
 	};
 
 	(void)state;
-	refuse_each(arena + ARENA_FIRST, rows, sizeof(rows) / sizeof(rows[0]));
+	assert_each_refused(arena + ARENA_FIRST, rows, sizeof(rows) / sizeof(rows[0]));
 }
 
 static void every_array_must_lie_behind_the_head_and_within_the_size(void **state)
@@ -208,7 +208,7 @@ static void every_array_must_lie_behind_the_head_and_within_the_size(void **stat
 	(void)state;
 	for (unsigned i = 0; i < sizeof(fields) / sizeof(fields[0]); i++)
 		for (unsigned k = 0; k < sizeof(bad) / sizeof(bad[0]); k++)
-			refuse_each(arena + ARENA_FIRST,
+			assert_each_refused(arena + ARENA_FIRST,
 				    &(struct row){ fields[i], bad[k], WEIR_REJECT_ARRAY }, 1);
 }
 
@@ -243,7 +243,7 @@ static void each_bad_field_of_any_pool_is_refused(void **state)
 		struct weir_pool *p = &arena_pools(arena, ARENA_FIRST)[pool];
 		const struct weir_pool right = *p;
 
-		refuse_each((uint8_t *)p, rows, sizeof(rows) / sizeof(rows[0]));
+		assert_each_refused((uint8_t *)p, rows, sizeof(rows) / sizeof(rows[0]));
 		p->mode = WEIR_MODE_GUE + 1;
 		assert_int_equal(take(), WEIR_REJECT_POOL);
 		*p = right;
