@@ -331,33 +331,47 @@ static void a_busy_worker_never_sleeps(void **state)
 	assert_int_equal(area->loops, area->idle_loops);
 }
 
-static int64_t now_us(void)
-{
-	struct timespec t;
+/* In nanosleep()'s place, for the test below: each sleep of the worker brings a command,
+ * which must have been answered before the next. On the worker's thread. */
+static struct {
+	_Atomic bool on;
+	_Atomic uint64_t asked; /* commands; the last one's generation */
+	uint64_t missed;
+	long longest_ns;
+} asleep;
 
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return t.tv_sec * 1000000 + t.tv_nsec / 1000;
+static void ask_while_it_sleeps(const struct timespec *t)
+{
+	struct weir_msg m = { WEIR_MSG_SNAPSHOT, ARENA_FIRST, asleep.asked + 1 };
+
+	if (atomic_load(&area->session_seen) != 1)
+		return;
+	asleep.missed += area->seen_generation != asleep.asked;
+	asleep.longest_ns = t->tv_nsec > asleep.longest_ns ? t->tv_nsec : asleep.longest_ns;
+	arena_snapshot(arena, ARENA_FIRST)->generation = m.generation;
+	if (weir_ring_push(&control->cmd, &area->cmd_head, &m) == 0)
+		asleep.asked = m.generation;
 }
 
-/* The worst of 20 but two: this machine may be busy with something else. */
-static void a_sleeping_worker_answers_within_5_ms(void **state)
+int nanosleep(const struct timespec *t, struct timespec *rest)
 {
-	unsigned late = 0;
+	if (asleep.on)
+		ask_while_it_sleeps(t);
+	return clock_nanosleep(CLOCK_MONOTONIC, 0, t, rest);
+}
 
+/* So within 5 ms, of which 1 ms is the sleep and the rest the scheduler's. */
+static void a_sleeping_worker_answers_before_its_next_sleep(void **state)
+{
 	(void)state;
 	w->adaptive = true;
+	asleep.on = true;
 	start();
-	for (uint64_t g = 1; g <= 20; g++) {
-		int64_t asked;
-
-		wait_for(&area->sleeps, area->sleeps + 20); /* as deep as it gets */
-		asked = now_us();
-		publish(g);
-		wait_for(&area->seen_generation, g);
-		late += now_us() - asked > 5000;
-	}
+	wait_for(&asleep.asked, 50);
 	stop();
-	assert_true(late <= 2);
+	asleep.on = false;
+	assert_int_equal(asleep.missed, 0);
+	assert_int_equal(asleep.longest_ns, 1000000); /* as deep as it gets, no deeper */
 }
 
 static void a_packet_wakes_a_sleeping_worker(void **state)
@@ -419,7 +433,7 @@ int main(void)
 		TEST(before_the_first_snapshot_packets_are_counted_drops),
 		TEST(start_filled_waits_for_the_first_snapshot),
 		TEST(a_busy_worker_never_sleeps),
-		TEST(a_sleeping_worker_answers_within_5_ms),
+		TEST(a_sleeping_worker_answers_before_its_next_sleep),
 		TEST(a_packet_wakes_a_sleeping_worker),
 	};
 
