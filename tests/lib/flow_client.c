@@ -14,6 +14,7 @@
  *   failing NAME VIP   from now on backend NAME may break its flows to VIP, and
  *                      connections there may fail before their backend is known
  *   failed NAME VIP    no more: those that NAME has by now still may
+ *   echoes N           answered when N more messages have come back
  *   report             prints the counts, and begins new ones
  *   end                prints the counts; exits
  *
@@ -72,6 +73,7 @@ struct flow {
 static struct counts {
 	uint64_t opened, echoes, broken, refused, stalled, excused, longest_ms, lag_ms;
 } counts;
+static uint64_t echoed, echoes_asked; /* in all; at how many somebody wants to be told */
 
 static struct flow *flows;
 static uint32_t long_count, flow_count;
@@ -187,6 +189,9 @@ static void answered(struct flow *f)
 		return;
 	}
 	counts.echoes++;
+	echoed++;
+	if (echoed == echoes_asked)
+		printf("done echoes\n");
 	if (ms > counts.longest_ms && !may_fail(f))
 		counts.longest_ms = ms;
 	memcpy(f->backend, f->in.name, sizeof(f->backend));
@@ -303,8 +308,13 @@ static void excuse(const struct failing *b)
 static bool command(char *line)
 {
 	struct failing b;
+	uint64_t more;
 
 	line[strcspn(line, "\n")] = '\0';
+	if (sscanf(line, "echoes %" SCNu64, &more) == 1 && more > 0) {
+		echoes_asked = echoed + more;
+		return true;
+	}
 	if (parse_failing(line, "failing", &b) && failing_count < MAX_LIST) {
 		failing[failing_count++] = b;
 	} else if (parse_failing(line, "failed", &b)) {
