@@ -210,6 +210,34 @@ void change_expire(struct controlplane *cp)
 	(void)change_save(cp, why, sizeof(why));
 }
 
+static void keep_admin(struct controlplane *cp, const struct backend *b)
+{
+	struct backend_conf *c = conf_backend(cp->running, b->pool->conf.name, b->conf.name);
+
+	if (c == NULL || c->admin == b->conf.admin)
+		return;
+	c->admin = b->conf.admin;
+	c->drain_deadline_ms = b->conf.drain_deadline_ms;
+	log_warning("backend %s/%s stays %s, as it is in force: there was no state file to say so",
+		    b->pool->conf.name, c->name,
+		    c->admin == ADMIN_DRAINING ? "draining" : "disabled");
+}
+
+void change_adopted(struct controlplane *cp)
+{
+	char why[256];
+
+	cp->unsaved |= cp->model.admin_is_lost || cp->model.seed_is_new;
+	if (cp->model.admin_is_lost) {
+		for (uint32_t i = 0; i < cp->model.pool_count; i++)
+			for (uint32_t j = 0; j < cp->model.pool[i]->backend_count; j++)
+				keep_admin(cp, cp->model.pool[i]->backend[j]);
+		drain_arm(cp->drain, cp->running);
+	}
+	cp->model.admin_is_lost = cp->model.seed_is_new = false;
+	(void)change_save(cp, why, sizeof(why));
+}
+
 int change_save(struct controlplane *cp, char *why, size_t why_len)
 {
 	struct state s = { .file = cp->file,

@@ -29,6 +29,9 @@ bool change_reload(struct controlplane *cp, unsigned *changed, struct conf_error
 		   struct rpc_error *err);
 bool change_revert(struct controlplane *cp, unsigned *changed, struct rpc_error *err);
 
+/* The model took over from a data plane in force what no state file told: keep it. */
+void change_adopted(struct controlplane *cp);
+
 /* Backends whose drain deadline has passed become disabled, or go. */
 void change_expire(struct controlplane *cp);
 

@@ -23,10 +23,13 @@ static int choose_seed(struct controlplane *cp, const struct state *state)
 		cp->model.flow_seed = cp->file->control.flow_seed;
 	} else if (state != NULL && state->has_seed) {
 		cp->model.flow_seed = state->flow_seed;
-	} else if (getrandom(&cp->model.flow_seed, sizeof(cp->model.flow_seed), 0) !=
-		   sizeof(cp->model.flow_seed)) {
-		log_error("no random bytes for the flow seed: %s", strerror(errno));
-		return -EIO;
+	} else {
+		cp->model.seed_is_new = true;
+		if (getrandom(&cp->model.flow_seed, sizeof(cp->model.flow_seed), 0) !=
+		    sizeof(cp->model.flow_seed)) {
+			log_error("no random bytes for the flow seed: %s", strerror(errno));
+			return -EIO;
+		}
 	}
 	return 0;
 }
@@ -62,6 +65,7 @@ int config_start(struct controlplane *cp, struct state *state, bool *has_state)
 	print_all(&unknown, LOG_LVL_WARNING);
 	conf_errors_free(&unknown);
 	*has_state = err == 0;
+	cp->model.admin_is_lost = err < 0;
 	if (err < 0 && err != -ENOENT)
 		log_error("starting without the changes made at run time: %s", why);
 

@@ -77,6 +77,11 @@ static void turned(void *user)
 	change_leave(user);
 }
 
+static void adopted(void *user)
+{
+	change_adopted(user);
+}
+
 static void deadline_passed(void *user)
 {
 	change_expire(user);
@@ -137,8 +142,10 @@ static int create_parts(struct controlplane *cp)
 		err = drain_create(&cp->loop, deadline_passed, cp, &cp->drain);
 	if (err == 0)
 		err = publisher_create(&cp->loop, &cp->model, &cp->publisher);
-	if (err == 0)
+	if (err == 0) {
 		publisher_on_turn(cp->publisher, turned, cp);
+		publisher_on_adopt(cp->publisher, adopted, cp);
+	}
 	if (err < 0)
 		log_error("cannot start: %s", strerror(-err));
 	cp->follow = (struct model_hooks){ .user = cp,
@@ -164,7 +171,9 @@ static int fill_model(struct controlplane *cp, const struct state *state)
 		log_error("cannot start: no memory for the configuration");
 		return ret;
 	}
-	(void)change_save(cp, why, sizeof(why));
+	/* Without one before, not until a data plane has said what is in force. */
+	if (state != NULL)
+		(void)change_save(cp, why, sizeof(why));
 	return 0;
 }
 

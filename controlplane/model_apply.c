@@ -476,5 +476,7 @@ void model_free(struct model *m, const struct model_hooks *hooks)
 		pool_free(p);
 	}
 	free(m->pool);
-	*m = (struct model){ .flow_seed = m->flow_seed };
+	*m = (struct model){ .flow_seed = m->flow_seed,
+			    .seed_is_new = m->seed_is_new,
+			    .admin_is_lost = m->admin_is_lost };
 }

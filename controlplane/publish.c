@@ -52,6 +52,8 @@ struct publisher {
 	struct publish_waits waits;
 	void (*turned)(void *user); /* NULL: nobody asked */
 	void *turned_user;
+	void (*adopted)(void *user); /* likewise */
+	void *adopted_user;
 };
 
 static void tick(uv_timer_t *t);
@@ -291,6 +293,8 @@ static void begin(struct publisher *p)
 	p->joining = false;
 	p->held = adopted == 1 && !p->released;
 	log_adopted(p, adopted, why);
+	if (adopted >= 0 && p->adopted != NULL)
+		p->adopted(p->adopted_user);
 	if (adopted < 0 && adopted != -EINVAL)
 		publisher_detach(p);
 	else
@@ -490,6 +494,12 @@ void publisher_on_turn(struct publisher *p, void (*turned)(void *user), void *us
 {
 	p->turned = turned;
 	p->turned_user = user;
+}
+
+void publisher_on_adopt(struct publisher *p, void (*adopted)(void *user), void *user)
+{
+	p->adopted = adopted;
+	p->adopted_user = user;
 }
 
 uint64_t publisher_window_ms(const struct publisher *p, const struct pool *pool, uint32_t slot,

@@ -174,6 +174,16 @@ static void adopt_health(struct backend *b, uint8_t health)
 	snprintf(b->reason, sizeof(b->reason), "as before the control plane's restart");
 }
 
+/* Drained or disabled at run time, of which no state file tells us. */
+static void adopt_admin(struct backend *b, const struct weir_backend_cold *cold)
+{
+	if (b->conf.admin != ADMIN_ENABLED ||
+	    (cold->admin != ADMIN_DRAINING && cold->admin != ADMIN_DISABLED))
+		return;
+	b->conf.admin = cold->admin;
+	b->conf.drain_deadline_ms = cold->admin == ADMIN_DRAINING ? cold->drain_deadline_ms : 0;
+}
+
 static void adopt_slow_start(struct backend *b, uint32_t since_ms, uint64_t now_ms)
 {
 	b->slow_since_ms = since_ms == 0 ? 0 : now_ms - (uint32_t)((uint32_t)now_ms - since_ms);
@@ -185,6 +195,8 @@ int adopt_backends(const struct adopt *s, struct model *m, uint64_t now_ms)
 
 	if (key_map_init(&ids, s->head.backend_count) < 0)
 		return -ENOMEM;
+	if (m->seed_is_new)
+		m->flow_seed = s->head.flow_seed;
 	for (uint32_t i = 0; i < s->head.backend_count; i++)
 		if (colds(s)[i].id != 0)
 			key_map_add(&ids, &colds(s)[i].id, sizeof(uint64_t), i);
@@ -198,6 +210,8 @@ int adopt_backends(const struct adopt *s, struct model *m, uint64_t now_ms)
 			if (at == KEY_MAP_NONE)
 				continue;
 			b->index = (int32_t)at;
+			if (m->admin_is_lost)
+				adopt_admin(b, &colds(s)[at]);
 			adopt_health(b, colds(s)[at].health);
 			adopt_hop(b, &lines(s)[at]);
 			b->served = colds(s)[at].served != 0;

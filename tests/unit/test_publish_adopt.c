@@ -63,6 +63,46 @@ static void what_is_known_already_is_not_taken_over(void **state)
 	assert_int_equal(backend(0, 0)->health, HEALTH_UP);
 }
 
+/* Of what was done at run time the snapshot knows drains and disabled ones, and the seed:
+ * it counts only where no state file does. */
+static void assert_taken_back(bool lost)
+{
+	const char *why;
+
+	begin(1, 4);
+	model.flow_seed = 77;
+	backend(0, 1)->conf.admin = ADMIN_DRAINING;
+	backend(0, 1)->conf.drain_deadline_ms = 123456;
+	backend(0, 2)->conf.admin = ADMIN_DISABLED;
+	publish(false);
+	attachment_close(&at);
+	small_free(&model);
+	small_apply(&model);
+	model.flow_seed = 78;
+	model.seed_is_new = model.admin_is_lost = lost;
+	backend(0, 3)->conf.admin = ADMIN_DISABLED; /* as the file says by now */
+
+	assert_int_equal(attach(&why), 1);
+	assert_int_equal(model.flow_seed, lost ? 77 : 78);
+	assert_int_equal(backend(0, 0)->conf.admin, ADMIN_ENABLED);
+	assert_int_equal(backend(0, 1)->conf.admin, lost ? ADMIN_DRAINING : ADMIN_ENABLED);
+	assert_int_equal(backend(0, 1)->conf.drain_deadline_ms, lost ? 123456 : 0);
+	assert_int_equal(backend(0, 2)->conf.admin, lost ? ADMIN_DISABLED : ADMIN_ENABLED);
+	assert_int_equal(backend(0, 3)->conf.admin, ADMIN_DISABLED);
+}
+
+static void without_a_state_file_drains_and_seed_are_those_in_force(void **state)
+{
+	(void)state;
+	assert_taken_back(true);
+}
+
+static void with_a_state_file_drains_and_seed_are_its(void **state)
+{
+	(void)state;
+	assert_taken_back(false);
+}
+
 /* While it was away the configuration changed: another order, one gone, one new. */
 static void a_restart_with_another_configuration_goes_by_name(void **state)
 {
@@ -268,6 +308,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(a_restart_keeps_indices_tables_and_health),
 		TEST(what_is_known_already_is_not_taken_over),
+		TEST(without_a_state_file_drains_and_seed_are_those_in_force),
+		TEST(with_a_state_file_drains_and_seed_are_its),
 		TEST(a_restart_with_another_configuration_goes_by_name),
 		TEST(the_source_of_a_tunnel_is_read_back),
 		TEST(an_older_generation_of_one_worker_is_kept),

@@ -1,0 +1,48 @@
+#!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
+#
+# The control plane dies and its state file is gone too: it goes on from what the data
+# plane has in force. Flows keep their slots, drains go on, a disabled backend stays so.
+#
+#   client --- router ===br0=== weir (weir-controlplane killed)
+#                 '== b1, b2, b3
+set -euo pipefail
+# shellcheck source=tests/lib/e2e.sh
+. "$(dirname "$0")/../lib/e2e.sh"
+
+scenario_start
+
+hash_of() { # PORT
+    lab_weirctl -j explain tcp "198.51.100.10:$1" "$VIP_L2:80" | jq -r .hash
+}
+
+deadline_of() {
+    value '.backends[] | select(.pool == "web-l2" and .name == "b1") | .drain_left_s' backends
+}
+
+lab_weirctl backend drain web-l2/b1 --deadline 600 >/dev/null
+lab_weirctl backend disable web-ipip/b2 >/dev/null
+hash=$(hash_of 12345)
+check the_hash_is_that_of_a_flow at_least "digits of the hash" ${#hash} 3
+lab_stop controlplane KILL
+rm "$LAB_DIR/state.json"
+lab_start_controlplane
+wait_until 10 lab_ready || lab_fail "not ready after the restart" controlplane dataplane
+
+check a_flow_has_the_same_hash equal "hash" "$(hash_of 12345)" "$hash"
+check the_drain_goes_on backend_is web-l2/b1 state draining
+check its_deadline_stands at_most "seconds left" "$(deadline_of)" 600
+check its_deadline_is_not_over at_least "seconds left" "$(deadline_of)" 500
+check the_disabled_one_stays_so backend_is web-ipip/b2 state disabled
+check it_says_why grep -q "web-ipip/b2 stays disabled, as it is in force: there was no state file" \
+    "$LAB_DIR/controlplane.log"
+lab_fetch 100 "$LAB_DIR/fetched" "http://$VIP_L2/1k" "http://$VIP_IPIP/1k"
+check no_fetch_fails equal "failed fetches" "$(lab_failures "$LAB_DIR/fetched")" 0
+
+# It has a state file again: the next start needs nobody.
+lab_stop controlplane
+lab_start_controlplane
+wait_until 10 lab_ready || lab_fail "not ready after the second restart" controlplane dataplane
+check the_next_start_knows_it backend_is web-l2/b1 state draining
+check the_hash_is_kept equal "hash" "$(hash_of 12345)" "$hash"
+checks_end
