@@ -68,15 +68,16 @@ static void one_less(struct now_call *n)
 
 /* -- what is shown --------------------------------------------------------------------- */
 
-static json_t *hop_json(const struct backend *b)
+static json_t *hop_json(const struct checks *c, const struct backend *b)
 {
 	char mac[18];
 
 	if (!b->hop.resolved)
 		return json_pack("{s:b, s:s}", "resolved", false, "why", b->hop.why);
-	return json_pack("{s:b, s:s, s:i, s:i, s:i}", "resolved", true, "mac",
-			 weir_mac_text(b->hop.mac, mac), "port", b->hop.port, "vlan", b->hop.vlan,
-			 "mtu", b->hop.mtu);
+	return json_pack("{s:b, s:s, s:s?, s:i, s:i}", "resolved", true, "mac",
+			 weir_mac_text(b->hop.mac, mac), "port",
+			 probe_ways_port(c->ways, b->hop.port), "vlan", b->hop.vlan, "mtu",
+			 b->hop.mtu);
 }
 
 static json_t *encap_json(const struct probe_route *r)
@@ -130,7 +131,7 @@ static void start(struct now_probe *p)
 	p->object = checks_plan_json(&p->plan, b);
 	json_array_append_new(p->of->list, p->object);
 	if (p->plan.dsr)
-		json_object_set_new(p->object, "next_hop", hop_json(b));
+		json_object_set_new(p->object, "next_hop", hop_json(c, b));
 	if (!checks_target(c, &p->plan, &p->way, b, &target, &why)) {
 		json_put_text(p->object, "why", why);
 		one_less(p->of);

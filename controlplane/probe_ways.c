@@ -297,6 +297,13 @@ void probe_ways_close(struct probe_ways *w, struct probe_way *way)
 	*way = (struct probe_way){ 0 };
 }
 
+const char *probe_ways_port(const struct probe_ways *w, unsigned port)
+{
+	return w != NULL && port < w->ports.count && port < WEIR_MAX_PORTS
+		       ? w->ports.port[port].name
+		       : NULL;
+}
+
 struct probe_path *probe_ways_path(const struct probe_ways *w)
 {
 	return w != NULL ? w->path : NULL;

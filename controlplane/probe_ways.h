@@ -49,6 +49,9 @@ const char *probe_ways_open(struct probe_ways *w, struct probe_way *way, const s
 			    const struct weir_addr *vip);
 void probe_ways_close(struct probe_ways *w, struct probe_way *way);
 
+/* The name of a port of the data plane; NULL: not known. */
+const char *probe_ways_port(const struct probe_ways *w, unsigned port);
+
 /* For probe_ctx_hint() and counters; NULL: the program is not there. */
 struct probe_path *probe_ways_path(const struct probe_ways *w);
 

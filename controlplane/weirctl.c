@@ -211,6 +211,7 @@ static const struct command {
 	const char *method;
 	build_fn *build; /* NULL: no parameters */
 	weirctl_print_fn *print;
+	int (*code)(const json_t *result); /* exit code of an answer; NULL: WEIRCTL_OK */
 } commands[] = {
 	{ "status", "", "the data plane, its workers and ports, and what was dropped", 0, 0,
 	  "status", NULL, weirctl_print_status },
@@ -239,7 +240,7 @@ static const struct command {
 	  "what the health checks know: state, since when, last result, latency, certificate", 0, 1,
 	  "health", build_health, weirctl_print_health },
 	{ "check", "POOL/NAME", "its checks once, now, and each step shown; changes nothing", 1, 1,
-	  "check", build_backend, weirctl_print_check },
+	  "check", build_backend, weirctl_print_check, weirctl_check_code },
 	{ "backend add",
 	  "POOL/NAME ADDRESS [weight=N] [state=S] [backup=yes] [mac=MAC] [port=PORT] [vlan=N]",
 	  "a new backend", 2, WORDS_MAX, "backend.add", build_add, weirctl_print_backend },
@@ -280,7 +281,8 @@ static void help(FILE *out)
 		     "  --json               print the result as JSON\n"
 		     "  --version            print the version\n"
 		     "\n"
-		     "Exit codes: 0 done, 1 refused, 2 not understood, 3 no control plane.\n"
+		     "Exit codes: 0 done, 1 refused, 2 not understood, 3 no control plane, "
+		     "4 a check failed.\n"
 		     "More: weirctl(8).\n");
 }
 
@@ -394,7 +396,8 @@ static int run(const struct command *c, char **word, unsigned count, const struc
 		json_decref(params);
 		return WEIRCTL_USAGE;
 	}
-	ret = weirctl_call(o->socket, c->method, params, &result);
+	ret = weirctl_call(o->socket, c->method, params,
+			   c->code != NULL ? WEIRCTL_PROBE_WAIT_S : WEIRCTL_WAIT_S, &result);
 	if (ret != WEIRCTL_OK)
 		return ret;
 	if (o->json)
@@ -402,8 +405,9 @@ static int run(const struct command *c, char **word, unsigned count, const struc
 	else
 		c->print(stdout, result);
 	warn(result);
+	ret = c->code != NULL ? c->code(result) : WEIRCTL_OK;
 	json_decref(result);
-	return WEIRCTL_OK;
+	return ret;
 }
 
 /* Of a group of commands ("backend"), what there is in it. */

@@ -20,21 +20,29 @@ enum {
 	WEIRCTL_FAILED = 1, /* the request was refused; a sentence is on stderr */
 	WEIRCTL_USAGE = 2,
 	WEIRCTL_NO_DAEMON = 3,
+	WEIRCTL_UNHEALTHY = 4, /* `check`: one of the checks did not pass */
+};
+
+enum {
+	WEIRCTL_WAIT_S = 10, /* the daemon answers within a second or is stuck */
+	WEIRCTL_PROBE_WAIT_S = WEIRCTL_WAIT_S + 2 * 3600, /* both timeouts of a check, at most */
 };
 
 /*
- * Ask for `method` with `params` (taken; may be NULL) at the socket. Returns an exit
- * code: WEIRCTL_OK with *result (the caller's reference), or another with the reason
- * said on stderr.
+ * Ask for `method` with `params` (taken; may be NULL) at the socket, and wait so many
+ * seconds for an answer. Returns an exit code: WEIRCTL_OK with *result (the caller's
+ * reference), or another with the reason said on stderr.
  */
-int weirctl_call(const char *socket_path, const char *method, json_t *params, json_t **result);
+int weirctl_call(const char *socket_path, const char *method, json_t *params, unsigned wait_s,
+		 json_t **result);
 
 /* The same with one connection for several calls, one after the other. */
 struct weirctl {
 	int fd;
+	unsigned wait_s;
 	int passed; /* a descriptor that came with an answer; -1: none did */
 };
-int weirctl_open(const char *socket_path, struct weirctl *out);
+int weirctl_open(const char *socket_path, unsigned wait_s, struct weirctl *out);
 int weirctl_ask(struct weirctl *c, const char *method, json_t *params, json_t **result);
 void weirctl_close(struct weirctl *c);
 
@@ -56,6 +64,10 @@ weirctl_print_fn weirctl_print_health, weirctl_print_check, weirctl_print_status
 	weirctl_print_services, weirctl_print_pools,
 	weirctl_print_backends, weirctl_print_backend, weirctl_print_removed,
 	weirctl_print_drops, weirctl_print_explain, weirctl_print_diff, weirctl_print_changed;
+
+/* WEIRCTL_OK when each of the checks in a result of `check` passed, else
+ * WEIRCTL_UNHEALTHY. */
+int weirctl_check_code(const json_t *result);
 
 /* "999", "1.5 k", "12.3 M"; "999 B", "1.5 MiB": into buf[16]; returns buf. */
 const char *weirctl_count_text(json_int_t n, char *buf);

@@ -8,11 +8,9 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-enum { ANSWER_WAIT_S = 10 }; /* the daemon answers within a second or is stuck */
-
-static int connect_to(const char *path)
+static int connect_to(const char *path, unsigned wait_s)
 {
-	static const struct timeval patience = { .tv_sec = ANSWER_WAIT_S };
+	const struct timeval patience = { .tv_sec = wait_s };
 	struct sockaddr_un to = { .sun_family = AF_UNIX };
 	int fd, err;
 
@@ -136,13 +134,13 @@ static int take_answer(const json_t *answer, json_t **result)
 	return WEIRCTL_OK;
 }
 
-int weirctl_open(const char *socket_path, struct weirctl *out)
+int weirctl_open(const char *socket_path, unsigned wait_s, struct weirctl *out)
 {
-	int fd = connect_to(socket_path);
+	int fd = connect_to(socket_path, wait_s);
 
 	if (fd < 0)
 		return no_daemon(socket_path, fd);
-	*out = (struct weirctl){ .fd = fd, .passed = -1 };
+	*out = (struct weirctl){ .fd = fd, .wait_s = wait_s, .passed = -1 };
 	return WEIRCTL_OK;
 }
 
@@ -173,8 +171,8 @@ int weirctl_ask(struct weirctl *c, const char *method, json_t *params, json_t **
 	c->passed = r.passed;
 	if (answer == NULL) {
 		if (r.err == -EAGAIN)
-			fprintf(stderr, "weirctl: weir-controlplane did not answer in %d s\n",
-				ANSWER_WAIT_S);
+			fprintf(stderr, "weirctl: weir-controlplane did not answer in %u s\n",
+				c->wait_s);
 		else
 			fprintf(stderr, "weirctl: weir-controlplane hung up: %s\n", where.text);
 		ret = WEIRCTL_NO_DAEMON;
@@ -187,10 +185,11 @@ out:
 	return ret;
 }
 
-int weirctl_call(const char *socket_path, const char *method, json_t *params, json_t **result)
+int weirctl_call(const char *socket_path, const char *method, json_t *params, unsigned wait_s,
+		 json_t **result)
 {
 	struct weirctl c;
-	int ret = weirctl_open(socket_path, &c);
+	int ret = weirctl_open(socket_path, wait_s, &c);
 
 	if (ret != WEIRCTL_OK) {
 		json_decref(params);

@@ -118,7 +118,7 @@ static int run(const char *socket_path, const char *file, int to, json_t *params
 {
 	struct weirctl c;
 	json_t *result;
-	int ret = weirctl_open(socket_path, &c);
+	int ret = weirctl_open(socket_path, WEIRCTL_WAIT_S, &c);
 
 	if (ret != WEIRCTL_OK) {
 		json_decref(params);

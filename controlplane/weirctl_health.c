@@ -122,11 +122,9 @@ static void print_way(FILE *out, const json_t *k)
 	char text[256];
 
 	if (json_is_object(hop)) {
-		snprintf(text, sizeof(text), "%s%s", str(hop, "mac"), str(hop, "why"));
 		if (yes(hop, "resolved"))
-			snprintf(text, sizeof(text), "%s by port %lld, VLAN %lld, MTU %lld",
-				 str(hop, "mac"), (long long)num(hop, "port"),
-				 (long long)num(hop, "vlan"), (long long)num(hop, "mtu"));
+			snprintf(text, sizeof(text), "%s by port %s, VLAN %lld, MTU %lld",
+				 str(hop, "mac"), str(hop, "port"), (long long)num(hop, "vlan"), (long long)num(hop, "mtu"));
 		else
 			snprintf(text, sizeof(text), "none: %s", str(hop, "why"));
 		line(out, "next hop", text);
@@ -157,15 +155,29 @@ static void print_sent(FILE *out, const json_t *sent)
 	line(out, "sent", text);
 }
 
+/* NULL: the reason says who it was. */
+static const char *who_answered(const json_t *k, const json_t *r)
+{
+	const char *failure = str(r, "failure");
+
+	if (yes(r, "ok") || json_object_get(r, "connected_us") != NULL ||
+	    json_object_get(r, "first_us") != NULL)
+		return str(k, "to");
+	if (strcmp(failure, "no-connection") == 0 || strcmp(failure, "no-answer") == 0)
+		return "nobody";
+	return NULL;
+}
+
 static void print_steps(FILE *out, const json_t *k, const json_t *r)
 {
+	const char *who = who_answered(k, r);
 	static const struct {
 		const char *member, *words;
 	} step[] = { { "connected_us", "connected" },
 		     { "sent_us", "request sent" },
 		     { "tls_us", "TLS complete" },
 		     { "first_us", "first byte" } };
-	char text[256];
+	char text[320];
 
 	for (unsigned i = 0; i < 4; i++) {
 		if (json_object_get(r, step[i].member) == NULL)
@@ -174,17 +186,15 @@ static void print_steps(FILE *out, const json_t *k, const json_t *r)
 			 (double)num(r, step[i].member) / 1000);
 		line(out, step[i].words, text);
 	}
-	if (yes(r, "ok")) {
-		snprintf(text, sizeof(text), "%s, after %.2f ms", str(k, "to"),
-			 (double)num(r, "latency_us") / 1000);
-		line(out, "answered by", text);
-	}
+	if (who != NULL)
+		line(out, "answered by", who);
 	if (json_is_integer(json_object_get(r, "certificate_days"))) {
 		snprintf(text, sizeof(text), "%lld days left",
 			 (long long)num(r, "certificate_days"));
 		line(out, "certificate", text);
 	}
-	snprintf(text, sizeof(text), "%s: %s", str(r, "failure"), str(r, "reason"));
+	snprintf(text, sizeof(text), "%s: %s, after %.2f ms", str(r, "failure"), str(r, "reason"),
+		 (double)num(r, "latency_us") / 1000);
 	line(out, "result", text);
 }
 
@@ -206,4 +216,17 @@ void weirctl_print_check(FILE *out, const json_t *result)
 		else
 			line(out, "no probe", str(k, "why"));
 	}
+}
+
+int weirctl_check_code(const json_t *result)
+{
+	const json_t *k;
+	size_t i;
+
+	json_array_foreach(json_object_get(result, "checks"), i, k)
+	{
+		if (!yes(json_object_get(k, "result"), "ok"))
+			return WEIRCTL_UNHEALTHY;
+	}
+	return WEIRCTL_OK;
 }

@@ -160,7 +160,7 @@ int weirctl_explain_pcap(const char *socket_path, const char *file, const char *
 		fprintf(stderr, "weirctl: %s: a capture of %s: Ethernet or IP is right\n", file,
 			pcap_datalink_val_to_name(pcap_datalink(in)));
 	} else {
-		ret = weirctl_open(socket_path, &c);
+		ret = weirctl_open(socket_path, WEIRCTL_WAIT_S, &c);
 		if (ret == WEIRCTL_OK) {
 			ret = explain_all(&c, in, file, port, most, list);
 			weirctl_close(&c);

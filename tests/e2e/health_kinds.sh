@@ -197,7 +197,27 @@ wait_until 10 lab_holds .attached status || lab_fail "Weir does not start" datap
 # -- tcp and udp
 
 becomes tcp_up tcp up connected
-falls tcp_refused tcp 7001 refuse "connection refused" connected
+step=0
+while read -r line; do
+    check "check_shows_step_$((++step))" grep -qE "^ *$line\$" "$LAB_DIR/check"
+done < <(
+    lab_weirctl check tcp/b1 >"$LAB_DIR/check" || echo "(exit code $?)"
+    cat <<-END
+	tcp/b1, check tcp: tcp to $VIP port 7001, the clients' way
+	next hop +[0-9a-f:]{17} by port lab, VLAN 0, MTU 1600
+	encapsulation +ipip, $LAB_WEIR > 10.0.1.11, MTU 1600
+	sent +[0-9]+ packets, [0-9]+ bytes
+	connected +after [0-9.]+ ms
+	answered by +$VIP
+	result +ok: connected, after [0-9.]+ ms
+	END
+)
+mood 7001 refuse
+becomes tcp_refused tcp down "connection refused"
+check check_that_fails_ends_with_4 refused 4 "refused: connection refused, after" lab_weirctl check tcp/b1
+check also_as_json refused 4 '"failure": "refused"' lab_weirctl --json check tcp/b1
+mood 7001 ok
+becomes tcp_refused_and_back tcp up connected
 becomes tcp_talk_up talk up "connected, answered as expected"
 falls tcp_hangs talk 7002 hang "connected, but no answer in 250 ms" "connected, answered as expected"
 falls tcp_reset talk 7002 reset "reset while reading" "connected, answered as expected"

@@ -347,18 +347,57 @@ static void check_shows_each_step(void **state)
 			"{\"pool\": \"web\", \"name\": \"a\", \"checks\": [{" CHECKED
 			", \"via\": \"dsr\", "
 			"\"next_hop\": {\"resolved\": true, \"mac\": \"02:00:00:00:00:0a\", "
-			"\"port\": 0, \"vlan\": 0, \"mtu\": 1600}, "
+			"\"port\": \"lab\", \"vlan\": 0, \"mtu\": 1600}, "
 			"\"encapsulation\": {\"mode\": \"ipip\", \"mtu\": 1600, "
 			"\"outer_source\": \"10.0.1.2\", \"outer_destination\": \"10.0.1.11\"}, "
 			"\"sent\": {\"packets\": 4, \"bytes\": 900, \"too_big\": 1}, "
 			"\"result\": {\"ok\": false, \"failure\": \"mtu\", \"reason\": \"too "
-			"narrow\", \"connected_us\": 310}}]}"),
+			"narrow\", \"latency_us\": 250980, \"connected_us\": 310}}]}"),
 		"web/a, check page: https to 203.0.113.10 port 443, the clients' way\n"
-		"  next hop      02:00:00:00:00:0a by port 0, VLAN 0, MTU 1600\n"
+		"  next hop      02:00:00:00:00:0a by port lab, VLAN 0, MTU 1600\n"
 		"  encapsulation ipip, 10.0.1.2 > 10.0.1.11, MTU 1600\n"
 		"  sent          4 packets, 900 bytes; dropped here: larger than the MTU\n"
 		"  connected     after 0.31 ms\n"
-		"  result        mtu: too narrow\n");
+		"  answered by   203.0.113.10\n"
+		"  result        mtu: too narrow, after 250.98 ms\n");
+}
+
+static void check_that_nobody_answered_says_so(void **state)
+{
+	(void)state;
+	assert_string_equal(
+		printed(weirctl_print_check,
+			"{\"pool\": \"web\", \"name\": \"a\", \"checks\": [{" CHECKED
+			", \"via\": \"direct\", \"result\": {\"ok\": false, "
+			"\"failure\": \"no-connection\", \"reason\": \"no answer\", "
+			"\"latency_us\": 500120}}]}"),
+		"web/a, check page: https to 203.0.113.10 port 443, directly\n"
+		"  answered by   nobody\n"
+		"  result        no-connection: no answer, after 500.12 ms\n");
+	assert_string_equal(
+		printed(weirctl_print_check,
+			"{\"pool\": \"web\", \"name\": \"a\", \"checks\": [{" CHECKED
+			", \"via\": \"direct\", \"why\": \"no port to check\"}]}"),
+		"web/a, check page: https to 203.0.113.10 port 443, directly\n"
+		"  no probe      no port to check\n");
+}
+
+static int code_of(const char *checks)
+{
+	json_t *result = json_pack("{s:o}", "checks", json_loads(checks, 0, NULL));
+	int code = weirctl_check_code(result);
+
+	json_decref(result);
+	return code;
+}
+
+static void check_ends_well_only_when_each_passed(void **state)
+{
+	(void)state;
+	assert_int_equal(code_of("[{\"result\": {\"ok\": true}}]"), WEIRCTL_OK);
+	assert_int_equal(code_of("[{\"result\": {\"ok\": true}}, {\"result\": {\"ok\": false}}]"),
+			 WEIRCTL_UNHEALTHY);
+	assert_int_equal(code_of("[{\"why\": \"no next hop\"}]"), WEIRCTL_UNHEALTHY);
 }
 
 int main(void)
@@ -384,6 +423,8 @@ int main(void)
 		cmocka_unit_test_teardown(panic_comes_first_and_one_backend_has_its_history,
 					  teardown),
 		cmocka_unit_test_teardown(check_shows_each_step, teardown),
+		T(check_that_nobody_answered_says_so),
+		T(check_ends_well_only_when_each_passed),
 	};
 
 	return cmocka_run_group_tests_name("weirctl_print", tests, NULL, NULL);
