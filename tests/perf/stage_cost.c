@@ -7,7 +7,8 @@
  *   stage_cost CASE ROUNDS     cases[] has the names
  *
  * Every stage sees 32 packets a round, all of them of different flows of one
- * service, forwarded; prints the number of packets that were sent.
+ * service, forwarded; prints the number of packets that were sent in measured(), which
+ * is what is to be counted: where slots move, every flow has its pin by then.
  */
 #include "worker.h"
 
@@ -31,8 +32,15 @@ static struct weir_control_worker control;
 static weir_slot slot[SLOTS];
 static struct weir_backend backend[BACKENDS];
 static struct weir_lookup lookup[1 << WEIR_LOOKUP_MIN_BITS];
-static struct weir_pin_bucket pins[WEIR_PINS_MIN * 2 / WEIR_PIN_WAYS];
+static struct {
+	struct weir_move_group group[(SLOTS + 63) / 64];
+	struct weir_move record[SLOTS];
+} moves;
+static struct weir_pin_bucket pins[2 * WEIR_PINS_DEFAULT / WEIR_PIN_WAYS];
 static struct worker w;
+static struct worker_queue queue;
+static struct rte_mempool *pool;
+static struct rte_ring *in;
 static struct view view;
 
 static void die(const char *what)
@@ -46,10 +54,11 @@ static const struct perf_case {
 	const char *name;
 	bool ipv6;
 	uint8_t encap;
+	bool moving; /* all slots, from one half of the backends to the other */
 } cases[] = {
-	{ "l2", false, WEIR_ENCAP_L2 },		 { "ipip", false, WEIR_ENCAP_IPIP4 },
-	{ "gue", false, WEIR_ENCAP_GUE4 },	 { "l2-v6", true, WEIR_ENCAP_L2 },
-	{ "ipip-6in6", true, WEIR_ENCAP_IPIP6 },
+	{ "l2", false, WEIR_ENCAP_L2, false },		{ "ipip", false, WEIR_ENCAP_IPIP4, false },
+	{ "gue", false, WEIR_ENCAP_GUE4, false },	{ "l2-v6", true, WEIR_ENCAP_L2, false },
+	{ "ipip-6in6", true, WEIR_ENCAP_IPIP6, false }, { "moving", false, WEIR_ENCAP_L2, true },
 };
 
 /* An ACK of flow number `flow`, 60 bytes with IPv4 and 74 with IPv6. Returns its length. */
@@ -90,9 +99,24 @@ static void enter_service(bool ipv6)
 	lookup[weir_lookup_home(e.k0, e.k1, e.k2, WEIR_LOOKUP_MIN_BITS)] = e;
 }
 
+/* Their windows are open, and the first 3 s over. */
+static void move_all(void)
+{
+	for (uint32_t i = 0; i < SLOTS; i++) {
+		unsigned base = weir_slot_backend(slot[i]);
+
+		slot[i] = weir_slot_make(WEIR_SLOT_MOVING, base ^ 1);
+		moves.group[i / 64].moving = UINT64_MAX;
+		moves.group[i / 64].first = i / 64 * 64;
+		for (unsigned p = 0; p < WEIR_MOVE_PROTOCOLS; p++)
+			moves.record[i].base[p] = (uint16_t)(base | WEIR_MOVE_OPEN);
+	}
+	view.pool[0].moves = moves.group;
+	view.pool[0].move_count = SLOTS;
+}
+
 static void make_view(const struct perf_case *c)
 {
-
 	for (uint32_t i = 0; i < SLOTS; i++)
 		slot[i] = weir_slot_make(WEIR_SLOT_SETTLED, i * 7919u % BACKENDS);
 	for (unsigned i = 0; i < BACKENDS; i++) {
@@ -118,66 +142,27 @@ static void make_view(const struct perf_case *c)
 	view.pool_count = 1;
 	view.pool[0].slot = slot;
 	view.pool[0].table_len = SLOTS;
+	if (c->moving)
+		move_all();
 }
 
-static struct rte_ring *make_ports(uint16_t ethdev[2])
+static void make_ports(uint16_t ethdev[2])
 {
-	struct rte_ring *in =
-		rte_ring_create("in", 64, SOCKET_ID_ANY, RING_F_SP_ENQ | RING_F_SC_DEQ);
 	int out;
 
+	in = rte_ring_create("in", 64, SOCKET_ID_ANY, RING_F_SP_ENQ | RING_F_SC_DEQ);
 	if (in == NULL || (out = rte_eth_from_rings("in", &in, 1, &in, 1, 0)) < 0)
 		die("no ring device");
 	ethdev[0] = (uint16_t)out;
 	if (rte_eth_dev_get_port_by_name("net_null0", &ethdev[1]) < 0)
 		die("no null device");
-	return in;
 }
 
-int main(int argc, char **argv)
+static void run(const struct perf_case *c, long rounds)
 {
-	const char *eal[] = {
-		"stage_cost",  "--no-huge", "--no-shconf", "--no-pci", "--no-telemetry",
-		"-m",	       "64",	    "-l",	   "0",	       "--vdev=net_null0",
-		"--log-level", "error"
-	};
-	struct rte_eth_conf conf = { 0 };
-	struct worker_queue queue = { 0 };
-	const struct perf_case *c = NULL;
-	struct rte_mempool *pool;
-	struct rte_ring *in;
 	struct burst b;
-	uint16_t ethdev[2];
 
-	for (unsigned i = 0; argc == 3 && i < sizeof(cases) / sizeof(cases[0]); i++)
-		if (strcmp(argv[1], cases[i].name) == 0)
-			c = &cases[i];
-	if (c == NULL)
-		die("usage: stage_cost CASE ROUNDS");
-	if (rte_eal_init(sizeof(eal) / sizeof(eal[0]), (char **)eal) < 0)
-		die("DPDK does not start");
-	pool = rte_pktmbuf_pool_create("buffers", 1023, 250, 0, RTE_MBUF_DEFAULT_BUF_SIZE,
-				       SOCKET_ID_ANY);
-	in = make_ports(ethdev);
-	for (unsigned i = 0; i < 2; i++)
-		if (rte_eth_dev_configure(ethdev[i], 1, 1, &conf) < 0 ||
-		    rte_eth_rx_queue_setup(ethdev[i], 0, 64, SOCKET_ID_ANY, NULL, pool) < 0 ||
-		    rte_eth_tx_queue_setup(ethdev[i], 0, 64, SOCKET_ID_ANY, NULL) < 0 ||
-		    rte_eth_dev_start(ethdev[i]) < 0)
-			die("a device does not start");
-
-	make_view(c);
-	w = (struct worker){ .area = &area, .control = &control };
-	worker_init(&w);
-	w.pins = (struct pins){ .bucket = pins,
-				.mask = sizeof(pins) / sizeof(pins[0]) - 1,
-				.capacity = WEIR_PINS_MIN,
-				.area = &area };
-	w.egress[1].mtu = 1500;
-	w.tx[1].ethdev = ethdev[1];
-	queue.ethdev = ethdev[0];
-
-	for (long round = 0, rounds = atol(argv[2]); round < rounds; round++) {
+	for (long round = 0; round < rounds; round++) {
 		struct rte_mbuf *m[WEIR_BURST];
 
 		if (rte_pktmbuf_alloc_bulk(pool, m, WEIR_BURST) != 0)
@@ -194,6 +179,60 @@ int main(int argc, char **argv)
 		encap_burst(&view, w.egress, &b);
 		tx_burst(&w, &b);
 	}
-	printf("%lu\n", (unsigned long)atomic_load(&area.tx[1].packets));
-	return atomic_load(&area.tx[1].packets) == (uint64_t)atol(argv[2]) * WEIR_BURST ? 0 : 1;
+}
+
+/* False: not every packet was sent. */
+static __rte_noinline bool measured(const struct perf_case *c, long rounds)
+{
+	uint64_t before = atomic_load(&area.tx[1].packets), sent;
+
+	run(c, rounds);
+	sent = atomic_load(&area.tx[1].packets) - before;
+	printf("%lu\n", (unsigned long)sent);
+	return sent == (uint64_t)rounds * WEIR_BURST;
+}
+
+int main(int argc, char **argv)
+{
+	const char *eal[] = {
+		"stage_cost",  "--no-huge", "--no-shconf", "--no-pci", "--no-telemetry",
+		"-m",	       "64",	    "-l",	   "0",	       "--vdev=net_null0",
+		"--log-level", "error"
+	};
+	struct rte_eth_conf conf = { 0 };
+	const struct perf_case *c = NULL;
+	uint16_t ethdev[2];
+
+	for (unsigned i = 0; argc == 3 && i < sizeof(cases) / sizeof(cases[0]); i++)
+		if (strcmp(argv[1], cases[i].name) == 0)
+			c = &cases[i];
+	if (c == NULL)
+		die("usage: stage_cost CASE ROUNDS");
+	if (rte_eal_init(sizeof(eal) / sizeof(eal[0]), (char **)eal) < 0)
+		die("DPDK does not start");
+	pool = rte_pktmbuf_pool_create("buffers", 1023, 250, 0, RTE_MBUF_DEFAULT_BUF_SIZE,
+				       SOCKET_ID_ANY);
+	make_ports(ethdev);
+	for (unsigned i = 0; i < 2; i++)
+		if (rte_eth_dev_configure(ethdev[i], 1, 1, &conf) < 0 ||
+		    rte_eth_rx_queue_setup(ethdev[i], 0, 64, SOCKET_ID_ANY, NULL, pool) < 0 ||
+		    rte_eth_tx_queue_setup(ethdev[i], 0, 64, SOCKET_ID_ANY, NULL) < 0 ||
+		    rte_eth_dev_start(ethdev[i]) < 0)
+			die("a device does not start");
+
+	make_view(c);
+	w = (struct worker){ .area = &area, .control = &control };
+	worker_init(&w);
+	w.pins = (struct pins){ .bucket = pins,
+				.mask = sizeof(pins) / sizeof(pins[0]) - 1,
+				.capacity = WEIR_PINS_DEFAULT,
+				.now_ds = 1000,
+				.area = &area };
+	w.egress[1].mtu = 1500;
+	w.tx[1].ethdev = ethdev[1];
+	queue.ethdev = ethdev[0];
+
+	if (c->moving)
+		run(c, atol(argv[2]));
+	return measured(c, atol(argv[2])) ? 0 : 1;
 }

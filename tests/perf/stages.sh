@@ -23,7 +23,7 @@ trap 'rm -rf "$tmp"' EXIT
 measure() {
     local case=$1 packets
 
-    packets=$(valgrind --tool=callgrind --callgrind-out-file="$tmp/$case" "$program" "$case" $rounds 2>"$tmp/log") || {
+    packets=$(valgrind --tool=callgrind --toggle-collect=measured --callgrind-out-file="$tmp/$case" "$program" "$case" $rounds 2>"$tmp/log") || {
         cat "$tmp/log" >&2
         return 1
     }
@@ -37,7 +37,7 @@ measure() {
             }' | sort
 }
 
-cases=(l2 ipip gue l2-v6 ipip-6in6)
+cases=(l2 ipip gue l2-v6 ipip-6in6 moving)
 for case in "${cases[@]}"; do
     measure "$case"
 done >"$tmp/measured"
