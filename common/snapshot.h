@@ -281,7 +281,7 @@ struct weir_backend_cold {
 	uint64_t id;		    /* 64-bit identity; 0: the index is free */
 	uint64_t drain_deadline_ms; /* CLOCK_BOOTTIME; 0: none */
 	uint32_t pool;		    /* index into weir_pool */
-	uint8_t admin;		    /* 0 enabled, 1 draining, 2 disabled */
+	uint8_t admin;		    /* the operator's word: 0 enabled, 1 draining, 2 disabled */
 	uint8_t health;		    /* 0 pending, 1 up, 2 down */
 	uint8_t served;		    /* 1: took new flows */
 	uint8_t reserved0;

@@ -242,8 +242,9 @@ int change_save(struct controlplane *cp, char *why, size_t why_len)
 {
 	struct state s = { .file = cp->file,
 			   .running = cp->running,
-			   .has_seed = true,
-			   .flow_seed = cp->model.flow_seed };
+			   .has_seed = !cp->model.seed_is_new,
+			   .flow_seed = cp->model.flow_seed,
+			   .partial = cp->model.admin_is_lost };
 	struct state_clock now;
 	int err;
 

@@ -29,7 +29,7 @@ bool change_reload(struct controlplane *cp, unsigned *changed, struct conf_error
 		   struct rpc_error *err);
 bool change_revert(struct controlplane *cp, unsigned *changed, struct rpc_error *err);
 
-/* The model took over from a data plane in force what no state file told: keep it. */
+/* A data plane has been asked what no state file told, and the model has it: keep it. */
 void change_adopted(struct controlplane *cp);
 
 /* Backends whose drain deadline has passed become disabled, or go. */
@@ -44,7 +44,8 @@ bool change_is_drained(const struct controlplane *cp, const struct backend *b);
 /*
  * Write the state file if something is unsaved: before a change is answered, so that an
  * answered change outlives us, and once for all changes that wait. 0, or -errno with a
- * sentence in why[why_len]; what runs goes on running.
+ * sentence in why[why_len]; what runs goes on running. Before change_adopted() a state that
+ * was lost is written as partial, so that the next start asks the data plane still.
  */
 int change_save(struct controlplane *cp, char *why, size_t why_len);
 

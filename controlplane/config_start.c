@@ -65,7 +65,7 @@ int config_start(struct controlplane *cp, struct state *state, bool *has_state)
 	print_all(&unknown, LOG_LVL_WARNING);
 	conf_errors_free(&unknown);
 	*has_state = err == 0;
-	cp->model.admin_is_lost = err < 0;
+	cp->model.admin_is_lost = err < 0 || state->partial;
 	if (err < 0 && err != -ENOENT)
 		log_error("starting without the changes made at run time: %s", why);
 

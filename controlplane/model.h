@@ -105,9 +105,9 @@ struct model {
 	struct service **service; /* in order of configuration */
 	uint32_t service_count;
 	uint64_t flow_seed;
-	/* No state file was found at the start. Then a snapshot in force knows what the file
-	 * does not: the seed, if it was made anew just now, and who was drained or disabled at
-	 * run time. Until the first data plane has been taken over. */
+	/* No whole state file was found at the start. Then a snapshot in force knows what the
+	 * file does not: the seed, if it was made anew just now, and who was drained or disabled
+	 * at run time. Until the first data plane has been taken over. */
 	bool seed_is_new, admin_is_lost;
 	uint32_t service_next; /* where to look for a free index: used ones rest for a round */
 	/* Set before the first model_apply(), which honours them; the caller's memory. */

@@ -293,14 +293,14 @@ static void begin(struct publisher *p)
 	p->joining = false;
 	p->held = adopted == 1 && !p->released;
 	log_adopted(p, adopted, why);
-	if (adopted >= 0 && p->adopted != NULL)
-		p->adopted(p->adopted_user);
-	if (adopted < 0 && adopted != -EINVAL)
+	if (adopted < 0 && adopted != -EINVAL) {
 		publisher_detach(p);
-	else
-		want_from_now(p);
-	if (p->at.dp != NULL)
-		arm_turn(p);
+		return;
+	}
+	if (p->adopted != NULL)
+		p->adopted(p->adopted_user);
+	want_from_now(p);
+	arm_turn(p);
 }
 
 static void reclaim(struct publisher *p)

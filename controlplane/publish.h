@@ -27,7 +27,7 @@ int publisher_create(uv_loop_t *loop, struct model *m, struct publisher **out);
 void publisher_on_turn(struct publisher *p, void (*turned)(void *user), void *user);
 
 /* `adopted`: a data plane's workers have been looked at, and the model has what it took over
- * from them; nothing has been published yet. */
+ * from them, if that could be read; nothing has been published yet. */
 void publisher_on_adopt(struct publisher *p, void (*adopted)(void *user), void *user);
 void publisher_destroy(struct publisher *p);
 

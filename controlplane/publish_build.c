@@ -237,7 +237,7 @@ static struct weir_backend_cold backend_cold(const struct backend *b)
 		.id = b->id,
 		.drain_deadline_ms = b->conf.drain_deadline_ms,
 		.pool = b->pool->index,
-		.admin = (uint8_t)backend_admin(b),
+		.admin = (uint8_t)b->conf.admin,
 		.health = (uint8_t)b->health,
 		.served = b->served,
 		.slow_since_ms = (uint32_t)b->slow_since_ms,

@@ -152,6 +152,7 @@ static int state_read(const json_t *j, const struct state_clock *now, struct sta
 		err = places_read(j, s, ctx->why, ctx->why_len);
 	if (err < 0)
 		return err;
+	s->partial = json_is_true(json_object_get(j, "partial"));
 	s->file = state_json_read(json_object_get(j, "file"), ctx);
 	if (s->file != NULL)
 		s->running = state_json_read(json_object_get(j, "running"), ctx);
@@ -177,7 +178,7 @@ static json_t *json_get(const char *path, int *err, char *why, size_t why_len)
 
 	if (fd < 0) {
 		*err = -errno;
-		snprintf(why, why_len, "%s: cannot be opened: %s", path, strerror(errno));
+		snprintf(why, why_len, "it cannot be opened: %s", strerror(errno));
 		return NULL;
 	}
 	if (fstat(fd, &st) < 0 || !S_ISREG(st.st_mode) || st.st_size > STATE_BYTES) {
@@ -189,7 +190,7 @@ static json_t *json_get(const char *path, int *err, char *why, size_t why_len)
 	f = fdopen(fd, "r"); /* json_loadfd() reads byte by byte */
 	if (f == NULL) {
 		*err = -errno;
-		snprintf(why, why_len, "%s: cannot be read: %s", path, strerror(errno));
+		snprintf(why, why_len, "it cannot be read: %s", strerror(errno));
 		close(fd);
 		return NULL;
 	}
@@ -202,7 +203,8 @@ static json_t *json_get(const char *path, int *err, char *why, size_t why_len)
 	return j;
 }
 
-/* Put the damaged file where it harms nobody, and complete the sentence. */
+/* Put the file where it harms nobody and the next one does not replace it, and complete the
+ * sentence. */
 static void move_aside(const char *path, const char *reason, char *why, size_t why_len)
 {
 	char bad[PATH_MAX];
@@ -233,10 +235,8 @@ int state_load(const char *path, const struct state_clock *now, struct state *ou
 		return 0;
 	}
 	state_free(&s);
-	if (err == -EINVAL)
+	if (err != -ENOENT)
 		move_aside(path, reason, why, why_len);
-	else
-		snprintf(why, why_len, "%s", reason);
 	return err;
 }
 
@@ -260,10 +260,10 @@ static json_t *state_make(const struct state_clock *now, const struct state *s)
 		      STATE_VERSION, "boot_id", now->boot_id, "boottime_ms",
 		      (json_int_t)now->boottime_ms, "realtime_ms", (json_int_t)now->realtime_ms,
 		      "service_index", places, "file", file, "running", running);
-	if (j == NULL || !s->has_seed)
-		return j;
 	snprintf(seed, sizeof(seed), "%016" PRIx64, s->flow_seed);
-	if (json_object_set_new(j, "flow_seed", json_string(seed)) < 0) {
+	if (j == NULL ||
+	    (s->has_seed && json_object_set_new(j, "flow_seed", json_string(seed)) < 0) ||
+	    (s->partial && json_object_set_new(j, "partial", json_true()) < 0)) {
 		json_decref(j);
 		return NULL;
 	}

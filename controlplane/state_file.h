@@ -23,6 +23,8 @@ struct state {
 	struct conf *running; /* likewise */
 	bool has_seed;
 	uint64_t flow_seed;
+	bool partial; /* the state file before it was lost, and no data plane has been asked yet
+			 what it said: who was drained or disabled */
 	struct service_place *place; /* indices of services: model.h */
 	uint32_t place_count;
 };
@@ -38,9 +40,9 @@ void state_clock_now(struct state_clock *now);
 /*
  * Returns 0 with *out to be given to state_free(); -ENOENT: there is none yet;
  * another -errno with a sentence in why[why_len]: it is damaged (-EINVAL), or
- * cannot be read. A damaged one has been moved to PATH.bad, so that the start can
- * go on without it and somebody can look at it. Options that this version does not
- * know become entries in *warnings and are passed over.
+ * cannot be read. Such a one has been moved to PATH.bad, so that the start can go
+ * on without it, state_save() does not replace it, and somebody can look at it. Options
+ * that this version does not know become entries in *warnings and are passed over.
  */
 int state_load(const char *path, const struct state_clock *now, struct state *out, char *why,
 	       size_t why_len, struct conf_errors *warnings);

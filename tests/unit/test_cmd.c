@@ -337,6 +337,41 @@ static void changes_survive_a_restart(void **state)
 	assert_string_equal(backend("c", "address"), "10.0.1.13");
 }
 
+static bool state_has(const char *member)
+{
+	json_t *kept = json_load_file(state_path, 0, NULL);
+	bool has = json_object_get(kept, member) != NULL;
+
+	assert_non_null(kept);
+	json_decref(kept);
+	return has;
+}
+
+/* The state file was lost: only a data plane in force knows the seed, and who was drained.
+ * Until one was asked nothing that is written may stand for its word. */
+static void a_lost_state_is_not_whole_before_a_data_plane_was_asked(void **state)
+{
+	(void)state;
+	assert_true(cp->model.seed_is_new && cp->model.admin_is_lost);
+	done("backend.weight", A_IS_7);
+	assert_true(state_has("partial"));
+	assert_false(state_has("flow_seed"));
+	end();
+	begin();
+	assert_string_equal(backend("a", "weight"), "7");
+	assert_true(cp->model.seed_is_new && cp->model.admin_is_lost);
+	end(); /* writes it once more */
+	assert_false(state_has("flow_seed"));
+
+	begin();
+	change_adopted(cp);
+	assert_false(state_has("partial"));
+	assert_true(state_has("flow_seed"));
+	end();
+	begin();
+	assert_false(cp->model.seed_is_new || cp->model.admin_is_lost);
+}
+
 static void backend_comes_and_goes(void **state)
 {
 	json_t *r;
@@ -511,6 +546,7 @@ int main(void)
 		T(weight_is_set_and_differs_from_the_file),
 		T(answered_change_is_in_the_state_file),
 		T(changes_survive_a_restart),
+		T(a_lost_state_is_not_whole_before_a_data_plane_was_asked),
 		T(backend_comes_and_goes),
 		T(drain_is_begun_once_and_ended_by_enable),
 		T(a_leaving_backend_goes_at_its_deadline),

@@ -91,6 +91,23 @@ static void assert_taken_back(bool lost)
 	assert_int_equal(backend(0, 3)->conf.admin, ADMIN_DISABLED);
 }
 
+/* What an agent says holds as long as it says so: it is no drain of the operator's. */
+static void an_agents_word_is_not_taken_for_the_operators(void **state)
+{
+	const char *why;
+
+	(void)state;
+	begin(1, 3);
+	backend(0, 1)->agent_admin = ADMIN_DRAINING;
+	backend(0, 2)->agent_admin = ADMIN_DISABLED;
+	publish(false);
+	model.admin_is_lost = true;
+	assert_int_equal(restart(&why), 1);
+	assert_true(model.admin_is_lost);
+	assert_int_equal(backend(0, 1)->conf.admin, ADMIN_ENABLED);
+	assert_int_equal(backend(0, 2)->conf.admin, ADMIN_ENABLED);
+}
+
 static void without_a_state_file_drains_and_seed_are_those_in_force(void **state)
 {
 	(void)state;
@@ -310,6 +327,7 @@ int main(void)
 		TEST(what_is_known_already_is_not_taken_over),
 		TEST(without_a_state_file_drains_and_seed_are_those_in_force),
 		TEST(with_a_state_file_drains_and_seed_are_its),
+		TEST(an_agents_word_is_not_taken_for_the_operators),
 		TEST(a_restart_with_another_configuration_goes_by_name),
 		TEST(the_source_of_a_tunnel_is_read_back),
 		TEST(an_older_generation_of_one_worker_is_kept),

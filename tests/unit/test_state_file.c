@@ -143,6 +143,24 @@ static void what_is_saved_is_loaded(void **state)
 	state_free(&l);
 }
 
+static void a_partial_state_says_so(void **state)
+{
+	struct state s = make_state(), l;
+
+	(void)state;
+	s.partial = true;
+	save(&s);
+	load(&l);
+	assert_true(l.partial);
+	state_free(&l);
+	s.partial = false;
+	save(&s);
+	load(&l);
+	assert_false(l.partial);
+	state_free(&l);
+	state_free(&s);
+}
+
 /* As a version without [vip] wrote it. */
 static void a_state_without_vips_is_whole(void **state)
 {
@@ -452,6 +470,20 @@ static void what_is_no_regular_file_is_not_waited_for(void **state)
 				 "fifo.bad");
 }
 
+/* What may be whole is not replaced by the next state. */
+static void what_cannot_be_opened_is_moved_aside(void **state)
+{
+	char to[16];
+	struct state s;
+
+	(void)state;
+	assert_int_equal(symlink("state.json", "state.json"), 0); /* ELOOP, whoever we are */
+	assert_int_equal(state_load("state.json", &noon, &s, why, sizeof(why), &warnings), -ELOOP);
+	assert_string_equal(why, "state.json: not used: it cannot be opened: Too many levels of "
+				 "symbolic links; moved to state.json.bad");
+	assert_int_equal(readlink("state.json.bad", to, sizeof(to)), strlen("state.json"));
+}
+
 static void options_of_another_version_are_passed_over_with_a_warning(void **state)
 {
 	struct state s = make_state(), l;
@@ -489,6 +521,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup(what_is_saved_is_loaded, fresh),
+		cmocka_unit_test_setup(a_partial_state_says_so, fresh),
 		cmocka_unit_test_setup(a_state_without_vips_is_whole, fresh),
 		cmocka_unit_test_setup(the_greatest_number_of_backends_makes_the_round_trip, fresh),
 		cmocka_unit_test_setup(the_first_start_has_none, fresh),
@@ -503,6 +536,7 @@ int main(void)
 		cmocka_unit_test_setup(a_file_of_somebody_else_is_moved_aside, fresh),
 		cmocka_unit_test_setup(a_damaged_member_is_named, fresh),
 		cmocka_unit_test_setup(what_is_no_regular_file_is_not_waited_for, fresh),
+		cmocka_unit_test_setup(what_cannot_be_opened_is_moved_aside, fresh),
 		cmocka_unit_test_setup(options_of_another_version_are_passed_over_with_a_warning,
 				       fresh),
 		cmocka_unit_test_setup(the_clock_tells_the_boot, fresh),
