@@ -243,7 +243,7 @@ static void a_refusal_is_told_and_tried_again(void **state)
 	run_until_generation(1);
 	/* As if the memory between them were broken: worker 1 sees another arena. */
 	dp.worker[1]->arena_size = WEIR_BLOCK;
-	a = request_and_wait(30);
+	a = request_and_wait(500); /* before it is tried again */
 	assert_int_equal(a.status, -ETIMEDOUT);
 	assert_string_equal(a.why, "refuses it: worker 1 (CPU 11)");
 	assert_string_equal(status().worker[1].rejected,
