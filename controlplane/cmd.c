@@ -3,6 +3,7 @@
 
 #include "change.h"
 
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -82,6 +83,18 @@ static void answer_when_published(struct controlplane *cp, struct rpc_call *call
 	}
 	*w = (struct waiting){ .cp = cp, .call = call, .cmd = cmd, .result = result };
 	publish_request_wait(cp->publisher, PUBLISH_WAIT_MS, published, w);
+}
+
+void cmd_not_asked(int status, struct rpc_error *err)
+{
+	if (status == -ENOTCONN)
+		rpc_fail(err, RPC_NO_DATAPLANE,
+			 "no data plane is attached: only weir-dataplane can do that");
+	else if (status == -EAGAIN)
+		rpc_fail(err, RPC_TOO_MUCH,
+			 "too many questions wait for the data plane: ask again");
+	else
+		rpc_fail(err, RPC_INTERNAL, "%s", strerror(-status));
 }
 
 static void run(struct controlplane *cp, const struct cmd *cmd, struct rpc_call *call,

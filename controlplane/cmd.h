@@ -42,6 +42,9 @@ json_t *cmd_revert(struct controlplane *cp, const json_t *params, struct rpc_err
 json_t *cmd_health(struct controlplane *cp, const json_t *params, struct rpc_error *err);
 void cmd_check(struct controlplane *cp, const json_t *params, struct rpc_call *call);
 
+/* The error of a question to the data plane that dp_session.h did not take. */
+void cmd_not_asked(int status, struct rpc_error *err);
+
 /* cmd_explain.c: the answer comes from the data plane, so it answers the call itself. */
 void cmd_explain(struct controlplane *cp, const json_t *params, struct rpc_call *call);
 

@@ -8,14 +8,10 @@
 #include "json_put.h"
 
 #include <netinet/in.h>
-#include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 enum { COUNT = 1000, SECONDS = 10, SNAP = 256 };
-
-struct asked {
-	struct rpc_call *call;
-};
 
 /* What a request may say; NULL and -1: it does not. */
 struct wanted {
@@ -182,22 +178,24 @@ static bool parse(const struct controlplane *cp, const json_t *params, struct we
 	       parse_drop(w.drop, q, err) && parse_tuple(&w, q, err);
 }
 
-static void capturing(void *user, const struct weir_capturing *answer, int fd)
+static void capturing(void *user, const struct weir_capturing *answer, int fd, const char *why)
 {
-	struct asked *asked = user;
+	struct rpc_call *call = user;
 	struct rpc_error err = { 0 };
 
 	if (answer != NULL && answer->error == 0 && fd >= 0) {
-		rpc_answer_fd(asked->call, json_pack("{s:b}", "capturing", true), fd);
-	} else {
-		if (answer == NULL)
-			rpc_fail(&err, RPC_NO_DATAPLANE,
-				 "the data plane went away before it answered");
-		else
-			rpc_fail(&err, RPC_CONFLICT, "%s", answer->text);
-		rpc_answer_error(asked->call, &err);
+		rpc_answer_fd(call, json_pack("{s:b}", "capturing", true), fd);
+		return;
 	}
-	free(asked);
+	if (answer == NULL)
+		rpc_fail(&err, RPC_NO_DATAPLANE, "%s", why);
+	else if (answer->error == 0)
+		rpc_fail(&err, RPC_NO_DATAPLANE, "the data plane sent no stream of packets");
+	else
+		rpc_fail(&err, RPC_CONFLICT, "%s", answer->text);
+	if (fd >= 0)
+		close(fd);
+	rpc_answer_error(call, &err);
 }
 
 /*
@@ -208,24 +206,19 @@ static void capturing(void *user, const struct weir_capturing *answer, int fd)
  *   RPC_NOT_FOUND     no such service or backend
  *   RPC_CONFLICT      a capture is running already
  *   RPC_NO_DATAPLANE  nothing is forwarded
+ *   RPC_TOO_MUCH      a thousand questions wait
  */
 void cmd_capture(struct controlplane *cp, const json_t *params, struct rpc_call *call)
 {
-	struct asked *asked = malloc(sizeof(*asked));
 	struct rpc_error err = { 0 };
 	struct weir_capture q;
+	int ret;
 
-	if (asked == NULL) {
-		rpc_fail(&err, RPC_INTERNAL, "no memory for the request");
-		goto err;
+	if (parse(cp, params, &q, &err)) {
+		ret = dp_session_capture(cp->dp, &q, capturing, call);
+		if (ret == 0)
+			return;
+		cmd_not_asked(ret, &err);
 	}
-	*asked = (struct asked){ .call = call };
-	if (!parse(cp, params, &q, &err))
-		goto err;
-	if (dp_session_capture(cp->dp, &q, capturing, asked) == 0)
-		return;
-	rpc_fail(&err, RPC_NO_DATAPLANE, "no data plane is attached: there is nothing to capture");
-err:
-	free(asked);
 	rpc_answer_error(call, &err);
 }

@@ -300,7 +300,7 @@ static json_t *answer_json(const struct controlplane *cp, const struct weir_expl
 	return v;
 }
 
-static void explained(void *user, const struct weir_explained *answer)
+static void explained(void *user, const struct weir_explained *answer, const char *why)
 {
 	struct asked *asked = user;
 	struct rpc_error err = { 0 };
@@ -308,7 +308,7 @@ static void explained(void *user, const struct weir_explained *answer)
 	if (answer != NULL) {
 		rpc_answer(asked->call, answer_json(asked->cp, answer));
 	} else {
-		rpc_fail(&err, RPC_NO_DATAPLANE, "the data plane went away before it answered");
+		rpc_fail(&err, RPC_NO_DATAPLANE, "%s", why);
 		rpc_answer_error(asked->call, &err);
 	}
 	free(asked);
@@ -381,18 +381,26 @@ static bool parse_frame(const struct controlplane *cp, const json_t *params,
 	return true;
 }
 
-/* Ask the data plane. Returns 0, or -errno. */
-static int ask(struct controlplane *cp, const json_t *params, struct asked *asked,
-	       struct rpc_error *err)
+/* Ask the data plane; false with *err filled. */
+static bool ask(struct controlplane *cp, const json_t *params, struct asked *asked,
+		struct rpc_error *err)
 {
 	struct weir_explain_frame frame;
 	struct weir_explain q;
+	int ret;
 
-	if (json_object_get(params, "frame") != NULL)
-		return parse_frame(cp, params, &frame, err)
-			       ? dp_session_explain_frame(cp->dp, &frame, explained, asked)
-			       : -EINVAL;
-	return parse(params, &q, err) ? dp_session_explain(cp->dp, &q, explained, asked) : -EINVAL;
+	if (json_object_get(params, "frame") != NULL) {
+		if (!parse_frame(cp, params, &frame, err))
+			return false;
+		ret = dp_session_explain_frame(cp->dp, &frame, explained, asked);
+	} else {
+		if (!parse(params, &q, err))
+			return false;
+		ret = dp_session_explain(cp->dp, &q, explained, asked);
+	}
+	if (ret < 0)
+		cmd_not_asked(ret, err);
+	return ret == 0;
 }
 
 /*
@@ -403,6 +411,7 @@ static int ask(struct controlplane *cp, const json_t *params, struct asked *aske
  *   RPC_BAD_PARAMS    as it says
  *   RPC_NOT_FOUND     no such port
  *   RPC_NO_DATAPLANE  there is nobody who could say
+ *   RPC_TOO_MUCH      a thousand questions wait
  */
 void cmd_explain(struct controlplane *cp, const json_t *params, struct rpc_call *call)
 {
@@ -414,11 +423,8 @@ void cmd_explain(struct controlplane *cp, const json_t *params, struct rpc_call 
 		goto err;
 	}
 	*asked = (struct asked){ .cp = cp, .call = call };
-	if (ask(cp, params, asked, &err) == 0)
+	if (ask(cp, params, asked, &err))
 		return;
-	if (err.code == 0)
-		rpc_fail(&err, RPC_NO_DATAPLANE,
-			 "no data plane is attached: only weir-dataplane can say what it would do");
 err:
 	free(asked);
 	rpc_answer_error(call, &err);

@@ -121,12 +121,6 @@ static void lost(void *user, const char *why)
 	neigh_ports(cp->neigh, NULL);
 }
 
-static void refused(void *user, const char *why)
-{
-	(void)user;
-	(void)why;
-}
-
 /* -- starting --------------------------------------------------------------- */
 
 static int create_parts(struct controlplane *cp)
@@ -201,7 +195,7 @@ static int listen_for_commands(struct controlplane *cp)
 
 static int connect_dataplane(struct controlplane *cp)
 {
-	const struct dp_session_hooks hooks = { cp, attached, lost, refused };
+	const struct dp_session_hooks hooks = { cp, attached, lost };
 	int err = dp_session_create(&cp->loop, cp->file->dp.session_socket, &hooks, &cp->dp);
 
 	if (err < 0)

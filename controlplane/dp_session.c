@@ -4,6 +4,10 @@
  *   greeting  connected, HELLO sent; the timer bounds the wait for WELCOME
  *   attached  mapped; the timer asks for the state of the ports
  *
+ * A question waits its turn and then for its answer, ANSWER_MS in all. IN_FLIGHT at a
+ * time are with the data plane: either side's buffer has room for so many, and a data
+ * plane ends the session of who does not take its answers.
+ *
  * Whatever goes wrong leads back to waiting.
  */
 #include "dp_session.h"
@@ -16,6 +20,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/queue.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <unistd.h>
@@ -24,7 +29,10 @@ enum {
 	RETRY_MS = 100,
 	GREETING_MS = 5000, /* the data plane's workers take up to 1 s */
 	PORTS_MS = 1000,
-	MESSAGES_TURN = 16, /* of the socket, before others have their turn */
+	ANSWER_MS = 5000,
+	IN_FLIGHT = 8,
+	QUESTIONS_MAX = 1024, /* with their messages 10 MB at most */
+	MESSAGES_TURN = 16,   /* of the socket, before others have their turn */
 };
 
 /* A connection; libuv wants its handle until the next turn of the loop. */
@@ -34,14 +42,18 @@ struct connection {
 	int fd;
 };
 
-/* One of the two functions. */
 struct question {
-	struct question *next;
+	TAILQ_ENTRY(question) link;
+	uint64_t asked_ms; /* uv_now() */
 	uint32_t seq;
-	dp_explained_fn *explained;
+	dp_explained_fn *explained; /* one of the two is NULL */
 	dp_capturing_fn *capturing;
 	void *user;
+	size_t len;
+	unsigned char message[];
 };
+
+TAILQ_HEAD(questions, question);
 
 struct dp_session {
 	uv_loop_t *loop;
@@ -52,8 +64,9 @@ struct dp_session {
 	bool attached;
 	struct dp_view view;
 	struct dp_memory memory;
-	struct question *questions;
-	uint32_t seq;	/* of the last message sent */
+	struct questions waiting, sent; /* in the order in which they were asked */
+	unsigned waiting_count, sent_count;
+	uint32_t seq;	/* of the last message made */
 	char said[300]; /* why there is no session: logged once */
 };
 
@@ -77,17 +90,30 @@ static void close_connection(struct dp_session *s)
 	close(c->fd);
 }
 
-static void answer_all_with_null(struct dp_session *s)
+static void not_answered(struct question *q, const char *why)
 {
-	struct question *q, *next;
+	if (q->explained != NULL)
+		q->explained(q->user, NULL, why);
+	else
+		q->capturing(q->user, NULL, -1, why);
+	free(q);
+}
 
-	for (q = s->questions, s->questions = NULL; q != NULL; q = next) {
-		next = q->next;
-		if (q->explained != NULL)
-			q->explained(q->user, NULL);
-		else
-			q->capturing(q->user, NULL, -1);
-		free(q);
+/* Those asked before `before_ms` are not answered any more. Who hears it may ask again
+ * at once. */
+static void end_questions(struct dp_session *s, uint64_t before_ms, const char *why)
+{
+	struct question *q;
+
+	while ((q = TAILQ_FIRST(&s->sent)) != NULL && q->asked_ms < before_ms) {
+		TAILQ_REMOVE(&s->sent, q, link);
+		s->sent_count--;
+		not_answered(q, why);
+	}
+	while ((q = TAILQ_FIRST(&s->waiting)) != NULL && q->asked_ms < before_ms) {
+		TAILQ_REMOVE(&s->waiting, q, link);
+		s->waiting_count--;
+		not_answered(q, why);
 	}
 }
 
@@ -96,7 +122,7 @@ static void detach(struct dp_session *s, const char *why)
 	if (!s->attached)
 		return;
 	s->attached = false;
-	answer_all_with_null(s);
+	end_questions(s, UINT64_MAX, "the data plane went away before it answered");
 	s->hooks.lost(s->hooks.user, why);
 	dp_memory_unmap(&s->memory);
 }
@@ -137,15 +163,34 @@ static int send_message(struct dp_session *s, const void *m, size_t len)
 	return 0;
 }
 
-/* The link of a port comes and goes, unannounced. */
-static void ask_ports(uv_timer_t *t)
+static void send_questions(struct dp_session *s)
+{
+	struct question *q;
+
+	while (s->sent_count < IN_FLIGHT && (q = TAILQ_FIRST(&s->waiting)) != NULL) {
+		/* One that does not go now is tried again with the next answer or second. */
+		if (send_message(s, q->message, q->len) < 0)
+			return;
+		TAILQ_REMOVE(&s->waiting, q, link);
+		s->waiting_count--;
+		TAILQ_INSERT_TAIL(&s->sent, q, link);
+		s->sent_count++;
+	}
+}
+
+/* The link of a port comes and goes, unannounced; questions are not answered for ever. */
+static void each_second(uv_timer_t *t)
 {
 	struct dp_session *s = t->data;
 	struct weir_head m = head(s, WEIR_PORTS);
+	uint64_t now = uv_now(s->loop);
 
+	uv_timer_start(t, each_second, PORTS_MS, 0);
 	/* A data plane that does not read shows by its workers, not here. */
 	(void)send_message(s, &m, sizeof(m));
-	uv_timer_start(t, ask_ports, PORTS_MS, 0);
+	end_questions(s, now > ANSWER_MS ? now - ANSWER_MS : 0,
+		      "the data plane has not answered in 5 s");
+	send_questions(s);
 }
 
 /* -- messages in ------------------------------------------------------------ */
@@ -205,7 +250,7 @@ static void on_welcome(struct dp_session *s, const struct arrival *a)
 	log_info("attached to the data plane (version %.31s, pid %u): %u workers, %llu MB for "
 		 "tables",
 		 w->version, w->pid, w->worker_count, (unsigned long long)s->view.arena_size >> 20);
-	uv_timer_start(&s->timer, ask_ports, PORTS_MS, 0);
+	uv_timer_start(&s->timer, each_second, PORTS_MS, 0);
 	s->hooks.attached(s->hooks.user, &s->view);
 }
 
@@ -214,23 +259,23 @@ static void on_refused(struct dp_session *s, const struct weir_refused *m)
 	char text[sizeof(m->text) + 1];
 
 	snprintf(text, sizeof(text), "%.*s", (int)sizeof(m->text), m->text);
-	if (!s->attached)
-		s->hooks.refused(s->hooks.user, text);
 	leave(s, "it refuses: %s", text);
 }
 
 /* The question of an answer, which is the caller's then; NULL: nobody asked that. */
 static struct question *take_question(struct dp_session *s, uint32_t seq, bool capture)
 {
-	for (struct question **at = &s->questions; *at != NULL; at = &(*at)->next) {
-		struct question *q = *at;
+	struct question *q;
 
-		if (q->seq != seq || (q->capturing != NULL) != capture)
-			continue;
-		*at = q->next;
-		return q;
-	}
-	return NULL;
+	TAILQ_FOREACH(q, &s->sent, link)
+		if (q->seq == seq && (q->capturing != NULL) == capture)
+			break;
+	if (q == NULL)
+		return NULL;
+	TAILQ_REMOVE(&s->sent, q, link);
+	s->sent_count--;
+	send_questions(s);
+	return q;
 }
 
 static void on_explained(struct dp_session *s, const struct weir_explained *m)
@@ -238,7 +283,7 @@ static void on_explained(struct dp_session *s, const struct weir_explained *m)
 	struct question *q = take_question(s, m->head.seq, false);
 
 	if (q != NULL)
-		q->explained(q->user, m);
+		q->explained(q->user, m, NULL);
 	free(q);
 }
 
@@ -249,7 +294,7 @@ static void on_capturing(struct dp_session *s, struct arrival *a)
 
 	m->text[sizeof(m->text) - 1] = '\0';
 	if (q != NULL) {
-		q->capturing(q->user, m, a->fd[0]);
+		q->capturing(q->user, m, a->fd[0], NULL);
 		a->fd[0] = -1;
 	}
 	free(q);
@@ -374,6 +419,8 @@ int dp_session_create(uv_loop_t *loop, const char *path, const struct dp_session
 	if (s == NULL)
 		return -ENOMEM;
 	s->loop = loop;
+	TAILQ_INIT(&s->waiting);
+	TAILQ_INIT(&s->sent);
 	s->hooks = *hooks;
 	memcpy(s->path, path, strlen(path) + 1);
 	uv_timer_init(loop, &s->timer);
@@ -405,23 +452,23 @@ static int ask(struct dp_session *s, struct weir_head *m, uint16_t type, size_t 
 	       const struct question *to)
 {
 	struct question *q;
-	int err;
 
 	if (!s->attached)
 		return -ENOTCONN;
-	q = malloc(sizeof(*q));
+	if (s->waiting_count == QUESTIONS_MAX)
+		return -EAGAIN;
+	q = malloc(sizeof(*q) + len);
 	if (q == NULL)
 		return -ENOMEM;
 	*m = head(s, type);
-	err = send_message(s, m, len);
-	if (err < 0) {
-		free(q);
-		return err;
-	}
 	*q = *to;
-	q->next = s->questions;
+	q->asked_ms = uv_now(s->loop);
 	q->seq = m->seq;
-	s->questions = q;
+	q->len = len;
+	memcpy(q->message, m, len);
+	TAILQ_INSERT_TAIL(&s->waiting, q, link);
+	s->waiting_count++;
+	send_questions(s);
 	return 0;
 }
 

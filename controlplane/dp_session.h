@@ -28,8 +28,7 @@ struct dp_view {
 struct dp_session_hooks {
 	void *user;
 	void (*attached)(void *user, const struct dp_view *dp);
-	void (*lost)(void *user, const char *why);    /* mappings are gone on return */
-	void (*refused)(void *user, const char *why); /* it goes on trying */
+	void (*lost)(void *user, const char *why); /* mappings are gone on return */
 };
 
 /* Connects at once and then every 100 ms until it succeeds; logs a state once. */
@@ -40,18 +39,21 @@ void dp_session_destroy(struct dp_session *s);
 /* The attached data plane, or NULL. */
 const struct dp_view *dp_session_view(const struct dp_session *s);
 
-/* Ask; `fn` gets the answer, or NULL when the session ended first. -ENOTCONN when
- * there is no session, another -errno when it cannot be asked: then `fn` is not called.
- * The request's head is filled in here. */
-typedef void dp_explained_fn(void *user, const struct weir_explained *answer);
+/*
+ * Ask; `fn` gets the answer, once, or NULL and a sentence: the session has ended, or 5 s
+ * are over. -ENOTCONN when there is no session, -EAGAIN when too many questions wait,
+ * -ENOMEM: then `fn` is not called. The request's head is filled in here.
+ */
+typedef void dp_explained_fn(void *user, const struct weir_explained *answer, const char *why);
 int dp_session_explain(struct dp_session *s, const struct weir_explain *request,
 		       dp_explained_fn *fn, void *user);
 int dp_session_explain_frame(struct dp_session *s, struct weir_explain_frame *request,
 			     dp_explained_fn *fn, void *user);
 
-/* The same for a capture. `fd` is the reader's end, the callee's; -1: `answer` says why it
- * has not begun; NULL: the session ended first. */
-typedef void dp_capturing_fn(void *user, const struct weir_capturing *answer, int fd);
+/* The same for a capture. `fd` is the reader's end, the callee's; -1: none came, and an
+ * `answer` with an error says why. */
+typedef void dp_capturing_fn(void *user, const struct weir_capturing *answer, int fd,
+			     const char *why);
 int dp_session_capture(struct dp_session *s, const struct weir_capture *request,
 		       dp_capturing_fn *fn, void *user);
 

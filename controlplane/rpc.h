@@ -32,11 +32,11 @@ enum rpc_code {
 	RPC_NO_METHOD = -32601,
 	RPC_BAD_PARAMS = -32602,   /* missing, unknown, of the wrong type or out of range */
 	RPC_INTERNAL = -32603,	   /* no memory */
-	RPC_NOT_FOUND = -32001,	   /* no such pool, backend or service; the message names it */
+	RPC_NOT_FOUND = -32001,	   /* no such pool, backend, service or port; the message names it */
 	RPC_CONFLICT = -32002,	   /* the state forbids it; the message says what would be right */
 	RPC_BAD_CONFIG = -32003,   /* data: {"errors": [one sentence each]} */
-	RPC_NO_DATAPLANE = -32004, /* needs a data plane and none is attached */
-	RPC_TOO_MUCH = -32005,	   /* a bound above; ask for less */
+	RPC_NO_DATAPLANE = -32004, /* needs a data plane and none is attached, or it is silent */
+	RPC_TOO_MUCH = -32005,	   /* a bound; ask for less, or again */
 };
 
 struct rpc_error {

@@ -269,8 +269,7 @@ static void bad_requests_are_refused_and_change_nothing(void **state)
 		{ "explain",
 		  "{\"protocol\": \"tcp\", \"source\": \"10.1.1.1:9\","
 		  " \"destination\": \"203.0.113.10:80\"}",
-		  RPC_NO_DATAPLANE,
-		  "no data plane is attached: only weir-dataplane can say what it would do" },
+		  RPC_NO_DATAPLANE, "no data plane is attached: only weir-dataplane can do that" },
 		{ "backend.wait", "{}", RPC_NO_METHOD, "no method \"backend.wait\"" },
 	};
 

@@ -37,8 +37,7 @@ static struct weir_welcome welcome;
 static struct dp_session *s;
 
 /* What the hooks were told. */
-static unsigned attached, lost, refused;
-static char last_why[300];
+static unsigned attached, lost;
 
 static void on_attached(void *user, const struct dp_view *dp)
 {
@@ -50,15 +49,8 @@ static void on_attached(void *user, const struct dp_view *dp)
 static void on_lost(void *user, const char *why)
 {
 	(void)user;
+	assert_non_null(why);
 	lost++;
-	snprintf(last_why, sizeof(last_why), "%s", why);
-}
-
-static void on_refused(void *user, const char *why)
-{
-	(void)user;
-	refused++;
-	snprintf(last_why, sizeof(last_why), "%s", why);
 }
 
 static void too_long(uv_timer_t *t)
@@ -190,7 +182,7 @@ static void run_until_closed(void)
 
 static int setup(void **state)
 {
-	const struct dp_session_hooks hooks = { &loop, on_attached, on_lost, on_refused };
+	const struct dp_session_hooks hooks = { &loop, on_attached, on_lost };
 
 	(void)state;
 	log_init("test", LOG_LVL_ERROR);
@@ -200,8 +192,7 @@ static int setup(void **state)
 	uv_loop_init(&loop);
 	uv_timer_init(&loop, &watchdog);
 	uv_timer_start(&watchdog, too_long, 20000, 0);
-	attached = lost = refused = 0;
-	last_why[0] = '\0';
+	attached = lost = 0;
 
 	state_fd = memory(weir_state_size(WORKERS, WEIR_PINS_MIN), SEALS);
 	control_fd = memory(sizeof(struct weir_control) + BLOCKS * WEIR_BLOCK, SEALS);
@@ -297,7 +288,7 @@ static void end_of_file_is_the_end_and_a_new_beginning(void **state)
 	assert_int_equal(attached, 2);
 }
 
-static void a_refusal_is_told_and_it_tries_again(void **state)
+static void after_a_refusal_it_tries_again(void **state)
 {
 	struct weir_refused m = { .head = head(WEIR_REFUSED, 1) };
 
@@ -305,11 +296,9 @@ static void a_refusal_is_told_and_it_tries_again(void **state)
 	greet();
 	snprintf(m.text, sizeof(m.text), "the session is held by other (pid 7)");
 	send_with(&m, sizeof(m), NULL, 0);
-	while (refused == 0)
-		uv_run(&loop, UV_RUN_ONCE);
-	assert_string_equal(last_why, "the session is held by other (pid 7)");
-	close(client);
+	run_until_closed();
 	attach();
+	assert_int_equal(lost, 0);
 }
 
 /* Each of them ends the connection; the next data plane is as welcome as any. */
@@ -393,11 +382,14 @@ static void unexpected_messages_end_the_session(void **state)
 static unsigned answers, unanswered;
 static uint64_t last_generation;
 
-static void on_answer(void *user, const struct weir_explained *a)
+static char last_why[100];
+
+static void on_answer(void *user, const struct weir_explained *a, const char *why)
 {
 	assert_ptr_equal(user, &answers);
 	if (a == NULL) {
 		unanswered++;
+		snprintf(last_why, sizeof(last_why), "%s", why);
 		return;
 	}
 	answers++;
@@ -443,7 +435,76 @@ static void answers_find_their_questions(void **state)
 	while (unanswered == 0)
 		uv_run(&loop, UV_RUN_ONCE);
 	assert_int_equal(answers, 2);
+	assert_non_null(strstr(last_why, "went away"));
 	client = -1;
+}
+
+/* More than the socket has room for: none is refused, and the data plane gets few at a time. */
+static void a_flood_of_questions_waits_its_turn(void **state)
+{
+	enum { FLOOD = 100 };
+	struct weir_explain_frame q = { .frame_len = 1500, .held = 1500 };
+	uint32_t seq[FLOOD];
+	unsigned got = 0, most = 0;
+
+	(void)state;
+	answers = unanswered = 0;
+	attach();
+	for (unsigned i = 0; i < FLOOD; i++)
+		assert_int_equal(dp_session_explain_frame(s, &q, on_answer, &answers), 0);
+	while (answers < FLOOD) {
+		union weir_session_msg m;
+		unsigned before = got;
+
+		while (recv(client, &m, sizeof(m), MSG_DONTWAIT) > 0)
+			if (m.head.type == WEIR_EXPLAIN_FRAME)
+				seq[got++] = m.head.seq;
+		most = got - before > most ? got - before : most;
+		for (unsigned i = before; i < got; i++)
+			answer(seq[i], i);
+		uv_run(&loop, UV_RUN_NOWAIT);
+	}
+	assert_in_range(most, 1, 16);
+	assert_int_equal(unanswered, 0);
+}
+
+static void no_more_questions_wait_than_there_is_room_for(void **state)
+{
+	const struct weir_explain q = { .family = 4, .protocol = 6 };
+	unsigned asked = 0;
+	int ret;
+
+	(void)state;
+	answers = unanswered = 0;
+	attach();
+	while ((ret = dp_session_explain(s, &q, on_answer, &answers)) == 0)
+		asked++;
+	assert_true(ret == -EAGAIN && asked >= 1024);
+	dp_session_destroy(s);
+	s = NULL;
+	assert_int_equal(unanswered, asked);
+}
+
+/* The loop's clock alone says how long a data plane has been silent. */
+static void a_silent_data_plane_does_not_keep_a_question(void **state)
+{
+	const struct weir_explain q = { .family = 4, .protocol = 6 };
+	union weir_session_msg m;
+
+	(void)state;
+	answers = unanswered = 0;
+	attach();
+	for (unsigned i = 0; i < 20; i++) /* some are sent, some wait */
+		assert_int_equal(dp_session_explain(s, &q, on_answer, &answers), 0);
+	m = expect(WEIR_EXPLAIN, sizeof(struct weir_explain));
+	while (unanswered < 20)
+		uv_run(&loop, UV_RUN_ONCE);
+	assert_non_null(strstr(last_why, "has not answered"));
+	assert_int_equal(answers, 0);
+
+	answer(m.head.seq, 1); /* too late: nobody waits for it, and the session goes on */
+	uv_run(&loop, UV_RUN_NOWAIT);
+	assert_int_equal(answers + lost, 0);
 }
 
 static void a_frame_is_a_question_too(void **state)
@@ -522,11 +583,14 @@ int main(void)
 		TEST(a_welcome_maps_both_memories),
 		TEST(it_goes_on_trying_until_there_is_a_data_plane),
 		TEST(end_of_file_is_the_end_and_a_new_beginning),
-		TEST(a_refusal_is_told_and_it_tries_again),
+		TEST(after_a_refusal_it_tries_again),
 		TEST(bad_welcomes_are_not_mapped),
 		TEST(unexpected_messages_end_the_session),
 		TEST(answers_find_their_questions),
 		TEST(a_frame_is_a_question_too),
+		TEST(a_flood_of_questions_waits_its_turn),
+		TEST(no_more_questions_wait_than_there_is_room_for),
+		TEST(a_silent_data_plane_does_not_keep_a_question),
 		TEST(ports_are_asked_for_and_kept_fresh),
 		TEST(counters_are_summed_over_the_workers),
 		TEST(ending_tells_the_hook),
