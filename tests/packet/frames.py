@@ -5,8 +5,10 @@ import logging
 
 logging.getLogger("scapy").setLevel(logging.ERROR)
 
-from scapy.layers.inet import ICMP, IP, TCP, UDP, IPOption_NOP  # noqa: E402
-from scapy.layers.inet6 import ICMPv6EchoRequest, IPv6  # noqa: E402
+from scapy.layers.inet import ICMP, IP, TCP, UDP, IPOption_NOP, fragment  # noqa: E402
+from scapy.layers.inet6 import (ICMPv6DestUnreach, ICMPv6EchoRequest,  # noqa: E402
+                                ICMPv6PacketTooBig, ICMPv6ParamProblem, ICMPv6TimeExceeded,
+                                IPv6, IPv6ExtHdrFragment, fragment6)
 from scapy.layers.l2 import Ether  # noqa: E402
 from scapy.packet import Raw  # noqa: E402
 
@@ -26,6 +28,12 @@ ETH = 14
 OUTER = 20
 
 HTTP, DNS = 80, 53
+
+# What a router says, IPv4 as fields of ICMP().
+ERRORS = [dict(type=3, code=0), dict(type=3, code=4, nexthopmtu=1400), dict(type=11, code=0),
+          dict(type=12, code=0, ptr=20)]
+ERRORS6 = [ICMPv6DestUnreach(code=4), ICMPv6PacketTooBig(mtu=1400), ICMPv6TimeExceeded(),
+           ICMPv6ParamProblem(ptr=40)]
 
 SERVICES = f"""
 [service www]
@@ -124,6 +132,44 @@ def behind(packet, headers):
 
 def echo6(**ip):
     return ether(ipv6(**ip) / ICMPv6EchoRequest(data=b"ping"))
+
+
+def back4(client, sport, proto, options=0, **ip):
+    """What the backend sent: from the VIP's service to the client."""
+    l4 = TCP(sport=HTTP, dport=sport) if proto == "tcp" else UDP(sport=DNS, dport=sport)
+    return IP(**{"src": VIP, "dst": client, "options": [IPOption_NOP()] * options,
+                 **ip}) / l4 / Raw(bytes(1200))
+
+
+def back6(client, sport, proto, chain=(), **ip):
+    l4 = TCP(sport=HTTP, dport=sport) if proto == "tcp" else UDP(sport=DNS, dport=sport)
+    return behind(IPv6(**{"src": VIP6, "dst": client, **ip}), chain) / l4 / Raw(bytes(1200))
+
+
+def error4(quote, length, dst=VIP, **fields):
+    """length: how many bytes of the packet are quoted."""
+    return ether(IP(src=ROUTER, dst=dst) / ICMP(**(fields or ERRORS[1])) /
+                 Raw(bytes(quote)[:length]))
+
+
+def error6(quote, length, kind=None, dst=VIP6):
+    return ether(IPv6(src=ROUTER6, dst=dst) / (kind or ERRORS6[1]) / Raw(bytes(quote)[:length]))
+
+
+def in_fragments(frame, number, size=1480):
+    """The packet of a frame without tags in fragments with this identification, each but
+    the last with `size` bytes, a multiple of 8."""
+    packet = Ether(frame).payload
+    if packet.version == 4:
+        packet.id = number
+        del packet.chksum
+        parts = fragment(packet, fragsize=size)
+    else:
+        data = packet.payload
+        packet.remove_payload()
+        del packet.nh, packet.plen
+        parts = fragment6(packet / IPv6ExtHdrFragment(id=number) / data, size + 20)
+    return [ether(part) for part in parts]
 
 
 def tagged(frame, *tags):

@@ -6,31 +6,18 @@ import collections
 import os
 import random
 
-from frames import (CLIENT, DNS, ETH, OUTER, ROUTER_MAC, PORT_MAC, SERVICES, VIP, backend_mac,
-                    checksum, client_packet, pool, tcp, udp)
+from frames import (CLIENT, CLIENT6, DNS, ETH, OUTER, SERVICES, SERVICES6, VIP, VIP6, backend_mac,
+                    checksum, client_packet, ether, in_fragments, pool, tcp, udp)
 from weirlab import Lab, check, equal, main
 
 from scapy.layers.inet import IP, UDP, IPOption_NOP, defragment, fragment
 from scapy.layers.inet6 import IPv6, IPv6ExtHdrDestOpt, IPv6ExtHdrFragment, fragment6
-from scapy.layers.l2 import Ether
 from scapy.packet import Raw
 
 BACKENDS = 10
 MACS = {backend_mac(i): i for i in range(BACKENDS)}
-CLIENT6, VIP6 = "2001:db8:1::7", "2001:db8:2::10"
-SERVICES6 = f"""
-[service dns6]
-vip = {VIP6}
-protocol = udp
-port = {DNS}
-pool = web
-"""
 SETTINGS = pool("l2", BACKENDS) + SERVICES + SERVICES6
 TWO_CPUS = len(os.sched_getaffinity(0)) >= 2
-
-
-def ether(packet):
-    return bytes(Ether(src=ROUTER_MAC, dst=PORT_MAC) / packet)
 
 
 class Datagram:
@@ -39,15 +26,9 @@ class Datagram:
     def __init__(self, number, payload, size=1480, family=4, sport=None, **ip):
         sport = sport or 1000 + number
         data = UDP(sport=sport, dport=DNS) / Raw(random.Random(number).randbytes(payload))
-        if family == 4:
-            packet = IP(src=CLIENT, dst=VIP, id=number, **ip) / data
-            parts = fragment(packet, fragsize=size)
-        else:
-            packet = IPv6(src=CLIENT6, dst=VIP6) / IPv6ExtHdrFragment(id=number) / data
-            parts = fragment6(packet, size + 20)
-            packet = IPv6(src=CLIENT6, dst=VIP6) / data
-        self.whole = ether(packet)
-        self.frames = [ether(part) for part in parts]
+        head = IP(src=CLIENT, dst=VIP, **ip) if family == 4 else IPv6(src=CLIENT6, dst=VIP6)
+        self.whole = ether(head / data)
+        self.frames = in_fragments(self.whole, number, size)
 
     def short(self):
         """A packet of the same flow that is not too long for anything."""

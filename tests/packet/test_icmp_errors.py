@@ -5,45 +5,17 @@
 import os
 import random
 
-from scapy.layers.inet import ICMP, IP, TCP, UDP, IPOption_NOP
-from scapy.layers.inet6 import (ICMPv6DestUnreach, ICMPv6PacketTooBig, ICMPv6ParamProblem,
-                                ICMPv6TimeExceeded, IPv6, IPv6ExtHdrDestOpt, IPv6ExtHdrFragment)
+from scapy.layers.inet import ICMP, IP, TCP, UDP
+from scapy.layers.inet6 import IPv6, IPv6ExtHdrDestOpt, IPv6ExtHdrFragment
 from scapy.packet import Raw
 
-from frames import (DNS, ETH, HTTP, NO_VIP, NO_VIP6, ROUTER, ROUTER6, SERVICES, SERVICES6, VIP, VIP6,
-                    backend_mac, behind, client_packet, ether, pool, tcp, tcp6, udp, udp6)
+from frames import (ERRORS, ERRORS6, ETH, NO_VIP, NO_VIP6, ROUTER, ROUTER6, SERVICES, SERVICES6,
+                    VIP, VIP6, back4, back6, backend_mac, client_packet, error4, error6, ether,
+                    pool, tcp, tcp6, udp, udp6)
 from weirlab import Lab, check, equal, main
 
 BACKENDS = 20
 MACS = {backend_mac(i): i for i in range(BACKENDS)}
-
-ERRORS = [dict(type=3, code=0), dict(type=3, code=4, nexthopmtu=1400), dict(type=11, code=0),
-          dict(type=12, code=0, ptr=20)]
-ERRORS6 = [ICMPv6DestUnreach(code=4), ICMPv6PacketTooBig(mtu=1400), ICMPv6TimeExceeded(),
-           ICMPv6ParamProblem(ptr=40)]
-
-
-def back4(client, sport, proto, options=0, **ip):
-    """What the backend sent: from the VIP's service to the client."""
-    l4 = TCP(sport=HTTP, dport=sport) if proto == "tcp" else UDP(sport=DNS, dport=sport)
-    return IP(**{"src": VIP, "dst": client, "options": [IPOption_NOP()] * options,
-                 **ip}) / l4 / Raw(bytes(1200))
-
-
-def back6(client, sport, proto, chain=(), **ip):
-    l4 = TCP(sport=HTTP, dport=sport) if proto == "tcp" else UDP(sport=DNS, dport=sport)
-    return behind(IPv6(**{"src": VIP6, "dst": client, **ip}), chain) / l4 / Raw(bytes(1200))
-
-
-def error4(quote, length, dst=VIP, **fields):
-    """length: how many bytes of the packet are quoted."""
-    return ether(IP(src=ROUTER, dst=dst) / ICMP(**(fields or ERRORS[1])) /
-                 Raw(bytes(quote)[:length]))
-
-
-def error6(quote, length, kind=None, dst=VIP6):
-    return ether(IPv6(src=ROUTER6, dst=dst) / (kind or ERRORS6[1]) / Raw(bytes(quote)[:length]))
-
 
 def flows(count):
     """(family, client's address, port, protocol)"""

@@ -1,76 +1,47 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: Apache-2.0
 """
-Flows that change their receive queue, and with it their worker, while their slots move.
+Flows that change their receive queue, and with it their worker, while their slots move;
+ICMP errors and fragments that come by the other queue.
 
 Two queues of one port, a network interface each, so that packets come when a test sends
 them and by the queue that it says: class Queues.
 """
 
 import collections
-import ctypes
 import os
 import random
-import socket
-import subprocess
-import time
 
-from frames import ETH, HTTP, SERVICES, VIP, backend_mac, pool, tcp
-from weirlab import DEADLINE, Failure, Lab, check, equal, main
+from frames import (ERRORS, ERRORS6, ETH, HTTP, SERVICES, SERVICES6, VIP, back4, back6, backend_mac,
+                    error4, error6, in_fragments, pool, tcp, tcp6)
+from weirlab import Lab, check, equal, main
+from wire import Wire, own_namespace
 
 MACS = {backend_mac(i): f"b{i}" for i in range(100)}
-CLONE_NEWNET = 0x40000000
-
-
-def interfaces():
-    """q0 and q1 for the data plane, p0 and p1 are their other ends; a namespace of ours."""
-    if ctypes.CDLL(None).unshare(CLONE_NEWNET) != 0:
-        raise Failure("no network namespace")
-    with open("/proc/sys/net/ipv6/conf/default/disable_ipv6", "w") as f:
-        f.write("1")
-    for q in 0, 1:
-        subprocess.run(["ip", "link", "add", f"q{q}", "type", "veth", "peer", "name", f"p{q}"],
-                       check=True)
-        for name in f"q{q}", f"p{q}":
-            subprocess.run(["ip", "link", "set", name, "up"], check=True)
 
 
 class Queues(Lab):
     """A port with two live queues. script(queues) runs while both programs do."""
 
     def __init__(self, conf, script):
-        interfaces()
+        own_namespace((f"q{q}", f"p{q}") for q in (0, 1))
         super().__init__(conf, [[[], []]], workers=2)
         self.script = script
-        self.sockets = [socket.socket(socket.AF_PACKET, socket.SOCK_RAW) for _ in range(2)]
-        for q, s in enumerate(self.sockets):
-            s.bind((f"p{q}", 0))
+        self.wires = [Wire(f"p{q}") for q in (0, 1)]
         self.sent = 0
 
     def device(self, port):
         parts = [f"net_pcap{port}"] + [f"rx_iface_in=q{q}" for q in (0, 1)]
         return ",".join(parts + [f"tx_pcap={self.path(f'{port}{q}o')}" for q in (0, 1)])
 
-    def until(self, what, condition):
-        end = time.monotonic() + DEADLINE
-        while not condition():
-            if time.monotonic() > end:
-                raise Failure(f"{what}: not within {DEADLINE} s: {self.rpc('status')}")
-            time.sleep(0.01)  # polls; the deadline is the test
-
-    def by(self, queue, frames):
-        """Send by a queue; back when all have been received."""
+    def by(self, queue, frames, wait=True):
+        """Send by a queue; back when all have been received, unless wait is false."""
         for at in range(0, len(frames), 64):  # no more than a ring holds
             for frame in frames[at:at + 64]:
-                self.sockets[queue].send(frame)
+                self.wires[queue].send(frame)
                 self.sent += 1
-            self.until("frames received",
-                       lambda: self.rpc("status")["counters"]["rx"]["packets"] >= self.sent)
-
-    def forwarding(self):
-        status = self.rpc("status")
-        return (status["attached"] and all(w["generation"] > 0 for w in status["workers"])
-                and all(b["serving"] for b in self.rpc("backends")["backends"]))
+            if wait:
+                self.until("frames received", lambda: self.rpc("status")["counters"]["rx"]["packets"] >= self.sent)
 
     def run_script(self):
         def meanwhile(_):
@@ -199,6 +170,129 @@ def test_full_pin_tables_are_told():
     lab = Queues(pool("l2", 2) + SERVICES, script)
     lab.dataplane = "pins = 1024"
     lab.run_script()
+
+
+# -- what does not name the flow itself ------------------------------------------
+
+
+class Flow:
+    """Of either family; knows again what it made."""
+
+    def __init__(self, number):
+        self.family, self.sport = 4 + number % 2 * 2, 2000 + number
+        self.src = (f"10.7.{number >> 8}.{number & 255}" if self.family == 4
+                    else f"2001:db8:c::{number:x}")
+        self.made = []
+
+    def keep(self, frames):
+        self.made += [f[ETH:] for f in frames]
+        return frames
+
+    def packet(self, tcp_flags, payload=b""):
+        make = tcp if self.family == 4 else tcp6
+        return make(self.sport, payload, tcp_flags, src=self.src)
+
+    def opener(self):
+        return self.keep([self.packet("S")])
+
+    def data(self):
+        return self.keep([self.packet("PA", b"more")])
+
+    def errors(self):
+        """With as little of the quoted packet as there may be: 8 bytes of its TCP."""
+        if self.family == 4:
+            quote = back4(self.src, self.sport, "tcp")
+            return self.keep([error4(quote, 28, **fields) for fields in ERRORS])
+        quote = back6(self.src, self.sport, "tcp")
+        return self.keep([error6(quote, 48, kind) for kind in ERRORS6])
+
+    def fragments(self):
+        return self.keep(in_fragments(self.packet("PA", bytes(4000)), len(self.made)))
+
+
+def send_errors(queues, all_flows):
+    queues.by(1, [f for flow in all_flows for f in flow.errors()])
+
+
+def send_fragments(queues, all_flows):
+    """Both by the other queue, in order and not; one by each, the first one's before the
+    others' and after."""
+    queues.by(1, [f for flow in all_flows for f in flow.fragments()])
+    queues.by(1, [f for flow in all_flows for f in reversed(flow.fragments())])
+    split = [flow.fragments() for flow in all_flows]
+    queues.by(0, [frames[0] for frames in split])
+    queues.by(1, [f for frames in split for f in frames[1:]])
+    for flow in all_flows:
+        first, *later = flow.fragments()
+        queues.by(1, later, wait=False)
+        queues.by(0, [first])
+
+
+def moving_and_pinned(send):
+    """Flows that began before backends were drained and after; send(queues, flows) with
+    the slots moving, and again with them pinned. Returns what all came to, the flows of
+    both kinds, and the pins that worker 1 had afterwards."""
+    old, new = [Flow(n) for n in range(60)], [Flow(n) for n in range(60, 120)]
+    probes, gone, used = flows(100, 5), ("b0", "b1"), []
+
+    def script(queues):
+        queues.by(0, [f for flow in old for f in flow.opener()])
+        for name in gone:
+            queues.rpc("backend.drain", {"pool": "web", "backend": name})
+        queues.by(0, [f for flow in old for f in flow.data()])
+        queues.until("the grace is over",
+                     lambda: not any(chosen(queues, f) in gone for f in probes))
+        queues.by(0, [f for flow in new for f in flow.opener() + flow.data()])
+        send(queues, old + new)
+        for name in gone:
+            queues.rpc("backend.enable", {"pool": "web", "backend": name})
+        queues.until("the slots are pinned",
+                     lambda: any(chosen(queues, f) in gone for f in probes))
+        send(queues, old + new)
+        used.append(queues.rpc("status")["workers"][1]["pins"]["used"])
+
+    result = Queues(pool("l2", 4) + SERVICES + SERVICES6, script).run_script()
+    return result, old, new, used[0]
+
+
+def check_kept(result, old, new):
+    went = collections.defaultdict(set)
+    for f in result.frames[0]:
+        went[f[ETH:]].add(MACS[f[0:6]])
+    equal("frames that left", len(result.frames[0]), sum(len(f.made) for f in old + new))
+    owner = {}
+    for flow in old + new:
+        backends = set().union(*(went[packet] for packet in flow.made))
+        equal(f"backends of {flow.src}", len(backends), 1)
+        owner[flow] = backends.pop()
+    for family in 4, 6:
+        check(sum(owner[f] in ("b0", "b1") for f in old if f.family == family) > 5,
+              f"old flows are on those that drained, IPv{family}")
+    equal("new flows on those that drained", sum(owner[f] in ("b0", "b1") for f in new), 0)
+
+
+def test_errors_by_the_other_queue_go_by_the_pin():
+    """And leave no pin behind: anyone can forge one."""
+    if len(os.sched_getaffinity(0)) < 2:
+        return
+    result, old, new, used = moving_and_pinned(send_errors)
+    equal("drops", result.drops, {})
+    check_kept(result, old, new)
+    equal("pins of worker 1", used, 0)
+
+
+def test_fragments_by_the_other_queue_go_by_the_pin():
+    if len(os.sched_getaffinity(0)) < 2:
+        return
+    # A fragment waits for 100 ms, and the machine may take our CPU away for longer.
+    for _ in range(10):
+        result, old, new, used = moving_and_pinned(send_fragments)
+        if "fragment" not in result.drops:
+            break
+    equal("drops", result.drops, {})
+    check_kept(result, old, new)
+    check(used > 0, "worker 1 has copied pins")
+    equal("complete datagrams", result.fragments["complete"], 8 * len(old + new))
 
 
 if __name__ == "__main__":

@@ -78,6 +78,11 @@ def fragments(status):
     return total
 
 
+def punts(counters):
+    """By kind: packets to the kernel and from it, as far as there are any."""
+    return collections.Counter({name: p["packets"] for name, p in counters["punts"].items()
+                                if p["packets"]})
+
 
 class Program:
     """One of our programs, with its log in a file."""
@@ -130,6 +135,7 @@ class Result:
         self.rx = self.tx = None  # packets of all workers
         self.drops = {}  # by reason: packets, without those that are 0
         self.answers = {}  # by kind: packets, without those that are 0
+        self.punts = {}  # likewise
         self.fragments = {}  # as `status` gives them, of all workers together
         self.services = {}  # by name, as `services` gives them
         self.backends = {}  # by "pool/name", as `backends` gives them
@@ -202,6 +208,18 @@ class Lab:
             raise Failure(f"{method}: {answer['error']['message']}")
         return answer["result"]
 
+    def until(self, what, condition):
+        end = time.monotonic() + DEADLINE
+        while not condition():
+            if time.monotonic() > end:
+                raise Failure(f"{what}: not within {DEADLINE} s: {self.rpc('status')}")
+            time.sleep(0.01)  # polls; the deadline is the test
+
+    def forwarding(self):
+        status = self.rpc("status")
+        return (status["attached"] and all(w["generation"] > 0 for w in status["workers"])
+                and all(b["serving"] for b in self.rpc("backends")["backends"]))
+
     def wait_done(self, programs, expected):
         """Until every frame is forwarded or dropped: the status that says so."""
         end = time.monotonic() + DEADLINE
@@ -214,10 +232,11 @@ class Lab:
                 counters = status["counters"]
                 rx, tx = counters["rx"]["packets"], counters["tx"]["packets"]
                 gone = sum(d["packets"] for d in counters["drops"].values())
-                cut = fragments(status)  # rx + pieces = tx + split + drops + held
-                if (rx >= expected
-                        and rx + cut["pieces"] == tx + cut["split"] + gone + cut["holding"]
-                        and cut["holding"] == 0):
+                cut = fragments(status)
+                kernel = punts(counters)
+                if (rx >= expected and cut["holding"] == 0
+                        and rx + cut["pieces"] + kernel["from-kernel"]
+                        == tx + cut["split"] + gone + kernel["not-a-vip"] + kernel["not-ip"]):
                     return status
             except (FileNotFoundError, ConnectionRefusedError):
                 pass  # not listening yet
@@ -235,9 +254,10 @@ class Lab:
                 programs.append(Program(name, path, self.path("conf"), self.path(name)))
             expected = sum(len(frames) for queues in self.inputs for frames in queues)
             status = self.wait_done(programs, expected)
-            result = self.collect(status)
             if meanwhile is not None:
                 meanwhile(self)
+                status = self.wait_done(programs, expected)
+            result = self.collect(status)
             for p in reversed(programs):
                 p.stop()
             for port in range(len(self.inputs)):
@@ -258,7 +278,7 @@ class Lab:
                         if d["packets"]}
         result.answers = {name: a["packets"] for name, a in counters["answers"].items()
                           if a["packets"]}
-        result.answers = {name: a["packets"] for name, a in counters["answers"].items()}
+        result.punts = punts(counters)
         result.macs = [bytes.fromhex(p["mac"].replace(":", "")) for p in status["ports"]]
         result.services = {s["name"]: s for s in self.rpc("services")["services"]}
         result.backends = {f"{b['pool']}/{b['name']}": b
