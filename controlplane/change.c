@@ -87,6 +87,7 @@ bool change_reload(struct controlplane *cp, unsigned *changed, struct conf_error
 		bad_config(&r.errors, err);
 		ok = false;
 	} else {
+		checks_reread(cp->checks);
 		ok = install_reload(cp, &r, err);
 	}
 	if (ok) {

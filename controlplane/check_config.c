@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "check_config.h"
 
-#include "conf_file.h"
+#include "conf_check_files.h"
 #include "host_check.h"
 
 #include <stdio.h>
@@ -9,7 +9,7 @@
 int check_config(const char *path, struct conf_errors *errors, struct conf_errors *warnings)
 {
 	struct conf *c = NULL;
-	int err = conf_load(path, &c, errors, warnings);
+	int err = conf_load_whole(path, &c, errors, warnings);
 
 	if (err < 0)
 		return err;

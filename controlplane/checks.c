@@ -442,6 +442,11 @@ void checks_sync(struct checks *c, const struct conf *running)
 	}
 }
 
+void checks_reread(struct checks *c)
+{
+	probe_ctx_reread(c->probes);
+}
+
 void checks_hop(struct checks *c, struct backend *b)
 {
 	struct backend_checks *bc = b->check;

@@ -52,6 +52,10 @@ void checks_destroy(struct checks *c);
  */
 void checks_sync(struct checks *c, const struct conf *running);
 
+/* The configuration file is read again: the next checks_sync() does so with the files that
+ * it names. */
+void checks_reread(struct checks *c);
+
 /* The backend's next hop changed: probes that waited for one begin. */
 void checks_hop(struct checks *c, struct backend *b);
 

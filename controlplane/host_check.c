@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "host_check.h"
 
+#include "check_plan.h"
 #include "rtnl.h"
 
 #include <errno.h>
 #include <grp.h>
 #include <ifaddrs.h>
+#include <net/if.h>
 #include <netinet/in.h>
 #include <pwd.h>
 #include <stdbool.h>
@@ -164,31 +166,142 @@ static int rp_filter_of(const char *interface)
 	return value;
 }
 
-static void check_rp_filter(const struct dp_port_conf *p, const char *path,
-			    struct conf_errors *warnings)
-{
-	static const char prefix[] = "af_xdp:";
-	const char *interface = p->device + strlen(prefix);
-	int own, all;
+/* -- where probes go ----------------------------------------------------------------- */
 
-	if (strncmp(p->device, prefix, strlen(prefix)) != 0 || strchr(interface, '/') != NULL)
-		return;
-	own = rp_filter_of(interface);
-	all = rp_filter_of("all");
-	if (own < 0 || (all > own ? all : own) != 1)
-		return;
-	conf_error(warnings, path, p->line,
-		   "%s has strict reverse path filtering, which drops what backends send to this "
-		   "host from a VIP: sysctl net.ipv4.conf.%s.rp_filter=2",
-		   interface, all > own ? "all" : interface);
-}
+/* A VIP that DSR probes are addressed to. */
+struct probed {
+	struct weir_addr vip;
+	const struct pool_conf *pool; /* the first of those that probe it */
+	uint32_t ifindex;	      /* by which the route to it leaves; 0: it has none */
+};
 
-static bool has_ipv4_vip(const struct conf *c)
+static bool has_vip(const struct probed *list, unsigned count, const struct weir_addr *vip)
 {
-	for (uint32_t i = 0; i < c->service_count; i++)
-		if (c->service[i].vip.family == 4)
+	for (unsigned i = 0; i < count; i++)
+		if (weir_addr_equal(&list[i].vip, vip))
 			return true;
 	return false;
+}
+
+/* Each once, the caller's to free; NULL: there are none, or no memory. */
+static struct probed *probed_vips(const struct conf *c, unsigned *count)
+{
+	struct probed *list = calloc((size_t)c->pool_count * POOL_CHECKS_MAX + 1, sizeof(*list));
+	struct check_plan *plan = calloc(POOL_CHECKS_MAX, sizeof(*plan));
+
+	*count = 0;
+	for (uint32_t i = 0; list != NULL && plan != NULL && i < c->pool_count; i++) {
+		unsigned n = check_plans(c, &c->pool[i], plan);
+
+		for (unsigned k = 0; k < n; k++)
+			if (plan[k].dsr && plan[k].why[0] == '\0' &&
+			    !has_vip(list, *count, &plan[k].vip))
+				list[(*count)++] = (struct probed){ .vip = plan[k].vip,
+								    .pool = &c->pool[i] };
+	}
+	free(plan);
+	return list;
+}
+
+static void check_probed_route(struct rtnl *r, struct probed *p, const char *path,
+			       struct conf_errors *warnings)
+{
+	char vip[WEIR_ADDR_STRLEN];
+	struct rtnl_route route;
+	int err = rtnl_route_get(r, &p->vip, &route);
+
+	if (err == 0 && !route.local)
+		p->ifindex = route.ifindex;
+	else if (err == -ENETUNREACH)
+		conf_error(warnings, path, p->pool->line,
+			   "[pool %s] this host has no route to VIP %s: the checks need one, to "
+			   "any neighbour that answers",
+			   p->pool->name, weir_addr_text(&p->vip, vip));
+}
+
+/* The kernel's interface of a port, or NULL: it has none. */
+static const char *interface_of(const struct dp_port_conf *p)
+{
+	static const char prefix[] = "af_xdp:";
+
+	if (strncmp(p->device, prefix, strlen(prefix)) == 0)
+		return p->device + strlen(prefix);
+	return dpconf_tap(p);
+}
+
+/* Does traffic of the pool leave by the port, as far as the configuration tells? */
+static bool leaves_by(const struct conf *c, const struct pool_conf *pool,
+		      const struct dp_port_conf *port)
+{
+	if (c->dp.port_count == 1)
+		return true;
+	for (uint32_t i = 0; i < pool->backend_count; i++)
+		if (pool->backend[i].has_mac && strcmp(pool->backend[i].port, port->name) == 0)
+			return true;
+	return false;
+}
+
+static void check_way_out(const struct conf *c, const struct dp_port_conf *port,
+			  const struct probed *probed, unsigned count, const char *path,
+			  struct conf_errors *warnings)
+{
+	for (unsigned i = 0; i < count; i++) {
+		if (!leaves_by(c, probed[i].pool, port))
+			continue;
+		conf_error(warnings, path, port->line,
+			   "[port %s] is no interface of the kernel, so the checks of [pool %s] "
+			   "have no way out: punt = tap makes one, check_via = direct does "
+			   "without",
+			   port->name, probed[i].pool->name);
+		return;
+	}
+}
+
+/* Strict is right as long as packets to the VIP would leave where its answers come in. */
+static void check_rp_filter(const struct dp_port_conf *p, const char *interface,
+			    const struct probed *probed, unsigned count, const char *path,
+			    struct conf_errors *warnings)
+{
+	int own = rp_filter_of(interface), all = rp_filter_of("all");
+	uint32_t ifindex = if_nametoindex(interface);
+	char vip[WEIR_ADDR_STRLEN], other[IF_NAMESIZE];
+
+	if (own < 0 || (all > own ? all : own) != 1)
+		return;
+	for (unsigned i = 0; i < count; i++) {
+		/* The kernel filters IPv4 alone by reverse path. */
+		if (probed[i].vip.family != 4 || probed[i].ifindex == 0 ||
+		    probed[i].ifindex == ifindex)
+			continue;
+		conf_error(warnings, path, p->line,
+			   "%s has strict reverse path filtering, and the route to VIP %s leaves by "
+			   "%s: answers of backends that come in by %s are dropped, and the checks "
+			   "fail: sysctl net.ipv4.conf.%s.rp_filter=2",
+			   interface, weir_addr_text(&probed[i].vip, vip),
+			   if_indextoname(probed[i].ifindex, other) != NULL ? other : "another",
+			   interface, all > own ? "all" : interface);
+		return;
+	}
+}
+
+static void check_probes(struct rtnl *r, const struct conf *c, const char *path,
+			 struct conf_errors *warnings)
+{
+	unsigned count;
+	struct probed *probed = probed_vips(c, &count);
+
+	for (unsigned i = 0; i < count; i++)
+		check_probed_route(r, &probed[i], path, warnings);
+	for (uint32_t i = 0; i < c->dp.port_count; i++) {
+		const struct dp_port_conf *port = &c->dp.port[i];
+		const char *interface = interface_of(port);
+
+		if (interface != NULL)
+			check_rp_filter(port, interface, probed, count, path, warnings);
+		else
+			check_way_out(c, port, probed, count, path, warnings);
+	}
+	free(probed);
 }
 
 /* Is `user` in the group whose number is `gid`, by its own group or another? */
@@ -242,9 +355,7 @@ void host_check(const struct conf *c, const char *path, struct conf_errors *warn
 	check_vips(r, c, path, warnings);
 	for (uint32_t i = 0; i < c->pool_count; i++)
 		check_outer_source(r, &c->pool[i], path, warnings);
+	check_probes(r, c, path, warnings);
 	rtnl_close(r);
-	/* The kernel filters IPv4 alone by reverse path. */
-	for (uint32_t i = 0; has_ipv4_vip(c) && i < c->dp.port_count; i++)
-		check_rp_filter(&c->dp.port[i], path, warnings);
 	check_users(c, path, warnings);
 }

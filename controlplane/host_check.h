@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
  * What on this host would keep Weir, its probes above all, from working with a
- * configuration: a VIP that is or holds an address of the host, a blackhole route to a
- * VIP, an outer source that is not the host's, strict reverse path filtering, users that cannot
- * meet at the session socket.
+ * configuration: a VIP that is or holds an address of the host, a blackhole route or
+ * none to a VIP, a port that probes cannot leave by, an outer source that is not the host's,
+ * strict reverse path filtering where answers come in, users that cannot meet at the
+ * session socket.
  */
 #ifndef WEIR_HOST_CHECK_H
 #define WEIR_HOST_CHECK_H

@@ -128,6 +128,11 @@ int probe_prepare(struct probe_ctx *ctx, const struct probe_conf *conf, char *wh
 	return 0;
 }
 
+void probe_ctx_reread(struct probe_ctx *ctx)
+{
+	tls_reread(ctx);
+}
+
 /* -- handles --------------------------------------------------------------------- */
 
 void probe_handle_opened(struct probe *p)

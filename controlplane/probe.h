@@ -220,12 +220,16 @@ void probe_ctx_hint(struct probe_ctx *ctx, probe_hint_fn *fn, void *user);
 
 /*
  * Check settings by themselves, and read what they need from files (the CA file,
- * kept in memory under its name; call again to read it anew). The only call here
- * that touches the disk: for configuration time. Returns 0, or -EINVAL with a
+ * kept in memory under its name, so it is read once). The only call here that
+ * touches the disk: for configuration time. Returns 0, or -EINVAL with a
  * sentence in why[why_len] that says what would be right.
  */
 int probe_prepare(struct probe_ctx *ctx, const struct probe_conf *conf, char *why,
 		  size_t why_len);
+
+/* From now on probe_prepare() reads those files again, each once. What cannot be read
+ * any more stays in force as it was. */
+void probe_ctx_reread(struct probe_ctx *ctx);
 
 /* May not free *conf. The probe is gone when it returns. */
 typedef void probe_done_fn(void *user, const struct probe_result *r);

@@ -6,8 +6,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 enum {
 	DNS_LABEL_MAX = 63,
@@ -217,34 +215,11 @@ static int exec_check(const struct probe_conf *c, char *why, size_t why_len)
 			 argv[0]);
 		return -EINVAL;
 	}
-	if (access(argv[0], X_OK) < 0) {
-		snprintf(why, why_len, "cannot run %s: %s", argv[0], strerror(errno));
-		return -EINVAL;
-	}
 	for (unsigned i = 0; i < PROBE_HEADERS_MAX; i++)
 		if (c->exec.env[i][0] && strchr(c->exec.env[i], '=') == NULL) {
 			snprintf(why, why_len, "an environment entry is written NAME=value");
 			return -EINVAL;
 		}
-	return 0;
-}
-
-/* A PEM file that is there. Whether it is sound shows when it is loaded. */
-static int ca_check(const struct probe_tls_conf *t, char *why, size_t why_len)
-{
-	struct stat st;
-
-	if (!t->verify || t->ca_file[0] == '\0')
-		return 0;
-	if (stat(t->ca_file, &st) < 0) {
-		snprintf(why, why_len, "the CA file %s cannot be read: %s", t->ca_file,
-			 strerror(errno));
-		return -EINVAL;
-	}
-	if (!S_ISREG(st.st_mode) || access(t->ca_file, R_OK) < 0) {
-		snprintf(why, why_len, "the CA file %s is no file that can be read", t->ca_file);
-		return -EINVAL;
-	}
 	return 0;
 }
 
@@ -286,11 +261,9 @@ int probe_settings_check(const struct probe_conf *c, char *why, size_t why_len)
 		return err;
 	switch (c->kind) {
 	case PROBE_HTTP:
-		err = http_check(c, why, why_len);
-		return err || !c->http.https ? err : ca_check(&c->http.tls, why, why_len);
+		return http_check(c, why, why_len);
 	case PROBE_TLS:
-		err = tls_check(c, why, why_len);
-		return err ? err : ca_check(&c->tls, why, why_len);
+		return tls_check(c, why, why_len);
 	case PROBE_UDP:
 		return udp_check(c, why, why_len);
 	case PROBE_DNS:

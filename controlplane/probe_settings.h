@@ -8,8 +8,8 @@
 
 #include "probe.h"
 
-/* 0; or -EINVAL with a sentence that says what would be right. Looks at the disk only
- * for whether the program of `exec` and the CA file are there. */
+/* 0; or -EINVAL with a sentence that says what would be right. Files that they name are
+ * conf_check_files.h's and probe_prepare()'s business. */
 int probe_settings_check(const struct probe_conf *c, char *why, size_t why_len);
 
 /* "h2,http/1.1" as RFC 7301 has it on the wire: each name behind its length. Returns

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "reload.h"
 
+#include "conf_check_files.h"
 #include "state_file.h"
 
 #include <errno.h>
@@ -79,7 +80,7 @@ int reload_start(const char *path, const struct state *state, struct reload *out
 	int err;
 
 	*out = (struct reload){ 0 };
-	err = conf_load(path, &out->file, &out->errors, &out->warnings);
+	err = conf_load_whole(path, &out->file, &out->errors, &out->warnings);
 	if (err < 0)
 		return fail(out, path, err);
 	out->running = conf_dup(state ? state->running : out->file);
@@ -114,7 +115,7 @@ int reload_file(const char *path, const struct conf *file, const struct conf *ru
 	int err;
 
 	*out = (struct reload){ 0 };
-	err = conf_load(path, &out->file, &out->errors, &out->warnings);
+	err = conf_load_whole(path, &out->file, &out->errors, &out->warnings);
 	if (err < 0)
 		return fail(out, path, err);
 	out->running = conf_dup(running);

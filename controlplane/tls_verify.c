@@ -5,6 +5,9 @@
  */
 #include "tls_verify.h"
 
+#include "log.h"
+#include "tls_store.h"
+
 #include <errno.h>
 #include <openssl/err.h>
 #include <openssl/x509v3.h>
@@ -15,14 +18,8 @@
 struct cert_store {
 	struct cert_store *next;
 	X509_STORE *store;
+	bool stale; /* the file is to be read anew */
 	char file[PROBE_PATH_MAX];
-};
-
-/* Where distributions keep the authorities they trust, one file. */
-static const char *const system_files[] = {
-	"/etc/ssl/certs/ca-certificates.crt", /* Debian, Ubuntu, Alpine */
-	"/etc/pki/tls/certs/ca-bundle.crt",   /* Fedora, RHEL */
-	"/etc/ssl/ca-bundle.pem",	      /* SUSE */
 };
 
 /* Where struct tls_verify hangs on an SSL and on an SSL_CTX. */
@@ -169,11 +166,11 @@ static void on_info(const SSL *ssl, int where, int value)
 		v->alert = (value & 0xff) + 1;
 }
 
-static X509_STORE *store_find(const struct probe_ctx *ctx, const char *file)
+static struct cert_store *store_of(const struct probe_ctx *ctx, const char *file)
 {
-	for (const struct cert_store *s = ctx->stores; s; s = s->next)
+	for (struct cert_store *s = ctx->stores; s; s = s->next)
 		if (strcmp(s->file, file) == 0)
-			return s->store;
+			return s;
 	return NULL;
 }
 
@@ -183,11 +180,11 @@ int tls_verify_session(struct probe_ctx *ctx, SSL *ssl, struct tls_verify *v)
 	if (!SSL_set_ex_data(ssl, session_slot, v))
 		return -ENOMEM;
 	if (v->conf->verify) {
-		X509_STORE *store = store_find(ctx, v->conf->ca_file);
+		const struct cert_store *s = store_of(ctx, v->conf->ca_file);
 
-		if (store == NULL)
+		if (s == NULL)
 			return -ENOENT;
-		SSL_set1_verify_cert_store(ssl, store);
+		SSL_set1_verify_cert_store(ssl, s->store);
 	}
 	return 0;
 }
@@ -198,11 +195,11 @@ int tls_verify_context(struct probe_ctx *ctx, SSL_CTX *ssl_ctx, struct tls_verif
 	if (!SSL_CTX_set_ex_data(ssl_ctx, context_slot, v))
 		return -ENOMEM;
 	if (v->conf->verify) {
-		X509_STORE *store = store_find(ctx, v->conf->ca_file);
+		const struct cert_store *s = store_of(ctx, v->conf->ca_file);
 
-		if (store == NULL)
+		if (s == NULL)
 			return -ENOENT;
-		SSL_CTX_set1_cert_store(ssl_ctx, store);
+		SSL_CTX_set1_cert_store(ssl_ctx, s->store);
 	}
 	SSL_CTX_set_verify(ssl_ctx, SSL_VERIFY_PEER, NULL);
 	SSL_CTX_set_cert_verify_callback(ssl_ctx, on_verify, NULL);
@@ -253,36 +250,21 @@ void tls_verify_fail(struct probe *p, const struct tls_verify *v, unsigned long 
 
 /* -- stores ------------------------------------------------------------------------ */
 
-static X509_STORE *store_read(const char *file, char *why, size_t why_len)
-{
-	X509_STORE *store = X509_STORE_new();
-
-	if (store && file[0] && X509_STORE_load_file(store, file))
-		return store;
-	for (unsigned i = 0; store && !file[0] && i < sizeof(system_files) / sizeof(char *); i++)
-		if (X509_STORE_load_file(store, system_files[i]))
-			return store;
-	X509_STORE_free(store);
-	ERR_clear_error();
-	if (file[0])
-		snprintf(why, why_len, "cannot read certificates (PEM) from %s", file);
-	else
-		snprintf(why, why_len,
-			 "this host has no file of trusted authorities: install "
-			 "ca-certificates or set a CA file");
-	return NULL;
-}
-
 int tls_load(struct probe_ctx *ctx, const char *ca_file, char *why, size_t why_len)
 {
-	X509_STORE *store = store_read(ca_file, why, why_len);
-	struct cert_store *s;
+	struct cert_store *s = store_of(ctx, ca_file);
+	X509_STORE *store;
 
+	if (s != NULL && !s->stale)
+		return 0;
+	store = tls_store_read(ca_file, why, why_len);
+	if (store == NULL && s != NULL) {
+		s->stale = false;
+		log_error("%s; what was read from it before stays in force", why);
+		return 0;
+	}
 	if (store == NULL)
 		return -EINVAL;
-	for (s = ctx->stores; s; s = s->next)
-		if (strcmp(s->file, ca_file) == 0)
-			break;
 	if (s == NULL) {
 		s = calloc(1, sizeof(*s));
 		if (s == NULL) {
@@ -296,7 +278,14 @@ int tls_load(struct probe_ctx *ctx, const char *ca_file, char *why, size_t why_l
 	}
 	X509_STORE_free(s->store); /* handshakes under way hold their own reference */
 	s->store = store;
+	s->stale = false;
 	return 0;
+}
+
+void tls_reread(struct probe_ctx *ctx)
+{
+	for (struct cert_store *s = ctx->stores; s; s = s->next)
+		s->stale = true;
 }
 
 int tls_open(struct probe_ctx *ctx)

@@ -23,9 +23,13 @@ struct tls_verify {
 int tls_open(struct probe_ctx *ctx);
 void tls_close(struct probe_ctx *ctx);
 
-/* Read a CA file (empty: the system's) into memory under its name, again if it was
- * read before. 0, or -EINVAL and a sentence. */
+/* Read a CA file (empty: the system's) into memory under its name, once. 0, or -EINVAL
+ * and a sentence. */
 int tls_load(struct probe_ctx *ctx, const char *ca_file, char *why, size_t why_len);
+
+/* The next tls_load() of each file reads it again; where that fails, what was read
+ * before stays. */
+void tls_reread(struct probe_ctx *ctx);
 
 /* A session of the shared SSL_CTX / an SSL_CTX of its own (libcurl's) from now on
  * verifies as v->conf says and reports into *v. Returns 0; -ENOENT when v->conf

@@ -7,10 +7,8 @@
 #
 #   weir ===br0=== b1, b2, b3      b1 has a second leg, eth1, to the same bridge
 set -euo pipefail
-# shellcheck source=tests/lib/e2e.sh
-. "$(dirname "$0")/../lib/e2e.sh"
-
-MOODY=$WEIR_ROOT/tests/lib/moody.py
+# shellcheck source=tests/lib/health.sh
+. "$(dirname "$0")/../lib/health.sh"
 
 pool() { # NAME MODE VIP PORT, further lines of [pool] on standard input
     cat <<-END
@@ -96,27 +94,6 @@ backend b1 = 10.0.1.11"
 	END
 }
 
-# shows POOL/NAME HEALTH REASON
-shows() {
-    backend_is "$1" health "$2" && backend_is "$1" reason "$3"
-}
-
-# becomes NAME POOL/NAME HEALTH REASON: within 10 s.
-becomes() {
-    wait_until 10 shows "${@:2}" || true
-    check "$1" equal "$2 is" "$(backend_value "$2" health), $(backend_value "$2" reason)" "$3, $4"
-}
-
-# holds NAME EXPRESSION COMMAND...: within 10 s.
-holds() {
-    wait_until 10 lab_holds "${@:2}" || true
-    check "$1" lab_holds "${@:2}"
-}
-
-mood() { # BACKEND PORT MOOD
-    echo "$3" >"$LAB_DIR/mood-$1/$2.mood"
-}
-
 serving() { # POOL: names of those that serve
     value "[.backends[] | select(.serving) | .name] | join(\" \")" backends "$1"
 }
@@ -125,12 +102,7 @@ lab_create
 conf 0 >"$LAB_DIR/weir.conf"
 for b in "${LAB_BACKENDS[@]}"; do
     lab_backend "$b" up >>"$LAB_DIR/backend-$b.log" 2>&1 || lab_fail "weir-backend up fails" "backend-$b"
-    mkdir "$LAB_DIR/mood-$b"
-    lab_start "moody-$b" "$b" /usr/bin/python3 "$MOODY" "$LAB_DIR/mood-$b" 0.0.0.0 \
-        tcp:7003 tcp:7004 tcp:7005 tcp:7006 tcp:7008 agent:7999
-done
-for b in "${LAB_BACKENDS[@]}"; do
-    wait_until 10 lab_listens "$b" 7999 || lab_fail "no server on $b" "moody-$b"
+    moody_start "$b" 0.0.0.0 tcp:7003 tcp:7004 tcp:7005 tcp:7006 tcp:7008 agent:7999
 done
 # A full-size packet is one packet only when nobody hands on larger ones.
 lab_in weir ethtool -K eth0 tso off gso off >/dev/null

@@ -8,10 +8,11 @@
 #   weir ===br0=== b1   nginx (HTTP, TLS, PROXY protocol), unbound, turnserver,
 #                       gtlsserver, and servers that fail as they are told
 set -euo pipefail
-# shellcheck source=tests/lib/e2e.sh
-. "$(dirname "$0")/../lib/e2e.sh"
+# shellcheck source=tests/lib/health.sh
+. "$(dirname "$0")/../lib/health.sh"
+# shellcheck source=tests/lib/servers.sh
+. "$(dirname "$0")/../lib/servers.sh"
 
-MOODY=$WEIR_ROOT/tests/lib/moody.py
 VIP=$VIP_IPIP
 PATH=$PATH:/usr/sbin:/sbin
 
@@ -41,106 +42,30 @@ pool() {
     printf '%s\n' "${@:4}" ""
 }
 
-reason() {
-    backend_value "$1/b1" reason
+# turns TEST POOL HEALTH RESULT: what its only backend becomes by its only check.
+turns() {
+    becomes "$1" "$2/b1" "$3" "$2: $4"
 }
 
-# shows POOL HEALTH REASON: that is what its only backend is, and why.
-shows() {
-    lab_weirctl --json backends "$1" 2>/dev/null |
-        jq -e --arg h "$2" --arg r "$1: $3" '.backends[0] | .health == $h and .reason == $r' >/dev/null
+# fails TEST POOL PORT MOOD RESULT GOOD
+fails() {
+    falls "$1" "$2/b1" "$3" "$4" "$2: $5" "$2: $6"
 }
 
-# becomes NAME POOL HEALTH REASON: within 10 s.
-becomes() {
-    wait_until 10 shows "${@:2}" || true
-    check "$1" equal "$2 is" "$(backend_value "$2/b1" health), $(reason "$2")" "$3, $2: $4"
-}
-
-mood() { # PORT MOOD
-    echo "$2" >"$LAB_DIR/mood/$1.mood"
-}
-
-# falls NAME POOL PORT MOOD REASON GOOD: down in this mood, and up again without it.
-falls() {
-    mood "$3" "$4"
-    becomes "$1" "$2" down "$5"
-    mood "$3" ok
-    becomes "$1_and_back" "$2" up "$6"
-}
-
-present() { # NAME PROGRAM
-    command -v "$2" >/dev/null || {
-        echo "skip $1: $2 is not installed"
-        return 1
-    }
-}
-
-stamp() {
-    date -u -d "$1" +%y%m%d%H%M%SZ
-}
-
-certificates() {
-    local key=(-newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes) name
-
-    cat >ca.conf <<-END
-	[ca]
-	default_ca = own
-	[own]
-	database = index
-	serial = serial
-	new_certs_dir = .
-	default_md = sha256
-	policy = any
-	copy_extensions = copy
-	unique_subject = no
-	[any]
-	commonName = supplied
-	END
-    touch index
-    echo 01 >serial
-    openssl req -x509 "${key[@]}" -keyout ca.key -out ca.pem -subj "/CN=Weir test" -days 365 2>openssl.log
-    while read -r name from to; do
-        openssl req "${key[@]}" -keyout "$name.key" -out "$name.csr" -subj /CN=good.test \
-            -addext subjectAltName=DNS:good.test 2>>openssl.log
-        openssl ca -batch -notext -config ca.conf -cert ca.pem -keyfile ca.key -in "$name.csr" \
-            -out "$name.pem" -startdate "$(stamp "${from//_/ }")" -enddate "$(stamp "${to//_/ }")" 2>>openssl.log
-    done <<-END
-	good -1_day +57_days_1_hour
-	old -10_days -3_days_-1_hour
-	soon -1_day +9_days_1_hour
-	END
-}
-
-# TLS of nginx with certificate NAME (good, old, soon).
-tls_conf() {
-    cat >tls.conf <<-END
-	daemon off;
-	master_process off;
-	user root;
-	pid $PWD/nginx.pid;
-	error_log $PWD/nginx.err;
-	events { }
-	http {
-	    access_log off;
-	    client_body_temp_path $PWD/t1; proxy_temp_path $PWD/t2; fastcgi_temp_path $PWD/t3;
-	    uwsgi_temp_path $PWD/t4; scgi_temp_path $PWD/t5;
-	    server {
-	        listen $VIP:443 ssl http2;
-	        ssl_certificate $PWD/$1.pem;
-	        ssl_certificate_key $PWD/$1.key;
-	        location / { return 200 "secret\n"; }
-	    }
-	    server {
-	        listen $VIP:81 proxy_protocol;
-	        location / { return 200 "from \$proxy_protocol_addr\n"; }
-	    }
+# nginx with certificate NAME (good, old, soon).
+tls_serve() {
+    nginx_conf >tls.conf <<-END
+	server {
+	    listen $VIP:443 ssl http2;
+	    ssl_certificate $PWD/$1.pem;
+	    ssl_certificate_key $PWD/$1.key;
+	    location / { return 200 "secret\n"; }
+	}
+	server {
+	    listen $VIP:81 proxy_protocol;
+	    location / { return 200 "from \$proxy_protocol_addr\n"; }
 	}
 	END
-}
-
-tls_serve() { # NAME
-    tls_conf "$1"
     lab_start nginx-tls b1 nginx -c "$PWD/tls.conf" -e "$PWD/nginx.err"
     wait_until 10 lab_listens b1 443 || lab_fail "nginx does not listen" nginx-tls
 }
@@ -150,7 +75,7 @@ tls_end() {
 }
 
 lab_create
-mkdir "$LAB_DIR/tls" "$LAB_DIR/mood"
+mkdir "$LAB_DIR/tls"
 cd "$LAB_DIR/tls"
 certificates
 {
@@ -172,7 +97,7 @@ certificates
     pool dns udp 53 "kind = dns" "query = www.test" "answer = 192.0.2.80"
     pool stun udp 3478 "kind = stun"
     pool quic udp 4433 "kind = quic" "quic_version = 1"
-    pool exec tcp 7006 "kind = exec" "via = direct" "command = $PWD/exec.sh $LAB_DIR/mood/7006.mood"
+    pool exec tcp 7006 "kind = exec" "via = direct" "command = $PWD/exec.sh $LAB_DIR/mood-b1/7006.mood"
 } >"$LAB_DIR/weir.conf"
 cat >exec.sh <<'END'
 #!/bin/sh
@@ -186,17 +111,15 @@ chmod 755 exec.sh
 lab_sysctl weir "net.ipv4.ping_group_range=0 2147483647"
 lab_sysctl b1 net.ipv4.icmp_ratelimit=0 # each refusal is to be heard
 lab_backend b1 up >>"$LAB_DIR/backend-b1.log" 2>&1 || lab_fail "weir-backend up fails" backend-b1
-lab_start moody b1 /usr/bin/python3 "$MOODY" "$LAB_DIR/mood" $VIP \
-    tcp:7001 tcp:7002 tcp:7003 udp:7004
+moody_start b1 $VIP tcp:7001 tcp:7002 tcp:7003 udp:7004
 tls_serve good
-wait_until 10 lab_listens b1 7003 || lab_fail "no servers" moody
 lab_start_dataplane
 lab_start_controlplane
 wait_until 10 lab_holds .attached status || lab_fail "Weir does not start" dataplane controlplane
 
 # -- tcp and udp
 
-becomes tcp_up tcp up connected
+turns tcp_up tcp up connected
 step=0
 while read -r line; do
     check "check_shows_step_$((++step))" grep -qE "^ *$line\$" "$LAB_DIR/check"
@@ -212,115 +135,125 @@ done < <(
 	result +ok: connected, after [0-9.]+ ms
 	END
 )
-mood 7001 refuse
-becomes tcp_refused tcp down "connection refused"
+mood b1 7001 refuse
+turns tcp_refused tcp down "connection refused"
 check check_that_fails_ends_with_4 refused 4 "refused: connection refused, after" lab_weirctl check tcp/b1
 check also_as_json refused 4 '"failure": "refused"' lab_weirctl --json check tcp/b1
-mood 7001 ok
-becomes tcp_refused_and_back tcp up connected
-becomes tcp_talk_up talk up "connected, answered as expected"
-falls tcp_hangs talk 7002 hang "connected, but no answer in 250 ms" "connected, answered as expected"
-falls tcp_reset talk 7002 reset "reset while reading" "connected, answered as expected"
-falls tcp_closed talk 7002 close "connected, but closed without an answer" "connected, answered as expected"
-falls tcp_wrong talk 7002 status 'wrong answer: "HTTP/1.1 503 Service Unavailable\r\nCon"..., wanted "HTTP/1.1 200 OK"' \
+mood b1 7001 ok
+turns tcp_refused_and_back tcp up connected
+turns tcp_talk_up talk up "connected, answered as expected"
+fails tcp_hangs talk 7002 hang "connected, but no answer in 250 ms" "connected, answered as expected"
+fails tcp_reset talk 7002 reset "reset while reading" "connected, answered as expected"
+fails tcp_closed talk 7002 close "connected, but closed without an answer" "connected, answered as expected"
+fails tcp_wrong talk 7002 status 'wrong answer: "HTTP/1.1 503 Service Unavailable\r\nCon"..., wanted "HTTP/1.1 200 OK"' \
     "connected, answered as expected"
-becomes udp_up udp up "4 bytes of reply"
-falls udp_refused udp 7004 refuse "port unreachable, says $VIP" "4 bytes of reply"
-falls udp_silent udp 7004 silent "no answer in 250 ms" "4 bytes of reply"
-falls udp_wrong udp 7004 wrong 'wrong answer: "gnop", wanted "pong"' "4 bytes of reply"
-falls udp_half udp 7004 half "half an answer: 2 of 4 bytes" "4 bytes of reply"
+turns udp_up udp up "4 bytes of reply"
+fails udp_refused udp 7004 refuse "port unreachable, says $VIP" "4 bytes of reply"
+fails udp_silent udp 7004 silent "no answer in 250 ms" "4 bytes of reply"
+fails udp_wrong udp 7004 wrong 'wrong answer: "gnop", wanted "pong"' "4 bytes of reply"
+fails udp_half udp 7004 half "half an answer: 2 of 4 bytes" "4 bytes of reply"
 
 # -- http
 
-becomes http_up http up "status 200"
-falls http_refused http 7003 refuse "connection refused" "status 200"
-falls http_wrong_status http 7003 status "status 503, wanted 200-299" "status 200"
-falls http_wrong_body http 7003 body 'status 200, but the body does not contain "alive"' "status 200"
-falls http_hangs http 7003 hang "connected, but no answer in 250 ms" "status 200"
-falls http_half http 7003 half "half an answer: 12 of 40 bytes, then closed" "status 200"
-falls http_reset http 7003 reset "reset while reading" "status 200"
-falls http_closed http 7003 close "connected, but closed without an answer" "status 200"
-becomes exec_up exec up "exit code 0"
-falls exec_fails exec 7006 broken "exit code 3: broken disk" "exit code 0"
-falls exec_hangs exec 7006 hang "still running after 250 ms, killed" "exit code 0"
+turns http_up http up "status 200"
+fails http_refused http 7003 refuse "connection refused" "status 200"
+fails http_wrong_status http 7003 status "status 503, wanted 200-299" "status 200"
+fails http_wrong_body http 7003 body 'status 200, but the body does not contain "alive"' "status 200"
+fails http_hangs http 7003 hang "connected, but no answer in 250 ms" "status 200"
+fails http_half http 7003 half "half an answer: 12 of 40 bytes, then closed" "status 200"
+fails http_reset http 7003 reset "reset while reading" "status 200"
+fails http_closed http 7003 close "connected, but closed without an answer" "status 200"
+turns exec_up exec up "exit code 0"
+fails exec_fails exec 7006 broken "exit code 3: broken disk" "exit code 0"
+fails exec_hangs exec 7006 hang "still running after 250 ms, killed" "exit code 0"
 
 # -- TLS and PROXY protocol
 
-becomes https_up https up "status 200"
-becomes tls_up tls up "TLSv1.2, certificate good for 57 days"
-becomes wrong_name name down "certificate is for good.test, not for bad.test"
-becomes proxy_v1_up proxy1 up "status 200"
-becomes proxy_v2_up proxy2 up "status 200"
+turns https_up https up "status 200"
+turns tls_up tls up "TLSv1.2, certificate good for 57 days"
+turns wrong_name name down "certificate is for good.test, not for bad.test"
+turns proxy_v1_up proxy1 up "status 200"
+turns proxy_v2_up proxy2 up "status 200"
 check certificate_days_are_told equal "days" \
     "$(value '.backends[0].checks[0].last.certificate_days' health tls/b1)" 57
+
+# Files that the configuration names are read with it, and at no other time.
+cp ca.pem right.pem
+head -c 200 right.pem >ca.pem
+check a_ca_file_that_is_none_is_told refused 1 "ca_file: $PWD/ca.pem holds no certificate (PEM)" \
+    lab_weirctl check-config "$LAB_DIR/weir.conf"
+check a_reload_with_it_is_refused refused 1 "ca_file: $PWD/ca.pem holds no certificate (PEM)" lab_weirctl reload
+check what_changes_at_run_time_does_not_ask_for_it lab_weirctl backend weight https/b1 7
+check the_old_one_is_in_force refused 0 "ok: status 200" lab_weirctl check https/b1
+cp good.pem ca.pem
+check another_authority_is_read lab_weirctl reload
+turns is_believed_from_then_on https down "certificate is from an authority that is not trusted"
+mv right.pem ca.pem
+check the_right_one_is_read_again lab_weirctl reload
+turns and_believed https up "status 200"
+chmod 644 exec.sh
+check a_program_that_cannot_run_is_told refused 1 "command: cannot run $PWD/exec.sh: Permission denied" \
+    lab_weirctl reload
+turns and_is_no_word_on_the_backend exec up "no probe: cannot run the program: permission denied"
+chmod 755 exec.sh
+turns until_it_can exec up "exit code 0"
+
 tls_end
-becomes https_refused https down "connection refused"
-becomes tls_refused tls down "connection refused"
-becomes proxy_refused proxy1 down "connection refused"
+turns https_refused https down "connection refused"
+turns tls_refused tls down "connection refused"
+turns proxy_refused proxy1 down "connection refused"
 tls_serve old
-becomes https_expired https down "certificate expired 3 days ago"
-becomes tls_expired tls down "certificate expired 3 days ago"
+turns https_expired https down "certificate expired 3 days ago"
+turns tls_expired tls down "certificate expired 3 days ago"
 tls_end
 tls_serve soon
-becomes tls_soon tls up "TLSv1.2, certificate good for 9 days"
+turns tls_soon tls up "TLSv1.2, certificate good for 9 days"
 check expiry_is_warned_of grep -q "warning: backend tls/b1: its certificate expires in 9 days (tls)" \
     "$LAB_DIR/controlplane.log"
 kill -STOP "$(lab_pid nginx-tls)"
-becomes https_hangs https down "connected, but no TLS handshake in 250 ms"
-becomes tls_hangs tls down "connected, but no TLS handshake in 250 ms"
+turns https_hangs https down "connected, but no TLS handshake in 250 ms"
+turns tls_hangs tls down "connected, but no TLS handshake in 250 ms"
 kill -CONT "$(lab_pid nginx-tls)"
-becomes https_back https up "status 200"
-becomes tls_back tls up "TLSv1.2, certificate good for 9 days"
+turns https_back https up "status 200"
+turns tls_back tls up "TLSv1.2, certificate good for 9 days"
 tls_end
 
 # -- dns, stun, quic
 
-becomes echo_up echo up "echo of 24 bytes"
-becomes dns_refused dns down "port unreachable, says $VIP"
+turns echo_up echo up "echo of 24 bytes"
+turns dns_refused dns down "port unreachable, says $VIP"
 if present dns unbound; then
     dns_serve() { # ADDRESS of www.test
-        cat >unbound.conf <<-END
-		server:
-		    directory: ""
-		    chroot: ""
-		    username: ""
-		    pidfile: ""
-		    interface: $VIP
-		    access-control: 10.0.1.0/24 allow
-		    local-zone: "test." static
-		    local-data: "$1"
-		remote-control:
-		    control-enable: no
-		END
+        unbound_conf $VIP 10.0.1.0/24 >unbound.conf <<<"    local-data: \"$1\""
         lab_start unbound b1 unbound -d -c "$PWD/unbound.conf"
     }
     dns_serve "www.test. IN A 192.0.2.80"
-    becomes dns_up dns up "NOERROR, 1 answers"
+    turns dns_up dns up "NOERROR, 1 answers"
     kill -STOP "$(lab_pid unbound)"
-    becomes dns_silent dns down "no answer in 250 ms"
+    turns dns_silent dns down "no answer in 250 ms"
     kill -CONT "$(lab_pid unbound)"
     lab_stop unbound
     dns_serve "www.test. IN A 192.0.2.81"
-    becomes dns_wrong_answer dns down "192.0.2.80 is not among the 1 answers for www.test"
+    turns dns_wrong_answer dns down "192.0.2.80 is not among the 1 answers for www.test"
     lab_stop unbound
     dns_serve "other.test. IN A 192.0.2.80"
-    becomes dns_nxdomain dns down "answered NXDOMAIN, wanted NOERROR"
+    turns dns_nxdomain dns down "answered NXDOMAIN, wanted NOERROR"
 fi
-becomes stun_refused stun down "port unreachable, says $VIP"
+turns stun_refused stun down "port unreachable, says $VIP"
 if present stun turnserver; then
-    lab_start stun b1 turnserver -n --no-cli --no-tls --no-dtls --listening-ip=$VIP \
-        --relay-ip=$VIP --pidfile="$PWD/turn.pid" --log-file=stdout --no-auth --db="$PWD/turn.db"
-    becomes stun_up stun up "binding success"
+    turnserver_at $VIP
+    lab_start stun b1 "${TURNSERVER[@]}"
+    turns stun_up stun up "binding success"
     kill -STOP "$(lab_pid stun)"
-    becomes stun_silent stun down "no answer in 250 ms"
+    turns stun_silent stun down "no answer in 250 ms"
 fi
-becomes quic_refused quic down "port unreachable, says $VIP"
+turns quic_refused quic down "port unreachable, says $VIP"
 if present quic gtlsserver; then
     lab_start quic b1 gtlsserver -q "$VIP" 4433 good.key good.pem
     wait_until 10 backend_is quic/b1 health up || true
     check quic_up backend_is quic/b1 health up
     kill -STOP "$(lab_pid quic)"
-    becomes quic_silent quic down "no version negotiation in 250 ms"
+    turns quic_silent quic down "no version negotiation in 250 ms"
 fi
 
 # -- what it leaves behind

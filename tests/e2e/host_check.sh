@@ -4,7 +4,8 @@
 # What on a Weir host does not suit a configuration is told by check-config and by
 # the start, and keeps neither from going on.
 #
-#   weir, with a VIP on lo, a blackhole route to the other, strict rp_filter
+#   weir, with a VIP on lo, a blackhole route to the other, strict rp_filter, and a
+#   second interface, "aside"
 set -euo pipefail
 # shellcheck source=tests/lib/e2e.sh
 . "$(dirname "$0")/../lib/e2e.sh"
@@ -26,12 +27,23 @@ warns_of() {
 
 check a_host_that_suits_gives_no_warning equal "warnings" "$(warnings)" 0
 
+# Strict is right while the route to the VIP leaves by the port itself.
+lab_sysctl weir net.ipv4.conf.eth0.rp_filter=1
+check strict_rp_filter_on_the_way_back_gives_none equal "warnings" "$(warnings)" 0
+lab_conf_head >"$LAB_DIR/weir.conf"
+lab_conf_pool web-l2 l2 "$VIP_L2" >>"$LAB_DIR/weir.conf"
+lab_conf_pool web-ipip ipip "$VIP_IPIP" >>"$LAB_DIR/weir.conf"
+lab_conf_pool web-gue gue "$VIP_GUE" >>"$LAB_DIR/weir.conf"
+
+lab_ip weir link add aside type bridge
+lab_ip weir link set aside up
 lab_ip weir addr add "$VIP_L2/32" dev lo
 lab_ip weir route add blackhole "$VIP_IPIP"
-lab_sysctl weir net.ipv4.conf.eth0.rp_filter=1
+lab_ip weir route add "$VIP_GUE" dev aside
 check vip_of_this_host_is_told warns_of "VIP $VIP_L2 is an address of this host"
 check blackhole_route_is_told warns_of "the route to VIP $VIP_IPIP is a blackhole"
-check strict_rp_filter_is_told warns_of "net.ipv4.conf.eth0.rp_filter=2"
+check strict_rp_filter_is_told warns_of \
+    "eth0 has strict .*, and the route to VIP $VIP_GUE leaves by aside: .* net.ipv4.conf.eth0.rp_filter=2"
 check there_is_no_other_warning equal "warnings" "$(warnings)" 3
 check warnings_are_no_errors check_config
 
@@ -46,6 +58,33 @@ lab_sysctl weir net.ipv4.conf.eth0.rp_filter=0 net.ipv4.conf.all.rp_filter=1
 check strict_for_all_is_told warns_of "net.ipv4.conf.all.rp_filter=2"
 lab_sysctl weir net.ipv4.conf.eth0.rp_filter=2
 check loose_wins_over_strict equal "warnings" "$(warnings)" 2
+
+lab_ip weir route del "$VIP_GUE" dev aside
+lab_ip weir route del blackhole "$VIP_IPIP"
+lab_ip weir addr del "$VIP_L2/32" dev lo
+lab_ip weir route del default via 10.0.1.1
+check missing_route_is_told warns_of "pool web-l2. this host has no route to VIP $VIP_L2: "
+check for_each_vip equal "warnings" "$(warnings)" 3
+sed 's/^check = tcp/check_via = direct/' "$LAB_DIR/weir.conf" >"$LAB_DIR/direct.conf"
+mv "$LAB_DIR/direct.conf" "$LAB_DIR/weir.conf"
+check direct_checks_need_none equal "warnings" "$(warnings)" 0
+lab_ip weir route add default via 10.0.1.1
+
+# A port that is DPDK's own: probes leave by its TAP or not at all.
+own_port() {
+    lab_conf_head | sed "s|^device = .*|device = net_af_packet0,iface=eth0$1|"
+    lab_conf_pool web l2 "$VIP_L2"
+}
+own_port "" >"$LAB_DIR/weir.conf"
+check no_way_out_is_told warns_of \
+    "port lab. is no interface of the kernel, so the checks of .pool web. have no way out: punt = tap"
+own_port "\npunt = tap" >"$LAB_DIR/weir.conf"
+check a_tap_is_one equal "warnings" "$(warnings)" 0
+lab_ip weir link add lab type bridge # stands for the TAP
+lab_sysctl weir net.ipv4.conf.lab.rp_filter=1
+check strict_rp_filter_of_the_tap_is_told warns_of "lab has strict .* leaves by eth0"
+lab_ip weir link del lab
+lab_ip weir link del aside
 
 # IPv6 and prefixes: the kernel filters neither by reverse path.
 six() {

@@ -11,6 +11,8 @@ set -euo pipefail
 . "$(dirname "$0")/../../scripts/lib.sh"
 # shellcheck source=tests/lib/e2e.sh
 . "$(dirname "$0")/../lib/e2e.sh"
+# shellcheck source=tests/lib/servers.sh
+. "$(dirname "$0")/../lib/servers.sh"
 
 LAB_TOOL=$WEIR_BUILD/tests/unit/probe_lab
 SERVER=192.0.2.2
@@ -88,64 +90,15 @@ listens() { # tcp|udp PORT
     in_ns s ss -Hln"${1:0:1}" "sport = :$2" | grep -q .
 }
 
-present() { # NAME PROGRAM
-    command -v "$2" >/dev/null || {
-        echo "skip $1: $2 is not installed"
-        return 1
-    }
-}
-
-# -- certificates
-
-stamp() {
-    date -u -d "$1" +%y%m%d%H%M%SZ
-}
-
 cd "$DIR"
-cat >ca.conf <<END
-[ca]
-default_ca = own
-[own]
-database = index
-serial = serial
-new_certs_dir = .
-default_md = sha256
-policy = any
-copy_extensions = copy
-unique_subject = no
-[any]
-commonName = supplied
-END
-touch index
-echo 01 >serial
-key=(-newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes)
-openssl req -x509 "${key[@]}" -keyout ca.key -out ca.pem -subj "/CN=Weir test" -days 365 2>openssl.log
-certificate() { # FILE FROM TO
-    openssl req "${key[@]}" -keyout "$1.key" -out "$1.csr" -subj /CN=good.test \
-        -addext subjectAltName=DNS:good.test 2>>openssl.log
-    openssl ca -batch -notext -config ca.conf -cert ca.pem -keyfile ca.key -in "$1.csr" \
-        -out "$1.pem" -startdate "$(stamp "$2")" -enddate "$(stamp "$3")" 2>>openssl.log
-}
-certificate good "-1 day" "+57 days 1 hour"
-certificate old "-10 days" "-3 days -1 hour"
+certificates
 
 # -- nginx
 
 if present nginx nginx; then
     head -c 100000 /dev/zero | tr '\0' x >big.html
-    cat >nginx.conf <<END
-daemon off;
-pid $DIR/nginx.pid;
-error_log $DIR/nginx.err;
-events { }
-http {
-    access_log off;
+    nginx_conf >nginx.conf <<END
     ssl_protocols TLSv1.2 TLSv1.3;
-    client_body_temp_path $DIR/t1;
-    proxy_temp_path $DIR/t2;
-    fastcgi_temp_path $DIR/t3;
-    uwsgi_temp_path $DIR/t4;
-    scgi_temp_path $DIR/t5;
     server {
         listen $SERVER:80;
         root $DIR;
@@ -177,7 +130,6 @@ http {
         ssl_client_certificate $DIR/ca.pem;
         ssl_verify_client on;
     }
-}
 END
     serve nginx nginx -c "$DIR/nginx.conf"
     wait_until 10 listens tcp 445 || die "nginx did not start: $(cat nginx.log nginx.err)"
@@ -249,21 +201,11 @@ fi
 # -- unbound
 
 if present dns unbound; then
-    cat >unbound.conf <<END
-server:
-    directory: ""
-    chroot: ""
-    username: ""
-    pidfile: ""
-    interface: $SERVER
-    access-control: 192.0.2.0/24 allow
-    local-zone: "test." static
+    unbound_conf $SERVER 192.0.2.0/24 >unbound.conf <<END
     local-data: "www.test. IN A 192.0.2.80"
     local-data: "www.test. IN A 192.0.2.81"
     local-data: "www.test. IN AAAA 2001:db8::80"
     local-zone: "refused.example." refuse
-remote-control:
-    control-enable: no
 END
     serve unbound unbound -d -c "$DIR/unbound.conf"
     wait_until 10 listens udp 53 || die "unbound did not start: $(cat unbound.log)"
@@ -288,9 +230,8 @@ fi
 # -- coturn
 
 if present stun turnserver; then
-    serve turnserver turnserver -n --no-cli --no-tls --no-dtls --listening-ip=$SERVER \
-        --relay-ip=$SERVER --pidfile="$DIR/turn.pid" --log-file=stdout --no-auth \
-        --db="$DIR/turn.db"
+    turnserver_at $SERVER
+    serve turnserver "${TURNSERVER[@]}"
     wait_until 10 listens udp 3478 || die "turnserver did not start: $(cat turnserver.log)"
     check stun says "ok: binding success" probe kind=stun port=3478
     check stun_padded says "ok: binding success" probe kind=stun port=3478 padded=1500

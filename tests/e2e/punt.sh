@@ -11,6 +11,8 @@
 set -euo pipefail
 # shellcheck source=tests/lib/e2e.sh
 . "$(dirname "$0")/../lib/e2e.sh"
+# shellcheck source=tests/lib/tap.sh
+. "$(dirname "$0")/../lib/tap.sh"
 
 FLOOD=$WEIR_BUILD/tests/unit/flood
 # Five times what may go to the kernel, and less than the worker's receive queue loses
@@ -115,24 +117,13 @@ lab_sysctl router net.ipv6.conf.br0.disable_ipv6=0
 lab_ip router addr add $ROUTER6/64 dev br0 nodad
 lab_ip router route del "$VIP_L2"
 lab_ip router route del "$VIP_IPIP"
-lab_ip weir addr flush dev eth0
-lab_sysctl weir net.ipv6.conf.eth0.disable_ipv6=1
-# The kernel sees what comes to a device of net_af_packet as well: not here.
-lab_in weir tc qdisc add dev eth0 clsact
-clang -O2 -target bpf "-I/usr/include/$(uname -m)-linux-gnu" -c "$WEIR_ROOT/tests/lib/deaf.bpf.c" \
-    -o "$LAB_DIR/deaf.o"
-lab_in weir tc filter add dev eth0 ingress bpf direct-action object-file "$LAB_DIR/deaf.o" section tc
-lab_conf | sed 's|^device = .*|device = net_af_packet0,iface=eth0,framecnt=8192\npunt = tap|' >"$LAB_DIR/weir.conf"
+tap_prepare
+lab_conf | tap_conf >"$LAB_DIR/weir.conf"
 lab_start_backends
-lab_start_dataplane
-wait_until 10 ip -n "$LAB-weir" link show lab || lab_fail "no TAP" dataplane
+tap_start $WEIR6/64
 MAC=$(lab_in weir cat /sys/class/net/lab/address)
 check tap_has_the_mac_of_the_port equal MAC "$MAC" "$(lab_in weir cat /sys/class/net/eth0/address)"
 check tap_has_the_mtu_of_the_port equal MTU "$(lab_in weir cat /sys/class/net/lab/mtu)" 1500
-lab_sysctl weir net.ipv6.conf.lab.disable_ipv6=0
-lab_ip weir addr add $LAB_WEIR/24 dev lab
-lab_ip weir addr add $WEIR6/64 dev lab nodad
-lab_ip weir route add default via 10.0.1.1
 
 check arp_and_ping wait_until 10 pinged $LAB_WEIR
 check neighbour_discovery_and_ping wait_until 10 pinged $WEIR6

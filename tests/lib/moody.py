@@ -10,6 +10,8 @@ tcp  ok (HTTP 200, "alive"), status (503), body (another one), hang (silent once
      (nobody listens)
 udp  ok ("pong"), wrong ("gnop"), half ("po"), silent, refuse
 agent  a line: what DIR/PORT.mood says, "up" without one
+
+Says "ready" when they listen. ADDRESS "::": by IPv4 as well.
 """
 import os
 import selectors
@@ -31,7 +33,8 @@ def mood(port, default='ok'):
 
 
 def open_socket(port, kind):
-    s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM if kind == 'udp' else socket.SOCK_STREAM)
+    family = socket.AF_INET6 if ':' in ADDRESS else socket.AF_INET
+    s = socket.socket(family, socket.SOCK_DGRAM if kind == 'udp' else socket.SOCK_STREAM)
     s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     s.bind((ADDRESS, port))
     if kind != 'udp':
@@ -88,6 +91,9 @@ def main():
         kept.pop(c, None)
         select.unregister(c)
 
+    for port in ports:
+        listen(port)
+    print('ready', flush=True)
     while True:
         for port in ports:
             listen(port)

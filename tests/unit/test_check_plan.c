@@ -73,9 +73,6 @@ static void what_cannot_work_is_said(void **state)
 		"[check a] fast_interval_ms: 2000 is more than interval_ms, 1000: fast is meant to "
 		"be "
 		"shorter\n");
-	assert_errors("kind = https\nverify = yes\nca_file = /nonexistent.pem\n",
-		      "[check a] the CA file /nonexistent.pem cannot be read: No such file or "
-		      "directory\n");
 	assert_errors("kind = stun\npath = /health\n",
 		      "[check a] path: means nothing to a check of kind stun\n");
 	assert_errors(

@@ -488,7 +488,7 @@ static void wrong_settings_are_said(void **state)
 	conf.http.https = conf.http.tls.verify = true;
 	snprintf(conf.http.tls.ca_file, sizeof(conf.http.tls.ca_file), "/nonexistent/ca.pem");
 	assert_int_equal(probe_prepare(ctx, &conf, why, sizeof(why)), -EINVAL);
-	assert_string_equal(why, "the CA file /nonexistent/ca.pem cannot be read: No such file or directory");
+	assert_string_equal(why, "/nonexistent/ca.pem cannot be read: No such file or directory");
 	memset(&conf.tcp, 0, sizeof(conf.tcp));
 	conf.kind = PROBE_TCP;
 	conf.padded_mtu = 1500;
