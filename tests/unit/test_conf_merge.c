@@ -153,7 +153,7 @@ static void every_key_of_a_backend_can_change(void **state)
 {
 	struct conf *before = web(A(1)), *running = web(A(1));
 	struct conf *after = web("backend a = 192.0.2.9 weight=3 state=disabled "
-				 "mac=02:00:00:00:00:0a port=wan vlan=5\n");
+				 "backup=yes mac=02:00:00:00:00:0a port=wan vlan=5\n");
 	struct backend_conf *a;
 	char text[CONF_TEXT_LEN];
 	unsigned changed;
@@ -162,14 +162,14 @@ static void every_key_of_a_backend_can_change(void **state)
 	assert_int_equal(conf_merge(running, before, after, &changed), 0);
 	a = conf_backend(running, "web", "a");
 	assert_string_equal(backend_text(a, text), "192.0.2.9 weight=3 state=disabled "
-						   "mac=02:00:00:00:00:0a port=wan vlan=5");
-	assert_int_equal(changed, 6);
+						   "backup=yes mac=02:00:00:00:00:0a port=wan vlan=5");
+	assert_int_equal(changed, 7);
 	/* and back: what the file no longer gives is unset again */
 	assert_int_equal(conf_merge(running, after, before, &changed), 0);
 	a = conf_backend(running, "web", "a");
 	assert_string_equal(backend_text(a, text), "192.0.2.1");
 	assert_false(a->has_mac);
-	assert_int_equal(changed, 6);
+	assert_int_equal(changed, 7);
 	conf_free(before);
 	conf_free(after);
 	conf_free(running);
@@ -319,6 +319,54 @@ static void sections_of_vips_are_merged_by_their_address(void **state)
 	conf_free(running);
 }
 
+static void checks_are_merged_by_their_name_key_by_key(void **state)
+{
+	struct conf *simple = web(A(1)), *running = web(A(1));
+	struct conf *page = web("checks = page\n" A(1) "[check page]\nkind = http\n"
+				"path = /health\nrise = 4\n");
+	struct conf *both = web("checks = page, name\nchecks_need = any\nmin_healthy = 50%\n" A(
+		1) "[check page]\nkind = http\npath = /ready\n"
+		   "[check name]\nkind = dns\nquery = www.test\nport = 53\n");
+	unsigned changed;
+
+	(void)state;
+	assert_int_equal(conf_merge(running, simple, page, &changed), 0);
+	assert_int_equal(changed, 2); /* the pool's checks, and the check that came */
+	assert_int_equal(running->check_count, 1);
+	assert_string_equal(running->pool[0].checks, "page");
+	assert_string_equal(running->check[0].path, "/health");
+
+	running->check[0].fall = 9; /* no such command, but a merge must not mind */
+	assert_int_equal(conf_merge(running, page, both, &changed), 0);
+	assert_int_equal(changed, 6); /* three of the pool, path, rise, check name */
+	assert_int_equal(running->check_count, 2);
+	assert_string_equal(running->pool[0].checks, "page, name");
+	assert_int_equal(running->pool[0].checks_need, CHECK_NEED_ANY);
+	assert_string_equal(running->pool[0].min_healthy, "50%");
+	assert_string_equal(running->check[0].path, "/ready");
+	assert_int_equal(running->check[0].rise, 2);
+	assert_int_equal(running->check[0].fall, 9);
+	assert_string_equal(running->check[1].query, "www.test");
+
+	assert_int_equal(conf_merge(running, both, simple, &changed), 0);
+	assert_int_equal(running->check_count, 0);
+	assert_string_equal(running->pool[0].checks, "");
+	assert_diff(page, both,
+		    "pool web|checks|page|page, name\n"
+		    "pool web|checks_need|all|any\n"
+		    "pool web|min_healthy|1|50%\n"
+		    "check page|rise|4|2\n"
+		    "check page|path|/health|/ready\n"
+		    "check name|-|-|kind=dns port=53 query=www.test\n");
+	assert_diff(page, simple,
+		    "pool web|checks|page|\n"
+		    "check page|-|kind=http rise=4 path=/health|-\n");
+	conf_free(simple);
+	conf_free(page);
+	conf_free(both);
+	conf_free(running);
+}
+
 static void equal_configurations_have_no_difference(void **state)
 {
 	struct conf *a = web(A(1) B(2)), *b = web(A(1) B(2)), *c = web(B(2) A(1));
@@ -407,6 +455,7 @@ int main(void)
 		cmocka_unit_test(pools_and_services_come_and_go_with_all_that_is_in_them),
 		cmocka_unit_test(settings_of_a_pool_are_merged_one_by_one),
 		cmocka_unit_test(sections_of_vips_are_merged_by_their_address),
+		cmocka_unit_test(checks_are_merged_by_their_name_key_by_key),
 		cmocka_unit_test(sections_of_the_processes_are_left_alone),
 		cmocka_unit_test(merge_matches_the_rules_for_every_combination),
 		cmocka_unit_test(equal_configurations_have_no_difference),

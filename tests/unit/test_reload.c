@@ -110,6 +110,59 @@ static void a_reload_applies_what_changed_and_keeps_runtime_changes(void **state
 	assert_messages(&reload.warnings, NO_MESSAGES);
 }
 
+#define CHECKED(path)                                                                          \
+	PORT "[pool web]\nchecks = page\nbackend a = 192.0.2.1\n" SERVICE "[check page]\n"   \
+	     "kind = http\npath = " path "\n"
+
+static void a_reload_changes_a_check_and_a_backup_of_run_time_stays(void **state)
+{
+	struct reload r;
+
+	(void)state;
+	start(CHECKED("/health"));
+	add("spare", "192.0.2.9 backup=yes");
+	assert_int_equal(again(CHECKED("/ready")), 0);
+	assert_int_equal(reload.changed, 1);
+	assert_string_equal(reload.running->check[0].path, "/ready");
+	assert_true(conf_backend(reload.running, "web", "spare")->backup);
+
+	/* What the pool names must be there. */
+	assert_int_equal(again(PORT "[pool web]\nchecks = page\nbackend a = 192.0.2.1\n" SERVICE),
+			 -EINVAL);
+	assert_messages(&reload.errors,
+			MESSAGES("weir.conf:4: [pool web] checks: there is no [check page]"));
+	assert_string_equal(reload.running->check[0].path, "/ready");
+
+	conf_backend(reload.running, "web", "a")->backup = true;
+	assert_int_equal(reload_revert(reload.file, reload.running, &r), 0);
+	assert_int_equal(r.changed, 2); /* a's backup, spare */
+	assert_null(conf_backend(r.running, "web", "spare"));
+	assert_false(conf_backend(r.running, "web", "a")->backup);
+	assert_string_equal(r.running->check[0].path, "/ready");
+	reload_free(&r);
+}
+
+static void files_that_checks_name_are_asked_for_by_file_and_not_at_run_time(void **state)
+{
+	static const char with_ca[] = PORT "[pool web]\nchecks = page\nbackend a = 192.0.2.1\n" SERVICE
+					   "[check page]\nkind = https\nverify = yes\n"
+					   "ca_file = ca.pem\n";
+	struct conf_errors errors = { 0 };
+	struct conf *c;
+
+	(void)state;
+	start(one_backend);
+	assert_int_equal(again(with_ca), -EINVAL);
+	assert_messages(&reload.errors,
+			MESSAGES("weir.conf:13: [check page] ca_file: ca.pem cannot be read: No "
+				 "such file or directory"));
+	assert_brief(reload.running, "web(a:1)" WWW);
+	/* In force already, and gone since: whoever drains a backend is not asked. */
+	assert_int_equal(conf_load("weir.conf", &c, &errors, NULL), 0);
+	assert_int_equal(conf_check(c, "weir.conf", &errors, NULL), 0);
+	conf_free(c);
+}
+
 static void a_bad_file_changes_nothing(void **state)
 {
 	(void)state;
@@ -263,6 +316,24 @@ static void a_start_merges_what_was_edited_while_nobody_read_the_file(void **sta
 	state_free(&left);
 }
 
+static void a_start_takes_a_check_that_was_edited_meanwhile(void **state)
+{
+	struct state left;
+
+	(void)state;
+	start(CHECKED("/health"));
+	backend_set_weight(conf_backend(reload.running, "web", "a"), 50);
+	leave(&left);
+
+	drop(NULL);
+	write_text("weir.conf", CHECKED("/ready"));
+	assert_int_equal(reload_start("weir.conf", &left, &reload), 0);
+	assert_int_equal(reload.changed, 1);
+	assert_string_equal(reload.running->check[0].path, "/ready");
+	assert_brief(reload.running, "web(a:50)" WWW);
+	state_free(&left);
+}
+
 static void a_start_drops_runtime_changes_that_do_not_fit_any_more(void **state)
 {
 	struct state left;
@@ -294,6 +365,10 @@ int main(void)
 		cmocka_unit_test_teardown(a_bad_file_refuses_the_start_with_every_reason, drop),
 		cmocka_unit_test_teardown(a_reload_applies_what_changed_and_keeps_runtime_changes,
 					  drop),
+		cmocka_unit_test_teardown(
+			a_reload_changes_a_check_and_a_backup_of_run_time_stays, drop),
+		cmocka_unit_test_teardown(
+			files_that_checks_name_are_asked_for_by_file_and_not_at_run_time, drop),
 		cmocka_unit_test_teardown(a_bad_file_changes_nothing, drop),
 		cmocka_unit_test_teardown(a_file_that_does_not_go_with_runtime_changes_is_refused,
 					  drop),
@@ -305,6 +380,7 @@ int main(void)
 					  drop),
 		cmocka_unit_test_teardown(a_start_merges_what_was_edited_while_nobody_read_the_file,
 					  drop),
+		cmocka_unit_test_teardown(a_start_takes_a_check_that_was_edited_meanwhile, drop),
 		cmocka_unit_test_teardown(a_start_drops_runtime_changes_that_do_not_fit_any_more,
 					  drop),
 	};

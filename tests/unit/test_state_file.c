@@ -52,8 +52,12 @@ static struct state make_state(void)
 	struct backend_conf c;
 
 	s.file = conf_make("[pool web]\n"
+			   "checks = page, mtu\nchecks_need = any\nmin_healthy = 50%\n"
 			   "backend a = 192.0.2.1 weight=10\n"
 			   "backend b = 192.0.2.2\n"
+			   "[check page]\nkind = https\npath = /health\nverify = yes\n"
+			   "server_name = www.test\nheaders = A: 1\\nB: 2\n"
+			   "[check mtu]\nkind = echo\npadded = yes\ninterval_ms = 5000\n"
 			   "[service www]\nvip = 203.0.113.1\nport = 80\npool = web\n"
 			   "[service net]\nvip = 2001:db8:f::/64\nport = 80\npool = web\n"
 			   "[vip 2001:db8:f::/64]\necho = off\nstrays = reject\n");
@@ -63,7 +67,7 @@ static struct state make_state(void)
 	conf_backend(s.running, "web", "a")->drain_deadline_ms = 1060000; /* noon + 60 s */
 	assert_int_equal(conf_backend_remove(s.running, "web", "b"), 0);
 	assert_int_equal(backend_parse("c",
-				       "192.0.2.3 weight=7 mac=02:00:00:00:00:0c port=wan vlan=9",
+				       "192.0.2.3 weight=7 backup=yes mac=02:00:00:00:00:0c port=wan vlan=9",
 				       &c, why, sizeof(why)),
 			 0);
 	assert_int_equal(conf_backend_add(s.running, "web", &c), 0);
@@ -139,6 +143,10 @@ static void what_is_saved_is_loaded(void **state)
 	assert_int_equal(a->base_weight, 10); /* the table is still built with it */
 	assert_int_equal(a->drain_deadline_ms, 1060000);
 	assert_int_equal(l.running->pool[0].tcp_window_s, 300);
+	assert_int_equal(l.running->check_count, 2);
+	assert_string_equal(l.running->check[0].headers, "A: 1\\nB: 2");
+	assert_true(l.running->check[1].padded);
+	assert_true(conf_backend(l.running, "web", "c")->backup);
 	state_free(&s);
 	state_free(&l);
 }
