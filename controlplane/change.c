@@ -30,14 +30,14 @@ static void bad_config(const struct conf_errors *errors, struct rpc_error *err)
 	err->data = json_pack("{s:o}", "errors", list);
 }
 
-int change_install(struct controlplane *cp, struct conf *next)
+/* Takes `next`; *before is what ran, to be freed. */
+static int install(struct controlplane *cp, struct conf *next, struct conf **before)
 {
 	int err = model_apply(&cp->model, next, &cp->follow);
 
 	if (err < 0)
 		return err;
-	if (cp->running != next)
-		conf_free(cp->running);
+	*before = cp->running == next ? NULL : cp->running;
 	cp->running = next;
 	cp->unsaved = true;
 	checks_sync(cp->checks, cp->running);
@@ -48,19 +48,39 @@ int change_install(struct controlplane *cp, struct conf *next)
 	return 0;
 }
 
-bool change_commit(struct controlplane *cp, struct conf *next, struct rpc_error *err)
+int change_install(struct controlplane *cp, struct conf *next)
+{
+	struct conf *before = NULL;
+	int err = install(cp, next, &before);
+
+	conf_free(before);
+	return err;
+}
+
+/* As change_commit(), with what ran before, to be freed. */
+static bool commit(struct controlplane *cp, struct conf *next, struct conf **before,
+		   struct rpc_error *err)
 {
 	struct conf_errors errors = { 0 };
 
 	if (conf_check(next, cp->path, &errors, NULL) < 0)
 		bad_config(&errors, err);
-	else if (change_install(cp, next) < 0)
+	else if (install(cp, next, before) < 0)
 		rpc_fail(err, RPC_INTERNAL, "no memory for the changed configuration");
 	else
 		next = NULL;
 	conf_errors_free(&errors);
 	conf_free(next);
 	return next == NULL;
+}
+
+bool change_commit(struct controlplane *cp, struct conf *next, struct rpc_error *err)
+{
+	struct conf *before = NULL;
+	bool ok = commit(cp, next, &before, err);
+
+	conf_free(before);
+	return ok;
 }
 
 /* Put in force what reload.h made of it. The warnings stay in `r`. */
@@ -134,6 +154,46 @@ bool change_is_drained(const struct controlplane *cp, const struct backend *b)
 	return true;
 }
 
+/* -- changes that nobody asks for ----------------------------------------------- */
+
+/* Backends that are gone since `before`, or in another state. */
+static void tell(const struct conf *before, const struct conf *now, const char *why)
+{
+	for (uint32_t i = 0; i < before->pool_count; i++) {
+		const struct pool_conf *p = &before->pool[i], *q = &now->pool[i];
+
+		for (uint32_t j = 0, k = 0; j < p->backend_count; j++) {
+			const struct backend_conf *b = &p->backend[j];
+			bool stays = k < q->backend_count &&
+				     strcmp(q->backend[k].name, b->name) == 0;
+
+			if (!stays)
+				log_info("backend %s/%s is removed: %s", p->name, b->name, why);
+			else if (q->backend[k].admin != b->admin)
+				log_info("backend %s/%s is %s: %s", p->name, b->name,
+					 admin_text(q->backend[k].admin), why);
+			k += stays;
+		}
+	}
+}
+
+/* Put in force that backends of `next` have gone or changed their state; takes it. */
+static bool commit_and_tell(struct controlplane *cp, struct conf *next, const char *why,
+			    struct rpc_error *err)
+{
+	struct conf *before = NULL;
+	char unsaved[256];
+
+	if (!commit(cp, next, &before, err)) {
+		json_decref(err->data);
+		return false;
+	}
+	tell(before, cp->running, why);
+	conf_free(before);
+	(void)change_save(cp, unsaved, sizeof(unsaved));
+	return true;
+}
+
 /* Take those that may go out of `next`; how many. */
 static unsigned leave(const struct controlplane *cp, struct conf *next)
 {
@@ -149,8 +209,6 @@ static unsigned leave(const struct controlplane *cp, struct conf *next)
 				continue;
 			(void)conf_backend_remove(next, p->conf.name, b->conf.name);
 			count++;
-			log_info("backend %s/%s is removed: nothing holds it any more",
-				 p->conf.name, b->conf.name);
 		}
 	}
 	return count;
@@ -169,59 +227,45 @@ void change_leave(struct controlplane *cp)
 {
 	struct rpc_error err = { 0 };
 	struct conf *next;
-	char why[256];
 
 	if (!has_leaving(cp->running))
 		return;
 	next = change_begin(cp, &err);
 	if (next == NULL)
 		return; /* in a second again */
-	if (leave(cp, next) == 0) {
+	if (leave(cp, next) == 0)
 		conf_free(next);
-		return;
-	}
-	if (!change_commit(cp, next, &err)) {
+	else if (!commit_and_tell(cp, next, "nothing holds it any more", &err))
 		log_error("removal after a drain: %s", err.message);
-		json_decref(err.data);
-		return;
-	}
-	(void)change_save(cp, why, sizeof(why));
 }
 
 void change_expire(struct controlplane *cp)
 {
 	struct rpc_error err = { 0 };
 	struct conf *next = change_begin(cp, &err);
-	char why[256];
+	bool done = false;
 
-	if (next == NULL) {
-		log_error("drain deadline: %s", err.message);
-		return;
-	}
-	if (drain_expire(next, drain_clock_ms()) == 0) {
+	if (next != NULL && drain_expire(next, drain_clock_ms()) == 0) {
 		conf_free(next);
 		drain_arm(cp->drain, cp->running);
 		return;
 	}
-	if (!change_commit(cp, next, &err)) {
-		log_error("drain deadline: %s", err.message);
-		json_decref(err.data);
-		return;
-	}
-	(void)change_save(cp, why, sizeof(why));
+	if (next != NULL)
+		done = commit_and_tell(cp, next, "its drain deadline has passed", &err);
+	if (!done && drain_again(cp->drain))
+		log_error("a drain deadline has passed, and nothing comes of it: %s; trying again "
+			  "every second",
+			  err.message);
 }
 
-static void keep_admin(struct controlplane *cp, const struct backend *b)
+static void keep_admin(struct backend_conf *c, const struct backend *b)
 {
-	struct backend_conf *c = conf_backend(cp->running, b->pool->conf.name, b->conf.name);
-
-	if (c == NULL || c->admin == b->conf.admin)
+	if (c->admin == b->conf.admin)
 		return;
 	c->admin = b->conf.admin;
 	c->drain_deadline_ms = b->conf.drain_deadline_ms;
 	log_warning("backend %s/%s stays %s, as it is in force: there was no state file to say so",
-		    b->pool->conf.name, c->name,
-		    c->admin == ADMIN_DRAINING ? "draining" : "disabled");
+		    b->pool->conf.name, c->name, admin_text(c->admin));
 }
 
 void change_adopted(struct controlplane *cp)
@@ -230,9 +274,11 @@ void change_adopted(struct controlplane *cp)
 
 	cp->unsaved |= cp->model.admin_is_lost || cp->model.seed_is_new;
 	if (cp->model.admin_is_lost) {
+		/* The model has the order of what runs. */
 		for (uint32_t i = 0; i < cp->model.pool_count; i++)
 			for (uint32_t j = 0; j < cp->model.pool[i]->backend_count; j++)
-				keep_admin(cp, cp->model.pool[i]->backend[j]);
+				keep_admin(&cp->running->pool[i].backend[j],
+					   cp->model.pool[i]->backend[j]);
 		drain_arm(cp->drain, cp->running);
 	}
 	cp->model.admin_is_lost = cp->model.seed_is_new = false;

@@ -1,17 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "drain.h"
 
-#include "log.h"
-
 #include <errno.h>
 #include <stdlib.h>
 #include <sys/timerfd.h>
 #include <time.h>
 #include <unistd.h>
 
+enum { AGAIN_S = 1 };
+
 struct drain {
 	uv_poll_t poll;
 	int fd;
+	bool failed; /* since the last drain_arm() */
 	void (*due)(void *user);
 	void *user;
 };
@@ -95,7 +96,18 @@ void drain_arm(struct drain *d, const struct conf *c)
 		when.it_value.tv_sec = (time_t)(first / 1000);
 		when.it_value.tv_nsec = (long)(first % 1000) * 1000000;
 	}
+	d->failed = false;
 	(void)timerfd_settime(d->fd, TFD_TIMER_ABSTIME, &when, NULL);
+}
+
+bool drain_again(struct drain *d)
+{
+	const struct itimerspec when = { .it_value.tv_sec = AGAIN_S };
+	bool first = !d->failed;
+
+	d->failed = true;
+	(void)timerfd_settime(d->fd, 0, &when, NULL);
+	return first;
 }
 
 unsigned drain_expire(struct conf *c, uint64_t boottime_ms)
@@ -112,8 +124,6 @@ unsigned drain_expire(struct conf *c, uint64_t boottime_ms)
 			if (!has_deadline(b) || b->drain_deadline_ms > boottime_ms)
 				continue;
 			count++;
-			log_info("backend %s/%s is %s: its drain deadline has passed", p->name,
-				 b->name, b->leaves ? "removed" : "disabled");
 			if (b->leaves) {
 				(void)conf_backend_remove(c, p->name, b->name);
 				continue;

@@ -20,6 +20,10 @@ void drain_destroy(struct drain *d);
 /* Wake up at the first deadline that `c` has, or not at all. */
 void drain_arm(struct drain *d, const struct conf *c);
 
+/* What was due could not be done: wake up again in a second. True: for the first time since
+ * drain_arm(). */
+bool drain_again(struct drain *d);
+
 /* Disable every backend of `c` whose deadline has passed, or remove it if it leaves; how
  * many. */
 unsigned drain_expire(struct conf *c, uint64_t boottime_ms);

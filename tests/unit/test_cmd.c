@@ -449,6 +449,23 @@ static void draining_backend_is_disabled_at_its_deadline(void **state)
 	assert_a_becomes_disabled();
 }
 
+/* Refused, as a configuration that has become wrong would be: it is tried until it is done. */
+static void a_deadline_that_fails_is_tried_again(void **state)
+{
+	struct weir_addr *b, right;
+
+	(void)state;
+	done("backend.drain", "{\"pool\": \"web\", \"backend\": \"a\", \"deadline_s\": 600}");
+	b = &cp->running->pool[0].backend[1].addr;
+	right = *b;
+	*b = cp->running->pool[0].backend[0].addr;
+	cp->running->pool[0].backend[0].drain_deadline_ms = 1;
+	change_expire(cp);
+	assert_string_equal(backend("a", "state"), "draining");
+	*b = right;
+	assert_a_becomes_disabled();
+}
+
 static void deadline_that_passed_while_nobody_ran_holds(void **state)
 {
 	(void)state;
@@ -550,6 +567,7 @@ int main(void)
 		T(drain_is_begun_once_and_ended_by_enable),
 		T(a_leaving_backend_goes_at_its_deadline),
 		T(draining_backend_is_disabled_at_its_deadline),
+		T(a_deadline_that_fails_is_tried_again),
 		T(deadline_that_passed_while_nobody_ran_holds),
 		T(reload_applies_what_changed_in_the_file),
 		T(file_with_errors_changes_nothing_and_tells_all_of_them),
