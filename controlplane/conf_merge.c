@@ -183,7 +183,8 @@ static int backend_merge(void *running, const void *before, const void *after, u
 	}
 	merge_opts("backend", r, b, a, changed);
 	backend_set_weight(r, r->weight);
-	if (a->admin != b->admin || a->drain_deadline_ms != b->drain_deadline_ms) {
+	if (a->admin != b->admin || a->drain_deadline_ms != b->drain_deadline_ms ||
+	    a->leaves != b->leaves) {
 		*changed += a->admin == b->admin;
 		r->drain_deadline_ms = a->drain_deadline_ms;
 		r->leaves = a->leaves;

@@ -280,6 +280,19 @@ static void a_revert_ends_a_deadline_even_when_the_file_says_draining(void **sta
 	reload_free(&r);
 }
 
+static void a_revert_ends_a_removal_even_when_the_file_says_draining(void **state)
+{
+	struct reload r;
+
+	(void)state;
+	start(PORT "[pool web]\nbackend a = 192.0.2.1 state=draining\n" SERVICE);
+	conf_backend(reload.running, "web", "a")->leaves = true;
+	assert_int_equal(reload_revert(reload.file, reload.running, &r), 0);
+	assert_false(conf_backend(r.running, "web", "a")->leaves);
+	assert_int_equal(r.changed, 1);
+	reload_free(&r);
+}
+
 /* What a control plane that is stopped now leaves behind, by way of the disk. */
 static void leave(struct state *out)
 {
@@ -377,6 +390,8 @@ int main(void)
 					  drop),
 		cmocka_unit_test_teardown(a_revert_runs_the_file_as_it_was_read_last, drop),
 		cmocka_unit_test_teardown(a_revert_ends_a_deadline_even_when_the_file_says_draining,
+					  drop),
+		cmocka_unit_test_teardown(a_revert_ends_a_removal_even_when_the_file_says_draining,
 					  drop),
 		cmocka_unit_test_teardown(a_start_merges_what_was_edited_while_nobody_read_the_file,
 					  drop),
