@@ -440,11 +440,11 @@ int attachment_publish(struct attachment *a, struct model *m, uint64_t boot_ms)
 	if (err == 0)
 		err = tables_prepare(a->tables, m, &now, generation);
 	if (err < 0)
-		return err;
+		goto undo;
 	err = write_snapshot(a, m, generation, &block);
 	if (err < 0) {
 		tables_abort(a->tables, m);
-		return err;
+		goto undo;
 	}
 	tables_commit(a->tables, m, generation);
 	if (a->block != 0)
@@ -452,4 +452,8 @@ int attachment_publish(struct attachment *a, struct model *m, uint64_t boot_ms)
 	a->block = block;
 	a->generation = generation;
 	return 0;
+
+undo:
+	slow_start_undo(m);
+	return err;
 }

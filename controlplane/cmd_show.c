@@ -455,7 +455,7 @@ static json_t *backend_json(const struct controlplane *cp, const struct backend 
 	put_sum(v, n);
 	json_object_set_new(v, "drops", backend_lost(cp, b));
 	json_object_set_new(v, "drain_left_s", deadline_json(b));
-	json_put_number(v, "share_percent", 100 - b->slow_missing * 100 / OWNERS_PARTS);
+	json_put_number(v, "share_percent", 100 - b->slow.missing * 100 / OWNERS_PARTS);
 	json_put_number(v, "windows", windows);
 	json_object_set_new(v, "pins", pins_of(cp, b, &no_pins));
 	json_put_bool(v, "drained",

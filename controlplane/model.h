@@ -35,6 +35,13 @@ struct next_hop {
 	char why[96];	  /* not resolved: a sentence */
 };
 
+/* What slow_start.c notes of a backend with each publication. */
+struct slow_state {
+	bool served;
+	uint8_t missing;   /* parts of its share that it was not given */
+	uint64_t since_ms; /* CLOCK_BOOTTIME when its slow start began; 0: none is on */
+};
+
 struct backend {
 	struct backend_conf conf; /* as it runs now */
 	struct pool *pool;
@@ -55,10 +62,7 @@ struct backend {
 	/* counters of the index when this backend got it: subtract to get its own */
 	uint64_t packets_before, bytes_before;
 	uint64_t drops_before[WEIR_BACKEND_DROPS];
-	/* slow_start.c's */
-	bool served;		/* in the last publication */
-	uint8_t slow_missing;	/* parts of its share that it was not given then */
-	uint64_t slow_since_ms; /* CLOCK_BOOTTIME when its slow start began; 0: none is on */
+	struct slow_state slow, slow_before; /* slow_before: of the publication before */
 	bool stays; /* model_apply()'s mark */
 };
 

@@ -186,7 +186,7 @@ static void adopt_admin(struct backend *b, const struct weir_backend_cold *cold)
 
 static void adopt_slow_start(struct backend *b, uint32_t since_ms, uint64_t now_ms)
 {
-	b->slow_since_ms = since_ms == 0 ? 0 : now_ms - (uint32_t)((uint32_t)now_ms - since_ms);
+	b->slow.since_ms = since_ms == 0 ? 0 : now_ms - (uint32_t)((uint32_t)now_ms - since_ms);
 }
 
 int adopt_backends(const struct adopt *s, struct model *m, uint64_t now_ms)
@@ -214,7 +214,7 @@ int adopt_backends(const struct adopt *s, struct model *m, uint64_t now_ms)
 				adopt_admin(b, &colds(s)[at]);
 			adopt_health(b, colds(s)[at].health);
 			adopt_hop(b, &lines(s)[at]);
-			b->served = colds(s)[at].served != 0;
+			b->slow.served = colds(s)[at].served != 0;
 			adopt_slow_start(b, colds(s)[at].slow_since_ms, now_ms);
 		}
 	}

@@ -239,8 +239,8 @@ static struct weir_backend_cold backend_cold(const struct backend *b)
 		.pool = b->pool->index,
 		.admin = (uint8_t)b->conf.admin,
 		.health = (uint8_t)b->health,
-		.served = b->served,
-		.slow_since_ms = (uint32_t)b->slow_since_ms,
+		.served = b->slow.served,
+		.slow_since_ms = (uint32_t)b->slow.since_ms,
 	};
 }
 

@@ -15,23 +15,24 @@ unsigned slow_start_missing(uint64_t elapsed_ms, uint32_t slow_start_s)
 
 static unsigned missing_of(const struct backend *b, uint64_t now_ms)
 {
-	if (b->slow_since_ms == 0 || now_ms < b->slow_since_ms)
+	if (b->slow.since_ms == 0 || now_ms < b->slow.since_ms)
 		return 0;
-	return slow_start_missing(now_ms - b->slow_since_ms, b->pool->conf.slow_start_s);
+	return slow_start_missing(now_ms - b->slow.since_ms, b->pool->conf.slow_start_s);
 }
 
 static void step(struct backend *b, uint64_t now_ms)
 {
 	bool serves = backend_serves(b), has_table = b->pool->table_off != 0;
 
+	b->slow_before = b->slow;
 	if (!serves)
-		b->slow_since_ms = 0;
-	else if (!b->served && has_table && b->pool->conf.slow_start_s > 0)
-		b->slow_since_ms = now_ms;
-	b->served = serves;
-	b->slow_missing = (uint8_t)missing_of(b, now_ms);
-	if (b->slow_missing == 0)
-		b->slow_since_ms = 0;
+		b->slow.since_ms = 0;
+	else if (!b->slow.served && has_table && b->pool->conf.slow_start_s > 0)
+		b->slow.since_ms = now_ms;
+	b->slow.served = serves;
+	b->slow.missing = (uint8_t)missing_of(b, now_ms);
+	if (b->slow.missing == 0)
+		b->slow.since_ms = 0;
 }
 
 void slow_start_step(struct model *m, uint64_t now_ms)
@@ -41,13 +42,20 @@ void slow_start_step(struct model *m, uint64_t now_ms)
 			step(m->pool[i]->backend[j], now_ms);
 }
 
+void slow_start_undo(struct model *m)
+{
+	for (uint32_t i = 0; i < m->pool_count; i++)
+		for (uint32_t j = 0; j < m->pool[i]->backend_count; j++)
+			m->pool[i]->backend[j]->slow = m->pool[i]->backend[j]->slow_before;
+}
+
 bool slow_start_due(const struct model *m, uint64_t now_ms)
 {
 	for (uint32_t i = 0; i < m->pool_count; i++)
 		for (uint32_t j = 0; j < m->pool[i]->backend_count; j++) {
 			const struct backend *b = m->pool[i]->backend[j];
 
-			if (b->slow_missing != missing_of(b, now_ms))
+			if (b->slow.missing != missing_of(b, now_ms))
 				return true;
 		}
 	return false;
@@ -57,7 +65,7 @@ bool slow_start_is_on(const struct model *m)
 {
 	for (uint32_t i = 0; i < m->pool_count; i++)
 		for (uint32_t j = 0; j < m->pool[i]->backend_count; j++)
-			if (m->pool[i]->backend[j]->slow_since_ms != 0)
+			if (m->pool[i]->backend[j]->slow.since_ms != 0)
 				return true;
 	return false;
 }

@@ -14,10 +14,13 @@ unsigned slow_start_missing(uint64_t elapsed_ms, uint32_t slow_start_s);
 
 /*
  * A publication is being made at now_ms (CLOCK_BOOTTIME): notes who has begun to serve
- * since the last one, and sets slow_missing of all. The backends that a pool begins with,
+ * since the last one, and sets slow.missing of all. The backends that a pool begins with,
  * and those that served before us, take their share at once.
  */
 void slow_start_step(struct model *m, uint64_t now_ms);
+
+/* It came to nothing: the notes of the one before count. */
+void slow_start_undo(struct model *m);
 
 /* Would a publication now give a backend more than the last one did? */
 bool slow_start_due(const struct model *m, uint64_t now_ms);

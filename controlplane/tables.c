@@ -293,7 +293,7 @@ static int prepare(struct tables *t, struct table *e, struct pool *p, const stru
 		node[i] = (struct owners_node){ .id = b->id,
 						.weight = backend_table_weight(b),
 						.serves = b->index >= 0 && backend_serves(b),
-						.missing = b->slow_missing };
+						.missing = b->slow.missing };
 	}
 	hash = made_of(p, node);
 	err = 0;

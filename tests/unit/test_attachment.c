@@ -252,6 +252,7 @@ static void a_full_arena_changes_nothing_until_there_is_room(void **state)
 	backend(0, 3)->health = HEALTH_DOWN;
 	for (unsigned i = 0; i < 3; i++) {
 		assert_int_equal(attachment_publish(&at, &model, boot_ms), -ENOSPC);
+		assert_true(backend(0, 3)->slow.served); /* as far as the workers know */
 		assert_int_equal(at.generation, before);
 		assert_int_equal(model.pool[0]->table_off, table);
 		assert_int_equal(at.arena->used, used);
