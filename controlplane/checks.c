@@ -116,6 +116,16 @@ static void unqueue(struct check_run *r)
 	r->waiting = false;
 }
 
+static void kick(uv_idle_t *h);
+
+/* A probe has ended: another one may begin. */
+static void under_way_less(struct checks *c)
+{
+	c->under_way--;
+	if (c->head != NULL)
+		uv_idle_start(&c->kick, kick);
+}
+
 /* No probe goes on or begins by itself. */
 void checks_run_stop(struct check_run *r)
 {
@@ -124,7 +134,7 @@ void checks_run_stop(struct check_run *r)
 	if (r->probe != NULL) {
 		probe_cancel(r->probe);
 		r->probe = NULL;
-		r->of->all->under_way--;
+		under_way_less(r->of->all);
 	}
 }
 
@@ -193,7 +203,7 @@ static void ended(void *user, const struct probe_result *result)
 	bool last_first = r->first && c->pending == 1;
 
 	r->probe = NULL;
-	c->under_way--;
+	under_way_less(c);
 	first_is_in(r);
 	r->last = *result;
 	r->has_last = true;
@@ -203,8 +213,6 @@ static void ended(void *user, const struct probe_result *result)
 	else
 		verdict_result(r);
 	schedule_next(r);
-	if (c->head != NULL)
-		uv_idle_start(&c->kick, kick);
 	/* Last: the hook may change the model, and with it this check. */
 	if (last_first)
 		c->hooks.settled(c->hooks.user);

@@ -67,16 +67,22 @@ static void digest_plan(const struct conf *c, const struct pool_conf *conf, stru
 	p->rest[i] = digest(k, true, 0);
 }
 
+/* The longest from a fault to the verdict, ms. */
+static uint32_t seen_ms(const struct check_plan *plan)
+{
+	const struct judge_conf *j = &plan->judge;
+
+	return (j->fall + 1) * (j->interval_ms + j->interval_ms * j->jitter_percent / 100) +
+	       check_longest_ms(&plan->probe);
+}
+
 /* From down to seen in all of them: what is still remembered as up in a panic. */
 static uint32_t memory_ms(const struct pool_checks *p)
 {
-	uint32_t longest = 0;
+	uint32_t longest = p->agent.port != 0 ? seen_ms(&p->agent) : 0;
 
 	for (unsigned i = 0; i < p->count; i++) {
-		const struct judge_conf *j = &p->plan[i].judge;
-		uint32_t ms = (j->fall + 1) *
-				      (j->interval_ms + j->interval_ms * j->jitter_percent / 100) +
-			      check_longest_ms(&p->plan[i].probe);
+		uint32_t ms = seen_ms(&p->plan[i]);
 
 		if (ms > longest)
 			longest = ms;

@@ -76,6 +76,13 @@ static void say_reason(struct backend_checks *bc, unsigned decisive, struct mono
 	}
 }
 
+static void wait_for_the_end_of_the_hold(struct backend_checks *bc, struct mono now)
+{
+	int64_t ms = mono_since_ms(now, bc->flap.held_until);
+
+	uv_timer_start(&bc->again, verdict_hold_over, (uint64_t)ms + 1, 0);
+}
+
 static void remember(struct backend_checks *bc, enum health to)
 {
 	struct change *h = &bc->history[bc->changes++ % HISTORY_MAX];
@@ -116,12 +123,11 @@ static bool settle(struct backend_checks *bc)
 	to = health_of(agent_verdict(bc->flap.verdict, &bc->said));
 	say_reason(bc, decisive, now);
 	if (!was_held && flap_held(&bc->flap, now)) {
-		int64_t ms = mono_since_ms(now, bc->flap.held_until);
 		char text[160];
 
 		log_warning("backend %s/%s flaps: %s", b->pool->conf.name, b->conf.name,
 			    flap_text(&bc->pool->flap, &bc->flap, now, text, sizeof(text)));
-		uv_timer_start(&bc->again, verdict_hold_over, (uint64_t)ms + 1, 0);
+		wait_for_the_end_of_the_hold(bc, now);
 	}
 	if (to == before || to == HEALTH_PENDING)
 		return false;
@@ -135,8 +141,12 @@ static bool settle(struct backend_checks *bc)
 void verdict_hold_over(uv_timer_t *t)
 {
 	struct backend_checks *bc = t->data;
+	struct mono now = now_mono();
 
-	if (settle(bc))
+	/* The loop's clock stands still while it works, and so a timer may be early. */
+	if (flap_held(&bc->flap, now))
+		wait_for_the_end_of_the_hold(bc, now);
+	else if (settle(bc))
 		verdict_pool_soon(bc->all, bc->b->pool);
 }
 

@@ -2,7 +2,7 @@
 /*
  * The checks with real connections, to this host's loopback.
  */
-#include "checks.h"
+#include "checks_impl.h"
 
 #include "log.h"
 
@@ -180,16 +180,21 @@ static void server_that_refuses_is_down_after_one_probe(void **state)
 	assert_string_equal(backend[0].reason, "tcp: connection refused");
 }
 
+/* A full backlog: SYNs are dropped, as by a host that is gone. */
+static void fill_backlog(int *fill)
+{
+	for (unsigned i = 0; i < 3; i++) {
+		fill[i] = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0);
+		(void)!connect(fill[i], (struct sockaddr *)&server_addr, sizeof(server_addr));
+	}
+}
+
 static void silent_server_is_down_when_the_time_is_over(void **state)
 {
 	int fd = serve(0), fill[3];
 
 	(void)state;
-	/* A full backlog: SYNs are dropped, as by a host that is gone. */
-	for (unsigned i = 0; i < 3; i++) {
-		fill[i] = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0);
-		(void)!connect(fill[i], (struct sockaddr *)&server_addr, sizeof(server_addr));
-	}
+	fill_backlog(fill);
 	pool.conf.check.timeout_ms = 50;
 	checks_sync(checks, &running);
 	until_verdicts(1);
@@ -292,6 +297,43 @@ static void probes_wait_for_descriptors(void **state)
 	close(fd);
 }
 
+static bool all_are_due(void)
+{
+	for (unsigned i = 0; i < pool.backend_count; i++) {
+		const struct check_run *r = backend[i].check->run[0];
+
+		if (!r->waiting && r->probe == NULL)
+			return false;
+	}
+	return true;
+}
+
+/* What waits begins when another probe is taken away, and not only when one ends. */
+static void a_probe_that_is_taken_away_makes_room_for_another(void **state)
+{
+	int fd = serve(0), fill[3];
+
+	(void)state;
+	fill_backlog(fill);
+	checks->most = 2;
+	fill_pool(4);
+	for (unsigned i = 0; i < 4; i++)
+		backend[i].conf.addr = backend[0].conf.addr;
+	pool.conf.check.timeout_ms = pool.conf.check.interval_ms = 60000;
+	checks_sync(checks, &running);
+	while (!all_are_due() || uv_is_active((uv_handle_t *)&checks->kick))
+		uv_run(&loop, UV_RUN_ONCE);
+	assert_int_equal(checks->under_way, 2);
+	for (unsigned i = 0; i < 4; i++)
+		if (backend[i].check->run[0]->probe != NULL)
+			checks_forget(checks, &backend[i]);
+	while (checks->under_way < 2)
+		uv_run(&loop, UV_RUN_ONCE);
+	for (unsigned i = 0; i < 3; i++)
+		close(fill[i]);
+	close(fd);
+}
+
 static void without_a_check_it_is_up_at_once(void **state)
 {
 	(void)state;
@@ -368,6 +410,39 @@ static void health_that_was_taken_over_falls_by_the_rule(void **state)
 	assert_int_equal(backend[0].health, HEALTH_DOWN);
 }
 
+/* The loop's clock stands still while it works, so the timer may be early. */
+static void a_hold_ends_even_if_its_timer_was_early(void **state)
+{
+	struct backend_checks *bc;
+	int fd = serve(8);
+
+	(void)state;
+	pool.conf.check.interval_ms = 60000;
+	checks_sync(checks, &running);
+	until_verdicts(1);
+	bc = backend[0].check;
+	backend[0].health = seen[0] = HEALTH_DOWN;
+	bc->flap.verdict = VERDICT_DOWN;
+	bc->flap.held_until.us = (int64_t)(uv_hrtime() / 1000) + 50000;
+	verdict_hold_over(&bc->again);
+	assert_int_equal(backend[0].health, HEALTH_DOWN);
+	until_verdicts(2);
+	assert_int_equal(backend[0].health, HEALTH_UP);
+	close(fd);
+}
+
+/* Whoever goes by its agent's word is remembered as up for as long as one is in coming. */
+static void in_a_panic_agents_are_waited_for_like_checks(void **state)
+{
+	(void)state;
+	pool.conf.check.kind = CHECK_KIND_NONE;
+	pool.conf.agent_port = 1;
+	pool.conf.agent_interval_ms = 60000;
+	checks_sync(checks, &running);
+	/* Twice: two intervals with 10 % of jitter, and a second each to connect and answer. */
+	assert_int_equal(pool.checks->guard.memory_ms, 2 * (2 * 66000 + 2000));
+}
+
 static void backend_may_go_while_its_probe_is_under_way(void **state)
 {
 	int fd = serve(8);
@@ -396,11 +471,14 @@ int main(void)
 		T(server_that_stops_is_down_after_fall_and_up_after_rise),
 		T(probes_leave_no_connection_behind),
 		T(probes_wait_for_descriptors),
+		T(a_probe_that_is_taken_away_makes_room_for_another),
 		T(without_a_check_it_is_up_at_once),
 		T(without_a_port_it_stays_pending_and_says_why),
 		T(another_port_is_asked_at_once_and_judged_by_the_rule),
 		T(another_address_begins_anew),
 		T(health_that_was_taken_over_falls_by_the_rule),
+		T(a_hold_ends_even_if_its_timer_was_early),
+		T(in_a_panic_agents_are_waited_for_like_checks),
 		T(backend_may_go_while_its_probe_is_under_way),
 	};
 
