@@ -58,7 +58,8 @@ void rpc_answer(struct rpc_call *call, json_t *result);
 void rpc_answer_error(struct rpc_call *call, struct rpc_error *err);
 
 /* The answer, and with its first byte a descriptor (SCM_RIGHTS), which is taken too. An
- * answer that is part of a batch goes without, and the descriptor is closed. */
+ * answer that is part of a batch, or waits behind one that the client has not read, goes
+ * without, and the descriptor is closed. */
 void rpc_answer_fd(struct rpc_call *call, json_t *result, int fd);
 
 /* `params` is an object, or NULL when the request has none; valid during the call. */

@@ -103,8 +103,8 @@ err: /* an answer would be missing: the client had better notice */
 }
 
 /* What there is to send with a descriptor, which travels with the first byte; libuv has
- * no way for those of others than its own. Returns the bytes that went; -1: none. */
-static ssize_t send_with(struct rpc_client *c, char *text, size_t len, int fd)
+ * no way for those of others than its own. Returns the bytes that went, which may be none. */
+static size_t send_with(struct rpc_client *c, char *text, size_t len, int fd)
 {
 	union {
 		struct cmsghdr align;
@@ -117,27 +117,27 @@ static ssize_t send_with(struct rpc_client *c, char *text, size_t len, int fd)
 			    .msg_controllen = sizeof(ancillary.buf) };
 	struct cmsghdr *cm = CMSG_FIRSTHDR(&h);
 	uv_os_fd_t socket;
+	ssize_t n;
 
 	if (c->unsent > 0 || uv_fileno((uv_handle_t *)&c->pipe, &socket) < 0)
-		return -1; /* answers that are under way would be overtaken */
+		return 0; /* would cut into an answer that is under way */
 	cm->cmsg_level = SOL_SOCKET;
 	cm->cmsg_type = SCM_RIGHTS;
 	cm->cmsg_len = CMSG_LEN(sizeof(int));
 	memcpy(CMSG_DATA(cm), &fd, sizeof(int));
-	return sendmsg(socket, &h, MSG_DONTWAIT | MSG_NOSIGNAL);
+	n = sendmsg(socket, &h, MSG_DONTWAIT | MSG_NOSIGNAL);
+	return n < 0 ? 0 : (size_t)n;
 }
 
+/* To a client that does not read its answers the text goes without its descriptor. */
 static void client_send_fd(struct rpc_client *c, char *text, size_t len, int fd)
 {
-	ssize_t n = c->closed ? -1 : send_with(c, text, len, fd);
+	size_t n = c->closed ? 0 : send_with(c, text, len, fd);
 
 	close(fd);
-	if (n < 0) {
-		free(text);
-		client_close(c); /* one that reads no answers, or has gone */
-	} else if ((size_t)n < len) {
-		memmove(text, text + n, len - (size_t)n);
-		client_send(c, text, len - (size_t)n);
+	if (n < len) {
+		memmove(text, text + n, len - n);
+		client_send(c, text, len - n);
 	} else {
 		free(text);
 	}

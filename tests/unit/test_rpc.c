@@ -378,6 +378,61 @@ static void client_that_does_not_read_is_not_served(void **state)
 	assert_in_range(dispatched, 1, 2);
 }
 
+/* The next byte, waiting for it, with the descriptor that comes along or -1. */
+static char hear_with(int *passed)
+{
+	union {
+		struct cmsghdr align;
+		char buf[CMSG_SPACE(sizeof(int))];
+	} ancillary;
+	char c;
+	struct iovec iov = { .iov_base = &c, .iov_len = 1 };
+	struct msghdr h = { .msg_iov = &iov,
+			    .msg_iovlen = 1,
+			    .msg_control = ancillary.buf,
+			    .msg_controllen = sizeof(ancillary.buf) };
+	struct cmsghdr *cm;
+
+	turn();
+	assert_int_equal(recvmsg(fd, &h, MSG_DONTWAIT), 1);
+	cm = CMSG_FIRSTHDR(&h);
+	*passed = -1;
+	if (cm != NULL)
+		memcpy(passed, CMSG_DATA(cm), sizeof(int));
+	return c;
+}
+
+static void answer_brings_its_descriptor(void **state)
+{
+	int passed;
+
+	(void)state;
+	say(REQ("\"id\": 1, \"method\": \"later\""));
+	rpc_answer_fd(held[0], json_true(), dup(STDERR_FILENO));
+	assert_int_equal(hear_with(&passed), '{');
+	assert_true(passed >= 0);
+	close(passed);
+	assert_string_equal(hear(), "\"jsonrpc\":\"2.0\",\"result\":true,\"id\":1}\n");
+}
+
+static void without_its_descriptor_behind_an_answer_that_is_not_read(void **state)
+{
+	int passed;
+
+	(void)state;
+	say(REQ("\"id\": 1, \"method\": \"later\""));
+	say(REQ("\"id\": 2, \"method\": \"big\""));
+	assert_int_equal(held_count, 1);
+	rpc_answer_fd(held[0], json_true(), dup(STDERR_FILENO));
+	while (strchr(hear(), '\n') == NULL) /* the big one, a piece at a time */
+		;
+	assert_int_equal(hear_with(&passed), '{');
+	assert_int_equal(passed, -1);
+	assert_string_equal(hear(), "\"jsonrpc\":\"2.0\",\"result\":true,\"id\":1}\n");
+	say(REQ("\"id\": 3, \"method\": \"echo\""));
+	assert_string_equal(hear(), "{\"jsonrpc\":\"2.0\",\"result\":null,\"id\":3}\n");
+}
+
 static void client_with_many_open_calls_waits(void **state)
 {
 	(void)state;
@@ -487,6 +542,8 @@ int main(void)
 		T(line_of_the_greatest_length_is_read),
 		T(longer_line_is_passed_over),
 		T(client_that_does_not_read_is_not_served),
+		T(answer_brings_its_descriptor),
+		T(without_its_descriptor_behind_an_answer_that_is_not_read),
 		T(client_with_many_open_calls_waits),
 		T(answer_over_the_bound_becomes_an_error),
 		T(socket_is_for_owner_and_group),
