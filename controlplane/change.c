@@ -30,8 +30,9 @@ static void bad_config(const struct conf_errors *errors, struct rpc_error *err)
 	err->data = json_pack("{s:o}", "errors", list);
 }
 
-/* Takes `next`; *before is what ran, to be freed. */
-static int install(struct controlplane *cp, struct conf *next, struct conf **before)
+/* Takes `next`; *before is what ran, to be freed. `read`: pools, services or checks may be
+ * others, not only backends. */
+static int install(struct controlplane *cp, struct conf *next, bool read, struct conf **before)
 {
 	int err = model_apply(&cp->model, next, &cp->follow);
 
@@ -40,7 +41,10 @@ static int install(struct controlplane *cp, struct conf *next, struct conf **bef
 	*before = cp->running == next ? NULL : cp->running;
 	cp->running = next;
 	cp->unsaved = true;
-	checks_sync(cp->checks, cp->running);
+	if (read)
+		checks_sync(cp->checks, cp->running);
+	else
+		checks_follow(cp->checks);
 	drain_arm(cp->drain, next);
 	if (checks_pending(cp->checks) == 0)
 		publisher_release(cp->publisher);
@@ -51,7 +55,7 @@ static int install(struct controlplane *cp, struct conf *next, struct conf **bef
 int change_install(struct controlplane *cp, struct conf *next)
 {
 	struct conf *before = NULL;
-	int err = install(cp, next, &before);
+	int err = install(cp, next, true, &before);
 
 	conf_free(before);
 	return err;
@@ -65,7 +69,7 @@ static bool commit(struct controlplane *cp, struct conf *next, struct conf **bef
 
 	if (conf_check(next, cp->path, &errors, NULL) < 0)
 		bad_config(&errors, err);
-	else if (install(cp, next, before) < 0)
+	else if (install(cp, next, false, before) < 0)
 		rpc_fail(err, RPC_INTERNAL, "no memory for the changed configuration");
 	else
 		next = NULL;

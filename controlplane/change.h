@@ -12,13 +12,13 @@
 struct conf *change_begin(struct controlplane *cp, struct rpc_error *err);
 
 /*
- * Check the edited copy and put it in force: model, neighbours, checks, deadlines; the
+ * Check the copy, of which backends were edited, and put it in force: model, neighbours, checks, deadlines; the
  * tables follow by the publisher. Takes `next`. False with *err filled (RPC_BAD_CONFIG
  * with every error in its data): nothing has changed.
  */
 bool change_commit(struct controlplane *cp, struct conf *next, struct rpc_error *err);
 
-/* As change_commit() for a configuration that has been checked. 0 or -ENOMEM. */
+/* As change_commit() for any configuration, which has been checked. 0 or -ENOMEM. */
 int change_install(struct controlplane *cp, struct conf *next);
 
 /*

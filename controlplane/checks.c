@@ -338,10 +338,9 @@ static void agent_sync(struct backend_checks *bc, bool anew)
 		return;
 	run_destroy(bc->agent);
 	bc->agent = NULL;
-	if (bc->pool->agent.port != 0) {
+	if (bc->pool->agent.port != 0)
 		bc->agent = run_create(bc, &bc->pool->agent);
-		if (bc->agent == NULL)
-			return;
+	if (bc->agent != NULL) {
 		bc->agent->agent = true;
 		first_probe(bc->agent);
 	}
@@ -350,6 +349,7 @@ static void agent_sync(struct backend_checks *bc, bool anew)
 	if (bc->b->agent_cut != 0)
 		bc->b->pool->full_stale = true;
 	bc->b->agent_cut = bc->b->agent_admin = 0;
+	(void)verdict_settle(bc); /* checks_sync() decides for the pool */
 }
 
 static void runs_anew(struct backend_checks *bc)
@@ -365,6 +365,7 @@ static void runs_anew(struct backend_checks *bc)
 		if (r == NULL)
 			break;
 		bc->run[bc->count++] = r;
+		r->before = verdict_standing(bc);
 		if (r->plan->why[0] != '\0') {
 			blocked(r, r->plan->why);
 			continue;
@@ -374,7 +375,7 @@ static void runs_anew(struct backend_checks *bc)
 		first_probe(r);
 	}
 	if (bc->pool->count == 0)
-		verdict_unchecked(bc, HEALTH_UP, "not checked");
+		verdict_unchecked(bc);
 	else
 		verdict_waits(bc);
 }
@@ -420,7 +421,8 @@ static void sync_one(struct checks *c, struct backend *b, struct pool_checks *p,
 	agent_sync(bc, fresh || moved || rev->agent);
 }
 
-void checks_sync(struct checks *c, const struct conf *running)
+/* running NULL: of the configuration only backends have changed. */
+static void sync_all(struct checks *c, const struct conf *running)
 {
 	struct pool_checks **at, *p;
 
@@ -453,6 +455,44 @@ void checks_sync(struct checks *c, const struct conf *running)
 void checks_reread(struct checks *c)
 {
 	probe_ctx_reread(c->probes);
+}
+
+void checks_sync(struct checks *c, const struct conf *running)
+{
+	sync_all(c, running);
+}
+
+void checks_follow(struct checks *c)
+{
+	sync_all(c, NULL);
+}
+
+void checks_hold(struct checks *c)
+{
+	c->held = true;
+}
+
+static void release_one(struct backend_checks *bc)
+{
+	for (unsigned i = 0; i < bc->count; i++)
+		bc->run[i]->before = verdict_standing(bc);
+	for (unsigned i = 0; i < bc->count; i++)
+		if (bc->run[i]->has_last)
+			verdict_result(bc->run[i]);
+}
+
+void checks_release(struct checks *c)
+{
+	if (!c->held)
+		return;
+	c->held = false;
+	for (unsigned i = 0; i < c->model->pool_count; i++) {
+		const struct pool *p = c->model->pool[i];
+
+		for (unsigned j = 0; j < p->backend_count; j++)
+			if (p->backend[j]->check != NULL)
+				release_one(p->backend[j]->check);
+	}
 }
 
 void checks_hop(struct checks *c, struct backend *b)

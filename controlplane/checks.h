@@ -48,9 +48,20 @@ void checks_destroy(struct checks *c);
 /*
  * Make the checks what the configuration in force says: begin those of new backends, go
  * on with changed settings. Call after every model_apply(), with what it got. A backend
- * of a pool without checks is up on return.
+ * of a pool without checks is up on return, unless its agent says otherwise.
  */
 void checks_sync(struct checks *c, const struct conf *running);
+/* As checks_sync() where only backends came, went or changed: pools and checks are those of
+ * before, and are not looked at. */
+void checks_follow(struct checks *c);
+
+/*
+ * Note results without judging them, until checks_release(): a data plane may have in force
+ * what another control plane found out, and that is to fall by the rule, not by one failure.
+ * Call checks_release() when the model has taken that over, or there is none to ask.
+ */
+void checks_hold(struct checks *c);
+void checks_release(struct checks *c);
 
 /* The configuration file is read again: the next checks_sync() does so with the files that
  * it names. */

@@ -47,6 +47,7 @@ struct check_run {
 	uint64_t due_ms; /* loop time at which the last probe was to begin */
 	unsigned probes; /* begun so far; counts to 2 */
 	struct judge_state judge;
+	enum verdict before; /* what stood when it began: falls by the rule, not by one result */
 	bool has_last;
 	struct probe_result last;
 	uint64_t last_ms; /* CLOCK_REALTIME */
@@ -89,6 +90,7 @@ struct checks {
 	uv_idle_t kick; /* begins those: runs while there are some and fewer than `most` under way */
 	unsigned handles; /* that libuv holds */
 	unsigned under_way, most, pending;
+	bool held; /* results are noted, not judged: until checks_release() */
 	unsigned begun_at_once; /* by this checks_sync(): spreads first probes */
 	struct checks_count count;
 	uv_timer_t told; /* pools whose members changed are decided, and told of, next turn */
@@ -105,8 +107,8 @@ struct checks_revision {
 
 /* -- checks_pool.c --------------------------------------------------------------------- */
 
-/* Of the configuration in force; NULL: no memory, the first time. Where *rev says
- * something, no probe of the pool is under way on return. */
+/* Of the configuration in force; NULL: no memory, the first time. running NULL: they are
+ * what they were. Where *rev says something, no probe of the pool is under way on return. */
 struct pool_checks *checks_pool_sync(struct checks *c, struct pool *p, const struct conf *running,
 				     struct checks_revision *rev);
 
@@ -127,8 +129,12 @@ void verdict_result(struct check_run *r);
 void verdict_agent(struct check_run *r);
 /* What its line in the status says while there is no result. */
 void verdict_waits(struct backend_checks *bc);
-/* Without any check. */
-void verdict_unchecked(struct backend_checks *bc, enum health health, const char *why);
+/* Without any check: as its agent says. */
+void verdict_unchecked(struct backend_checks *bc);
+/* Its health by all that is known now. True if it changed. */
+bool verdict_settle(struct backend_checks *bc);
+/* What stands of its checks' verdict, whatever its agent says. */
+enum verdict verdict_standing(const struct backend_checks *bc);
 /* Decide who serves in the pool, and say what changed loudly; true if somebody's part in
  * it did. */
 bool verdict_pool(struct checks *c, struct pool *p);

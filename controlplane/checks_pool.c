@@ -147,12 +147,15 @@ static struct pool_checks *pool_find(const struct checks *c, uint64_t id)
 struct pool_checks *checks_pool_sync(struct checks *c, struct pool *p, const struct conf *running,
 				     struct checks_revision *rev)
 {
-	struct pool_checks *now = malloc(sizeof(*now)), *old = pool_find(c, p->id);
+	struct pool_checks *old = pool_find(c, p->id), *now;
 
+	*rev = (struct checks_revision){ 0 };
+	if (running == NULL)
+		return old;
+	now = malloc(sizeof(*now));
 	if (now == NULL)
 		return old;
 	plan_make(c, running, &p->conf, now);
-	*rev = (struct checks_revision){ 0 };
 	if (old == NULL) {
 		now->pool_id = p->id;
 		now->next = c->pools;

@@ -73,6 +73,8 @@ static void say_reason(struct backend_checks *bc, unsigned decisive, struct mono
 			 bc->said.reason[0] != '\0' ? ": " : "", bc->said.reason);
 	} else if (bc->count > 0) {
 		run_words(speaker(bc, decisive), b->reason, sizeof(b->reason));
+	} else {
+		snprintf(b->reason, sizeof(b->reason), "not checked");
 	}
 }
 
@@ -104,8 +106,12 @@ static void say_change(struct backend_checks *bc)
 
 /* -- a backend -------------------------------------------------------------------------------- */
 
-/* Its health by all that is known now. True if it changed. */
-static bool settle(struct backend_checks *bc)
+enum verdict verdict_standing(const struct backend_checks *bc)
+{
+	return bc->flap.verdict != VERDICT_PENDING ? bc->flap.verdict : verdict_of(bc->b->health);
+}
+
+bool verdict_settle(struct backend_checks *bc)
 {
 	struct mono now = now_mono();
 	struct backend *b = bc->b;
@@ -117,8 +123,7 @@ static bool settle(struct backend_checks *bc)
 	for (unsigned i = 0; i < bc->count; i++)
 		v[i] = bc->run[i]->judge.verdict;
 	says = judge_combine(bc->pool->rule, v, bc->count, &decisive);
-	if (bc->flap.verdict == VERDICT_PENDING)
-		bc->flap.verdict = verdict_of(before); /* taken over: no change */
+	bc->flap.verdict = verdict_standing(bc); /* taken over: no change */
 	(void)flap_step(&bc->pool->flap, &bc->flap, says, now);
 	to = health_of(agent_verdict(bc->flap.verdict, &bc->said));
 	say_reason(bc, decisive, now);
@@ -146,7 +151,7 @@ void verdict_hold_over(uv_timer_t *t)
 	/* The loop's clock stands still while it works, and so a timer may be early. */
 	if (flap_held(&bc->flap, now))
 		wait_for_the_end_of_the_hold(bc, now);
-	else if (settle(bc))
+	else if (verdict_settle(bc))
 		verdict_pool_soon(bc->all, bc->b->pool);
 }
 
@@ -179,12 +184,15 @@ void verdict_result(struct check_run *r)
 				 : r->last.failure == PROBE_FAIL_LOCAL ? JUDGE_NOTHING
 								       : JUDGE_FAIL;
 
-	/* What was in force before this check began falls by the rule, not by one result. */
+	if (bc->all->held) {
+		verdict_waits(bc);
+		return;
+	}
 	if (r->judge.verdict == VERDICT_PENDING && says != JUDGE_NOTHING)
-		r->judge.verdict = verdict_of(bc->b->health);
+		r->judge.verdict = r->before;
 	(void)judge_step(&r->plan->judge, &r->judge, says);
 	watch_certificate(r);
-	if (settle(bc))
+	if (verdict_settle(bc))
 		verdict_pool_soon(bc->all, bc->b->pool);
 }
 
@@ -204,7 +212,7 @@ void verdict_agent(struct check_run *r)
 	if (before.percent != bc->said.percent || before.admin != bc->said.admin)
 		log_info("backend %s/%s: its agent says \"%s\"", b->pool->conf.name, b->conf.name,
 			 r->last.text);
-	changed = settle(bc);
+	changed = verdict_settle(bc);
 	if (changed || before.percent != bc->said.percent || before.admin != bc->said.admin)
 		verdict_pool_soon(bc->all, b->pool);
 }
@@ -215,15 +223,16 @@ void verdict_waits(struct backend_checks *bc)
 		run_words(speaker(bc, 0), bc->b->reason, sizeof(bc->b->reason));
 }
 
-void verdict_unchecked(struct backend_checks *bc, enum health health, const char *why)
+void verdict_unchecked(struct backend_checks *bc)
 {
+	enum health health = health_of(agent_verdict(VERDICT_UP, &bc->said));
 	struct backend *b = bc->b;
 
 	if (b->health != health)
 		b->since_ms = checks_realtime_ms();
 	b->health = health;
-	bc->flap = (struct flap_state){ .verdict = verdict_of(health) };
-	snprintf(b->reason, sizeof(b->reason), "%s", why);
+	bc->flap = (struct flap_state){ .verdict = VERDICT_UP };
+	say_reason(bc, 0, now_mono());
 }
 
 void verdict_free(struct backend_checks *bc)

@@ -11,7 +11,10 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { FIRST_PROBES_SLACK_MS = 500 }; /* beyond the time-outs of the first probes */
+enum {
+	FIRST_PROBES_SLACK_MS = 500, /* beyond the time-outs of the first probes */
+	FIRST_ADOPTION_MS = 1500,    /* a data plane that is there has been taken over by then */
+};
 
 /* -- what happens ----------------------------------------------------------- */
 
@@ -72,6 +75,11 @@ static void first_probes_took_too_long(uv_timer_t *t)
 	publisher_release(((struct controlplane *)t->data)->publisher);
 }
 
+static void nothing_to_adopt(uv_timer_t *t)
+{
+	checks_release(((struct controlplane *)t->data)->checks);
+}
+
 static void turned(void *user)
 {
 	change_leave(user);
@@ -79,7 +87,10 @@ static void turned(void *user)
 
 static void adopted(void *user)
 {
-	change_adopted(user);
+	struct controlplane *cp = user;
+
+	change_adopted(cp);
+	checks_release(cp->checks);
 }
 
 static void deadline_passed(void *user)
@@ -210,14 +221,17 @@ int controlplane_start(struct controlplane *cp)
 	int err;
 
 	uv_timer_init(&cp->loop, &cp->first_probes);
-	cp->first_probes.data = cp;
+	uv_timer_init(&cp->loop, &cp->first_adoption);
+	cp->first_probes.data = cp->first_adoption.data = cp;
 	err = config_start(cp, &state, &has_state);
 	if (err == 0)
 		err = listen_for_commands(cp);
 	if (err == 0)
 		err = create_parts(cp);
-	if (err == 0)
+	if (err == 0) {
+		checks_hold(cp->checks);
 		err = fill_model(cp, has_state ? &state : NULL);
+	}
 	if (err == 0)
 		err = connect_dataplane(cp);
 	if (has_state)
@@ -226,6 +240,7 @@ int controlplane_start(struct controlplane *cp)
 		return err;
 	uv_timer_start(&cp->first_probes, first_probes_took_too_long,
 		       checks_first_ms(cp->checks) + FIRST_PROBES_SLACK_MS, 0);
+	uv_timer_start(&cp->first_adoption, nothing_to_adopt, FIRST_ADOPTION_MS, 0);
 	log_info("%s: %u pools, %u services; control socket %s", cp->path, cp->model.pool_count,
 		 cp->model.service_count, cp->file->control.control_socket);
 	return 0;
@@ -255,6 +270,7 @@ void controlplane_stop(struct controlplane *cp)
 	if (cp->neigh != NULL)
 		neigh_destroy(cp->neigh);
 	uv_close((uv_handle_t *)&cp->first_probes, NULL);
+	uv_close((uv_handle_t *)&cp->first_adoption, NULL);
 	uv_run(&cp->loop, UV_RUN_DEFAULT); /* handles close in turns of the loop */
 	conf_free(cp->file);
 	conf_free(cp->running);

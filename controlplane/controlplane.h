@@ -33,6 +33,7 @@ struct controlplane {
 	struct drain *drain;
 	struct rpc *rpc;
 	uv_timer_t first_probes; /* ends the wait for the first verdicts */
+	uv_timer_t first_adoption; /* and that for a data plane that may have some in force */
 	uint64_t dp_start_ms; /* of the data plane attached last: a later one counts from 0 */
 };
 

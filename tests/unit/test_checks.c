@@ -410,6 +410,128 @@ static void health_that_was_taken_over_falls_by_the_rule(void **state)
 	assert_int_equal(backend[0].health, HEALTH_DOWN);
 }
 
+/* A check's first result is judged by what stood before it began, not by what another check
+ * has found out meanwhile: it would be `rise` results late. */
+static void the_first_verdict_of_one_check_is_not_anothers(void **state)
+{
+	static struct check_conf two[2];
+	int fd = serve(8);
+
+	(void)state;
+	for (unsigned i = 0; i < 2; i++) {
+		conf_defaults(conf_opts, conf_opt_count, "check", &two[i]);
+		two[i].kind = CHECK_KIND_TCP;
+		two[i].via = CHECK_VIA_DIRECT;
+		two[i].interval_ms = 60000;
+	}
+	strcpy(two[0].name, "fails");
+	two[0].port = 1;
+	strcpy(two[1].name, "passes");
+	two[1].port = service.conf.port;
+	strcpy(pool.conf.checks, "fails, passes");
+	running.check = two;
+	running.check_count = 2;
+	checks->most = 1; /* one after the other */
+	checks_sync(checks, &running);
+	while (settled == 0)
+		uv_run(&loop, UV_RUN_ONCE);
+	assert_int_equal(backend[0].health, HEALTH_DOWN);
+	assert_int_equal(backend[0].check->run[0]->judge.verdict, VERDICT_DOWN);
+	assert_int_equal(backend[0].check->run[1]->judge.verdict, VERDICT_UP);
+	close(fd);
+}
+
+/* Results may be quicker than the data plane that is asked what is in force. */
+static void results_before_a_take_over_are_judged_after_it(void **state)
+{
+	(void)state;
+	close(serve(8));
+	checks_hold(checks);
+	pool.conf.check.interval_ms = 60000;
+	fill_pool(2);
+	checks_sync(checks, &running);
+	while (settled == 0)
+		uv_run(&loop, UV_RUN_ONCE);
+	assert_int_equal(backend[0].health, HEALTH_PENDING);
+	backend[0].health = HEALTH_UP; /* that was in force; nothing is known of the other */
+	checks_release(checks);
+	assert_int_equal(backend[0].health, HEALTH_UP);
+	assert_string_equal(backend[0].reason, "tcp: failing 1 of 3: connection refused");
+	assert_int_equal(backend[1].health, HEALTH_DOWN);
+}
+
+/* -- what an agent says ---------------------------------------------------------------- */
+
+static void agent_says(const char *line)
+{
+	struct check_run *r = backend[0].check->agent;
+
+	r->last.ok = true;
+	snprintf(r->last.text, sizeof(r->last.text), "%s", line);
+	verdict_agent(r);
+}
+
+static void without_checks_an_agents_word_comes_and_goes(void **state)
+{
+	(void)state;
+	pool.conf.check.kind = CHECK_KIND_NONE;
+	pool.conf.agent_port = 1;
+	pool.conf.agent_interval_ms = 60000;
+	checks_sync(checks, &running);
+	assert_int_equal(backend[0].health, HEALTH_UP);
+	agent_says("down");
+	assert_int_equal(backend[0].health, HEALTH_DOWN);
+	assert_string_equal(backend[0].reason, "its agent says down");
+	agent_says("up");
+	assert_int_equal(backend[0].health, HEALTH_UP);
+	assert_string_equal(backend[0].reason, "not checked");
+
+	agent_says("down");
+	pool.conf.agent_port = 0; /* a reload without the agent */
+	checks_sync(checks, &running);
+	assert_int_equal(backend[0].health, HEALTH_UP);
+	assert_string_equal(backend[0].reason, "not checked");
+}
+
+/* The checks go, the agent stays, and so does its word. */
+static void an_agents_word_outlives_the_checks(void **state)
+{
+	int fd = serve(8);
+
+	(void)state;
+	pool.conf.agent_port = 1;
+	pool.conf.agent_interval_ms = 60000;
+	checks_sync(checks, &running);
+	until_verdicts(1);
+	agent_says("down # full");
+	pool.conf.check.kind = CHECK_KIND_NONE;
+	checks_sync(checks, &running);
+	assert_int_equal(backend[0].health, HEALTH_DOWN);
+	assert_string_equal(backend[0].reason, "its agent says down: full");
+	close(fd);
+}
+
+/* Of a change at run time only backends are looked at: it costs no look at all services and
+ * no reading of CA files. */
+static void a_new_backend_has_the_checks_there_are(void **state)
+{
+	int fd = serve(8);
+
+	(void)state;
+	fill_pool(2);
+	pool.backend_count = 1;
+	checks_sync(checks, &running);
+	until_verdicts(1);
+	running.service_count = 0; /* no port to check, if it were asked for */
+	pool.backend_count = 2;
+	checks_follow(checks);
+	assert_int_equal(checks_pending(checks), 1);
+	until_verdicts(2);
+	assert_int_equal(backend[0].health, HEALTH_UP);
+	assert_int_equal(backend[1].health, HEALTH_UP);
+	close(fd);
+}
+
 /* The loop's clock stands still while it works, so the timer may be early. */
 static void a_hold_ends_even_if_its_timer_was_early(void **state)
 {
@@ -477,6 +599,11 @@ int main(void)
 		T(another_port_is_asked_at_once_and_judged_by_the_rule),
 		T(another_address_begins_anew),
 		T(health_that_was_taken_over_falls_by_the_rule),
+		T(the_first_verdict_of_one_check_is_not_anothers),
+		T(results_before_a_take_over_are_judged_after_it),
+		T(without_checks_an_agents_word_comes_and_goes),
+		T(an_agents_word_outlives_the_checks),
+		T(a_new_backend_has_the_checks_there_are),
 		T(a_hold_ends_even_if_its_timer_was_early),
 		T(in_a_panic_agents_are_waited_for_like_checks),
 		T(backend_may_go_while_its_probe_is_under_way),
