@@ -32,7 +32,8 @@
 	X(FRAGMENT_OVERLAP, "fragment-overlap", "a fragment that overlaps another")          \
 	X(FRAGMENT_FULL, "fragment-full", "no room to keep a fragment until its first one comes") \
 	X(PUNT_FULL, "punt-full", "the way to the kernel was full")                          \
-	X(NO_BUFFER, "no-buffer", "no buffer was free for the pieces of what is too big")
+	X(NO_BUFFER, "no-buffer", "no buffer was free for the pieces of what is too big")    \
+	X(ECHO_FRAGMENT, "echo-fragment", "an echo request that came in fragments")
 
 enum weir_drop {
 #define WEIR_DROP_ENUM(id, name, text) WEIR_DROP_##id,

@@ -216,6 +216,10 @@ static void why_drop(const struct pool *p, const struct backend *b, uint32_t dro
 	else if ((drop == WEIR_DROP_BACKEND_OFF || drop == WEIR_DROP_NO_NEXT_HOP) && b != NULL &&
 		 not_serving(b, state, sizeof(state))[0] != '\0')
 		snprintf(why, len, "%s: %s %s", weir_drop_text(drop), b->conf.name, state);
+	else if (drop == WEIR_DROP_FRAGMENT)
+		snprintf(why, len,
+			 "a later fragment, and no first one has come: it would be held until that "
+			 "comes, and dropped if that is not soon");
 	else if (drop == WEIR_DROP_TOO_BIG && b != NULL)
 		snprintf(why, len, "%s: %u bytes of IP for %s", weir_drop_text(drop), mtu_of(b),
 			 b->conf.name);

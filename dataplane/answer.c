@@ -128,7 +128,7 @@ enum weir_answer answer_kind(const struct view *v, const struct pkt *p)
 		break;
 	case WEIR_DROP_NOT_A_VIP:
 	case WEIR_DROP_UNSUPPORTED_L4:
-		if (p->flags & PKT_IPV6 && answer_nd_asks(p, &k) &&
+		if ((p->flags & (PKT_IPV6 | PKT_MALFORMED)) == PKT_IPV6 && answer_nd_asks(p, &k) &&
 		    is_vip_with_arp(v, PKT_IPV6, &k))
 			return WEIR_ANSWER_ND;
 		break;

@@ -62,7 +62,7 @@ bool answer_arp_asks(const struct pkt *p, union flow_key *k)
 	struct rte_arp_hdr arp;
 	uint16_t type;
 
-	if (held(p) < sizeof(arp) || p->l3_off < RTE_ETHER_HDR_LEN || !from_one_host(p))
+	if (held(p) < sizeof(arp) || !from_one_host(p))
 		return false;
 	memcpy(&type, l3(p) - sizeof(type), sizeof(type));
 	memcpy(&arp, l3(p), sizeof(arp));

@@ -23,6 +23,8 @@ static bool same_bits(const uint8_t *a, const uint8_t *b, unsigned len)
 /* Did parse come as far as the flow key? */
 static bool has_key(const struct pkt *p)
 {
+	if (p->flags & PKT_MALFORMED)
+		return false;
 	switch (p->drop) {
 	case WEIR_DROP_TRUNCATED:
 	case WEIR_DROP_BAD_HEADER:

@@ -6,7 +6,8 @@
  *
  * Reads:  the flow key, flags.  Writes: service, pool, service_flags; or drop. What
  * is dropped for a VIP has the flags of the VIP in service_flags: answer.c goes by
- * them. Passes by what has PKT_CHOSEN.
+ * them. Passes by what has PKT_CHOSEN. What parse has dropped stays so if it is for a
+ * VIP; otherwise it is none of ours, whatever is wrong with it, and PKT_MALFORMED.
  *
  * The table's entries are in memory that the control plane can write: what is
  * taken from one is masked to its range, and a run of probes is bounded.
@@ -117,6 +118,8 @@ static enum weir_drop no_service(const struct pkt *p)
 {
 	if (p->flags & PKT_ICMP_ERROR)
 		return WEIR_DROP_BAD_QUOTE;
+	if (p->flags & PKT_ECHO && p->flags & PKT_FRAG_FIRST)
+		return WEIR_DROP_ECHO_FRAGMENT;
 	if (p->flags & PKT_ECHO)
 		return WEIR_DROP_ECHO_OFF; /* or answered: WEIR_VIP_ECHO says it */
 	if (p->flags & PKT_OTHER_L4)
@@ -183,9 +186,8 @@ static bool by_prefix6(const struct view *v, struct pkt *p, struct candidate *c)
 	return false;
 }
 
-/* No service has exactly this address, protocol and port. */
-static __rte_noinline void classify_rest(const struct view *v, struct burst *b, struct pkt *p,
-					 const union flow_key *k)
+/* Is the address a VIP's? Then that has decided. */
+static bool is_decided(const struct view *v, struct pkt *p, const union flow_key *k)
 {
 	const struct weir_lookup *e;
 	struct candidate c;
@@ -206,20 +208,46 @@ static __rte_noinline void classify_rest(const struct view *v, struct burst *b, 
 	}
 	/* The most usual of what is rare: a service on every port of one address. */
 	e = p->flags & NO_PORTS ? NULL : entry(v, &c, c.protocol, 0);
-	if (e != NULL)
+	if (e != NULL) {
 		classify_as(p, found_in(e));
-	else if (!by_vip(v, p, &c) &&
-		 !(p->flags & PKT_IPV6 ? by_prefix6(v, p, &c) : by_prefix4(v, p, &c)))
+		return true;
+	}
+	return by_vip(v, p, &c) ||
+	       (p->flags & PKT_IPV6 ? by_prefix6(v, p, &c) : by_prefix4(v, p, &c));
+}
+
+/* No service has exactly this address, protocol and port. */
+static __rte_noinline void classify_rest(const struct view *v, struct burst *b, struct pkt *p,
+					 const union flow_key *k)
+{
+	if (!is_decided(v, p, k))
 		p->drop = WEIR_DROP_NOT_A_VIP;
 	b->dropped |= p->drop != WEIR_DROP_NONE;
+}
+
+static void not_ours(struct pkt *p, enum weir_drop reason)
+{
+	if (p->drop != WEIR_DROP_NONE)
+		p->flags |= PKT_MALFORMED;
+	p->drop = (uint8_t)reason;
 }
 
 static __rte_noinline void no_snapshot(struct burst *b)
 {
 	for (uint32_t i = 0; i < b->n; i++)
-		if (b->pkt[i].drop == WEIR_DROP_NONE)
-			b->pkt[i].drop = WEIR_DROP_NO_SNAPSHOT;
+		if (!(b->pkt[i].flags & PKT_NO_ADDRESS))
+			not_ours(&b->pkt[i], WEIR_DROP_NO_SNAPSHOT);
 	b->dropped = true;
+}
+
+/* Parse has dropped it. All that counts is whether the address is a VIP's. */
+static __rte_noinline void classify_malformed(const struct view *v, struct pkt *p,
+					      const union flow_key *k)
+{
+	struct pkt asks = { .flags = (p->flags & PKT_IPV6) | PKT_OTHER_L4 };
+
+	if (!(p->flags & PKT_NO_ADDRESS) && !is_decided(v, &asks, k))
+		not_ours(p, WEIR_DROP_NOT_A_VIP);
 }
 
 /*
@@ -260,7 +288,11 @@ static __rte_noinline void classify_mixed(const struct view *v, struct burst *b)
 		struct pkt *p = &b->pkt[i];
 		struct lookup_key k;
 
-		if (p->drop != WEIR_DROP_NONE || p->flags & PKT_CHOSEN)
+		if (p->drop != WEIR_DROP_NONE) {
+			classify_malformed(v, p, &b->key[i]);
+			continue;
+		}
+		if (p->flags & PKT_CHOSEN)
 			continue;
 		k = p->flags & PKT_IPV6 ? exact6(&b->key[i]) : exact4(&b->key[i]);
 		if (k.k0 != last.k0 || k.k1 != last.k1 || k.k2 != last.k2 || p->flags & NO_PORTS) {

@@ -137,9 +137,7 @@ static void run_stages(const struct view *v, struct pins *pins, struct frags *fr
 	const struct view_pool *pool;
 
 	parse_burst(b);
-	if (p->drop != WEIR_DROP_NONE)
-		return;
-	out->reached = 1;
+	out->reached = p->drop == WEIR_DROP_NONE;
 	classify_burst(v, b);
 	frags_find(frags, v, b);
 	if (p->drop != WEIR_DROP_NONE)

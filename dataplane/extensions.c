@@ -11,7 +11,8 @@
 #define FRAGMENT_MORE	  0x0001
 #define FRAGMENT_OFF_MASK 0xfff8
 
-bool extensions_is_one(uint8_t protocol)
+/* Does an IPv6 header of this number stand in front of the transport header? */
+static bool is_extension(uint8_t protocol)
 {
 	switch (protocol) {
 	case IPPROTO_HOPOPTS:
@@ -48,7 +49,7 @@ uint32_t extensions_walk(const struct rte_ipv6_hdr *ip, uint32_t held, uint32_t 
 	bool had_fragment = false;
 
 	*c = (struct chain){ .off = sizeof(*ip), .protocol = ip->proto };
-	for (unsigned n = 0; extensions_is_one(c->protocol); n++) {
+	for (unsigned n = 0; is_extension(c->protocol); n++) {
 		/* The packet's end within the chain, as a drop. */
 		const uint32_t ends =
 			c->fragmented ? PARSE_DROP(FRAGMENT_TINY) : PARSE_DROP(TRUNCATED);

@@ -7,6 +7,7 @@
 #include <rte_branch_prediction.h>
 #include <rte_mbuf.h>
 
+#include <netinet/in.h>
 #include <string.h>
 #include <time.h>
 
@@ -29,20 +30,28 @@ void frags_clock(struct frags *f)
  * may name different protocols, and that of the first one counts (RFC 8200, section 4.5).
  * Keyed, so that nobody can fill the bucket where another's datagram stands.
  */
-static uint64_t tag_of(const struct pkt *p, const union flow_key *k, uint32_t id_be, uint64_t seed)
+static uint64_t tag_of(const struct pkt *p, const union flow_key *k, const struct fragment *f,
+		       uint64_t seed)
 {
+	bool error = p->flags & PKT_ICMP_ERROR; /* the key is that of what it quotes */
 	union flow_key of = *k;
 	uint64_t key[6] = { 0 }, tag;
 
 	if (p->flags & PKT_IPV6) {
+		if (error)
+			memcpy(of.v6.src, f->sender, sizeof(of.v6.src));
 		of.v6.sport_be = of.v6.dport_be = 0;
 		of.v6.protocol = 0;
 		memcpy(key, &of.v6, sizeof(of.v6));
 	} else {
+		if (error) {
+			memcpy(&of.v4.src_be, f->sender, sizeof(of.v4.src_be));
+			of.v4.protocol = IPPROTO_ICMP;
+		}
 		of.v4.sport_be = of.v4.dport_be = 0;
 		memcpy(key, &of.v4, sizeof(of.v4));
 	}
-	key[5] = (uint64_t)id_be << 8 | (p->flags & PKT_IPV6 ? 6 : 4);
+	key[5] = (uint64_t)f->id_be << 8 | (p->flags & PKT_IPV6 ? 6 : 4);
 	tag = XXH3_64bits_withSeed(key, sizeof(key), ~seed);
 	return tag + (tag == 0);
 }
@@ -246,7 +255,7 @@ void frags_find(struct frags *f, const struct view *v, struct burst *b)
 
 		if (p->drop != WEIR_DROP_FRAGMENT || !(p->flags & PKT_FRAG_LATER))
 			continue;
-		tag = tag_of(p, &b->key[i], b->fragment[i].id_be, v->flow_seed);
+		tag = tag_of(p, &b->key[i], &b->fragment[i], v->flow_seed);
 		if (!get(f, tag, &r)) {
 			if (!again && !f->read_only)
 				hold(f, p, tag);
@@ -314,13 +323,12 @@ void frags_note(struct frags *f, const struct view *v, struct burst *b)
 	for (uint32_t i = 0; i < b->n; i++) {
 		struct pkt *p = &b->pkt[i];
 
-		/* What is no VIP's is the kernel's, with all its fragments; what has no
-		 * ports needs none of this, for classify says the same of all of them. */
-		if (!(p->flags & PKT_FRAG_FIRST) || p->flags & PKT_OTHER_L4 ||
-		    p->drop == WEIR_DROP_NOT_A_VIP || p->drop == WEIR_DROP_NO_SNAPSHOT)
+		/* What is no VIP's is the kernel's, with all its fragments. */
+		if (!(p->flags & PKT_FRAG_FIRST) || p->drop == WEIR_DROP_NOT_A_VIP ||
+		    p->drop == WEIR_DROP_NO_SNAPSHOT)
 			continue;
 		note(f, v, p, &b->fragment[i],
-		     tag_of(p, &b->key[i], b->fragment[i].id_be, v->flow_seed));
+		     tag_of(p, &b->key[i], &b->fragment[i], v->flow_seed));
 		b->dropped |= p->drop != WEIR_DROP_NONE;
 	}
 }

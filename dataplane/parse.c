@@ -40,6 +40,9 @@
 /* 802.1Q in 802.1ad. */
 #define VLAN_TAGS_MAX 2
 
+/* A verdict on a frame that gives no address, or not all of one. */
+#define UNADDRESSED(reason) (PARSE_DROP(reason) | PKT_NO_ADDRESS)
+
 /* What the low bits of the TCP flags (FIN 1, SYN 2, RST 4, ACK 16) make of a packet. */
 #define TCP_KIND(f)                                                             \
 	(uint8_t)(PKT_TCP | (((f)&0x12) == RTE_TCP_SYN_FLAG ? PKT_OPENER : 0) | \
@@ -150,22 +153,21 @@ static uint32_t parse_first(const struct at_l4 *a)
 	return verdict;
 }
 
-/* Any fragment. `before`: bytes that stand in front of the datagram's payload and
- * count as part of its length; `wrong`: how to call one that no host can put together. */
+/*
+ * Any fragment. `before`: bytes that stand in front of the datagram's payload and
+ * count as part of its length; `wrong`: how to call one that no host can put together.
+ */
 static uint32_t parse_fragment(const struct at_l4 *a, const struct fragment *f, uint32_t before,
 			       uint32_t wrong)
 {
-	a->ports[0] = a->ports[1] = 0;
 	if (f->len == 0 || (f->more && f->len % 8 != 0) || before + f->off + f->len > UINT16_MAX)
 		return wrong;
 	if (f->off == 0)
 		return parse_first(a);
-	if (a->protocol == IPPROTO_TCP)
-		return f->off < sizeof(struct rte_tcp_hdr) ? PARSE_DROP(FRAGMENT_TINY)
-							   : PKT_FRAG_LATER | PKT_TCP;
-	if (a->protocol == IPPROTO_UDP || extensions_is_one(a->protocol))
+	if (a->protocol != IPPROTO_TCP)
 		return PKT_FRAG_LATER;
-	return PKT_FRAG_LATER | PKT_OTHER_L4;
+	return f->off < sizeof(struct rte_tcp_hdr) ? PARSE_DROP(FRAGMENT_TINY)
+						   : PKT_FRAG_LATER | PKT_TCP;
 }
 
 static uint32_t parse_fragment4(const struct rte_ipv4_hdr *ip, const struct at_l4 *a,
@@ -181,8 +183,26 @@ static uint32_t parse_fragment4(const struct rte_ipv4_hdr *ip, const struct at_l
 	return parse_fragment(a, f, hdr_len, PARSE_DROP(BAD_HEADER));
 }
 
-/* A fragment, or neither TCP nor UDP: ICMP tells about flows of a VIP, or asks whether
- * it is there. `held`: bytes of the first segment from the IP header on. */
+/* Neither TCP nor UDP, and no later fragment: ICMP tells about flows of a VIP, or asks
+ * whether it is there. */
+static uint32_t parse_other4(const struct at_l4 *a, union flow_key *k)
+{
+	if (a->protocol != IPPROTO_ICMP || a->held < ICMP_HDR_LEN)
+		return PKT_OTHER_L4;
+	switch (a->l4[0]) {
+	case ICMP_ECHO:
+		return PKT_OTHER_L4 | PKT_ECHO;
+	case ICMP_DEST_UNREACH:
+	case ICMP_TIME_EXCEEDED:
+	case ICMP_PARAMETERPROB:
+		return quote_parse4(k->v4.dst_be, a->l4 + ICMP_HDR_LEN, a->held - ICMP_HDR_LEN, k);
+	default:
+		return PKT_OTHER_L4;
+	}
+}
+
+/* A fragment, or neither TCP nor UDP. `held`: bytes of the first segment from the IP
+ * header on. */
 static __rte_noinline uint32_t parse_rare4(const struct pkt *p, union flow_key *k,
 					   struct fragment *f, const struct rte_ipv4_hdr *ip,
 					   uint32_t held)
@@ -193,27 +213,19 @@ static __rte_noinline uint32_t parse_rare4(const struct pkt *p, union flow_key *
 				 .held = RTE_MIN(held, p->ip_len) - hdr_len,
 				 .protocol = ip->next_proto_id,
 				 .ports = &k->v4.sport_be };
+	uint32_t verdict = PKT_OTHER_L4;
 
-	if (ip->fragment_offset & FRAG_BITS)
-		return parse_fragment4(ip, &a, hdr_len, f);
 	k->v4.sport_be = k->v4.dport_be = 0;
-	if (a.protocol != IPPROTO_ICMP || a.held < ICMP_HDR_LEN)
-		return PKT_OTHER_L4;
-	switch (a.l4[0]) {
-	case ICMP_ECHO:
-		return PKT_OTHER_L4 | PKT_ECHO;
-	case ICMP_DEST_UNREACH:
-	case ICMP_TIME_EXCEEDED:
-	case ICMP_PARAMETERPROB:
-		return quote_parse4(k->v4.dst_be, a.l4 + ICMP_HDR_LEN, a.held - ICMP_HDR_LEN, k);
-	default:
-		return PKT_OTHER_L4;
-	}
+	if (ip->fragment_offset & FRAG_BITS)
+		verdict = parse_fragment4(ip, &a, hdr_len, f);
+	if (!(verdict & PKT_OTHER_L4))
+		return verdict;
+	memcpy(f->sender, &ip->src_addr, sizeof(ip->src_addr));
+	return (verdict & PKT_FRAG_FIRST) | parse_other4(&a, k);
 }
 
 static uint32_t parse_other6(const struct at_l4 *a, union flow_key *k)
 {
-	k->v6.sport_be = k->v6.dport_be = 0;
 	if (a->protocol != IPPROTO_ICMPV6 || a->held < ICMP_HDR_LEN)
 		return PKT_OTHER_L4;
 	switch (a->l4[0]) {
@@ -236,7 +248,8 @@ static inline uint32_t parse_ipv4(struct pkt *p, union flow_key *k, struct fragm
 	uint32_t hdr_len = sizeof(*ip), ip_len, verdict;
 
 	if (unlikely(held < sizeof(*ip)))
-		return PARSE_DROP(TRUNCATED);
+		return UNADDRESSED(TRUNCATED);
+	memcpy(&k->v4.src_be, &ip->src_addr, 2 * sizeof(uint32_t)); /* and destination */
 	if (unlikely(ip->version_ihl != RTE_IPV4_VHL_DEF)) {
 		hdr_len = (ip->version_ihl & RTE_IPV4_HDR_IHL_MASK) * RTE_IPV4_IHL_MULTIPLIER;
 		if (ip->version_ihl >> 4 != IPVERSION || hdr_len < sizeof(*ip))
@@ -250,7 +263,6 @@ static inline uint32_t parse_ipv4(struct pkt *p, union flow_key *k, struct fragm
 
 	p->l4_off = (uint16_t)(p->l3_off + hdr_len);
 	p->ip_len = (uint16_t)ip_len;
-	memcpy(&k->v4.src_be, &ip->src_addr, 2 * sizeof(uint32_t)); /* and destination */
 	k->v4.protocol = ip->next_proto_id;
 	memset(k->v4.zero, 0, sizeof(k->v4.zero));
 
@@ -279,12 +291,17 @@ static __rte_noinline uint32_t parse_rare6(struct pkt *p, union flow_key *k, str
 	a.l4 = (const uint8_t *)ip + c.off;
 	a.len = p->ip_len - c.off;
 	a.held = held - c.off;
+	k->v6.sport_be = k->v6.dport_be = 0;
 	if (c.fragmented) {
 		*f = c.fragment;
-		return parse_fragment(&a, f, c.before, PARSE_DROP(BAD_EXTENSION));
+		verdict = parse_fragment(&a, f, c.before, PARSE_DROP(BAD_EXTENSION));
+	} else {
+		verdict = parse_ports(&a);
 	}
-	verdict = parse_ports(&a);
-	return verdict != PKT_OTHER_L4 ? verdict : parse_other6(&a, k);
+	if (!(verdict & PKT_OTHER_L4))
+		return verdict;
+	memcpy(f->sender, ip->src_addr, sizeof(f->sender));
+	return (verdict & PKT_FRAG_FIRST) | parse_other6(&a, k);
 }
 
 static __rte_noinline uint32_t parse_ipv6(struct pkt *p, union flow_key *k, struct fragment *f,
@@ -294,17 +311,17 @@ static __rte_noinline uint32_t parse_ipv6(struct pkt *p, union flow_key *k, stru
 	uint32_t ip_len, verdict;
 
 	if (unlikely(held < sizeof(*ip)))
-		return PARSE_DROP(TRUNCATED);
+		return UNADDRESSED(TRUNCATED);
+	memcpy(k->v6.src, ip->src_addr, sizeof(k->v6.src) + sizeof(k->v6.dst));
 	if (unlikely(*(const uint8_t *)ip >> 4 != 6))
-		return PARSE_DROP(BAD_HEADER);
+		return PARSE_DROP(BAD_HEADER) | PKT_IPV6;
 	ip_len = (uint32_t)sizeof(*ip) + ntohs(ip->payload_len);
 	if (unlikely(ip_len > RTE_MIN(frame, (uint32_t)UINT16_MAX)))
-		return PARSE_DROP(TRUNCATED);
+		return PARSE_DROP(TRUNCATED) | PKT_IPV6;
 	held = RTE_MIN(held, ip_len);
 
 	p->l4_off = (uint16_t)(p->l3_off + sizeof(*ip));
 	p->ip_len = (uint16_t)ip_len;
-	memcpy(k->v6.src, ip->src_addr, sizeof(k->v6.src) + sizeof(k->v6.dst));
 	k->v6.protocol = ip->proto;
 	memset(k->v6.zero, 0, sizeof(k->v6.zero));
 
@@ -340,10 +357,10 @@ static __rte_noinline uint32_t parse_typed(struct pkt *p, union flow_key *k, str
 
 	for (unsigned tags = 0; is_vlan(type_be); tags++) {
 		if (tags == VLAN_TAGS_MAX)
-			return PARSE_DROP(NOT_IP);
+			return UNADDRESSED(NOT_IP);
 		off += RTE_VLAN_HLEN;
 		if (m->data_len < off)
-			return PARSE_DROP(TRUNCATED);
+			return UNADDRESSED(TRUNCATED);
 		memcpy(&type_be, frame + off - sizeof(type_be), sizeof(type_be));
 	}
 	p->l3_off = (uint8_t)off;
@@ -353,7 +370,7 @@ static __rte_noinline uint32_t parse_typed(struct pkt *p, union flow_key *k, str
 	if (type_be == RTE_BE16(RTE_ETHER_TYPE_IPV6))
 		return parse_ipv6(p, k, f, (const struct rte_ipv6_hdr *)(frame + off),
 				  m->data_len - off, m->pkt_len - off);
-	return PARSE_DROP(NOT_IP);
+	return UNADDRESSED(NOT_IP);
 }
 
 static inline uint32_t parse_frame(struct pkt *p, union flow_key *k, struct fragment *f)
@@ -363,7 +380,7 @@ static inline uint32_t parse_frame(struct pkt *p, union flow_key *k, struct frag
 	uint16_t type_be;
 
 	if (unlikely(m->data_len < RTE_ETHER_HDR_LEN))
-		return PARSE_DROP(TRUNCATED);
+		return UNADDRESSED(TRUNCATED);
 	memcpy(&type_be, frame + offsetof(struct rte_ether_hdr, ether_type), sizeof(type_be));
 	p->l3_off = RTE_ETHER_HDR_LEN;
 	if (type_be == RTE_BE16(RTE_ETHER_TYPE_IPV6))

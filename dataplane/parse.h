@@ -27,9 +27,6 @@ struct chain {
 	struct fragment fragment;
 };
 
-/* Does an IPv6 header of this number stand in front of the transport header? */
-bool extensions_is_one(uint8_t protocol);
-
 /*
  * Walk the extension headers of an IPv6 packet (RFC 8200, section 4). `held`: bytes
  * from the IPv6 header on that are in memory; `len`: bytes of the packet, which may

@@ -92,6 +92,8 @@ static_assert(offsetof(struct pkt, l3_off) == offsetof(struct pkt, state) + 2 &&
 #define PKT_ECHO	 (1u << 9) /* ICMP or ICMPv6 echo request */
 #define PKT_CHOSEN	 (1u << 10) /* service, pool and backend are known: select passes it by */
 #define PKT_ANSWER	 (1u << 11) /* A  made by us, goes back by `port`: no service, no backend */
+#define PKT_NO_ADDRESS	 (1u << 12) /* dropped before there was an address to read */
+#define PKT_MALFORMED	 (1u << 13) /* C  for no VIP: only the addresses of the key are known */
 #define PKT_FRAGMENT	 (PKT_FRAG_FIRST | PKT_FRAG_LATER)
 
 /*
@@ -117,14 +119,17 @@ union flow_key {
 };
 static_assert(sizeof(union flow_key) == 40, "v4: 2 words, v6: 5");
 
-/* Of a packet with PKT_FRAGMENT. Offset and length count the datagram's payload: behind
+/*
+ * Of a packet with PKT_FRAGMENT. Offset and length count the datagram's payload: behind
  * the IPv4 header, or behind the IPv6 fragment header. A later fragment's protocol, in
- * its key, is what that header says: in IPv6 maybe an extension header's number. */
+ * its key, is what that header says: in IPv6 maybe an extension header's number.
+ */
 struct fragment {
 	uint32_t id_be; /* IPv4: 16 bits, in the low half as loaded */
 	uint16_t off;	/* bytes */
 	uint16_t len;	/* bytes */
 	bool more;	/* not the last */
+	uint8_t sender[16]; /* of an ICMP error, whose key is another's: who sent it */
 };
 
 struct burst {

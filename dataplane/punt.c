@@ -61,9 +61,9 @@ enum punt_class punt_class(const struct pkt *p)
 	const uint8_t *l3 = rte_pktmbuf_mtod_offset(p->mbuf, const uint8_t *, p->l3_off);
 	uint16_t type;
 
+	if (p->flags & PKT_MALFORMED)
+		return PUNT_OTHER;
 	if (p->drop == WEIR_DROP_NOT_IP) {
-		if (p->l3_off < RTE_ETHER_HDR_LEN) /* more tags than parse looks behind */
-			return PUNT_OTHER;
 		memcpy(&type, l3 - sizeof(type), sizeof(type));
 		return type == RTE_BE16(RTE_ETHER_TYPE_ARP) ? PUNT_NEIGHBOURS : PUNT_OTHER;
 	}

@@ -12,6 +12,7 @@ from frames import (CLIENT, HTTP, NO_VIP, PORT_MAC, ROUTER_MAC, SERVICES, VIP, b
 from scapy.layers.inet import ICMP, TCP
 from scapy.layers.inet6 import IPv6
 from scapy.layers.l2 import ARP, Dot1Q, Ether
+from outcome import with_bytes
 from weirlab import Lab, check, equal, main, write_pcap
 
 BACKENDS = 5
@@ -48,6 +49,12 @@ def variety():
     frames += [bytes(Ether(src=ROUTER_MAC, dst=PORT_MAC) / IPv6(src="2001:db8:c::1",
                                                                  dst="2001:db8:f::1")
                      / TCP(sport=5000 + i, dport=80, flags="S")) for i in range(5)]
+    # the first fragments of an echo request and of an ICMP error; malformed, for no VIP and for one
+    frames += [bytes(Ether(src=ROUTER_MAC, dst=PORT_MAC) / packet)
+               for packet in (ipv4(flags="MF", id=1) / ICMP() / bytes(56),
+                              ipv4(flags="MF", id=2) / ICMP(type=3, code=4)
+                              / ipv4(src=VIP, dst=CLIENT) / TCP(sport=HTTP, dport=1003) / bytes(8))]
+    frames += [with_bytes(tcp(1, dst=NO_VIP), 14, b"\x44"), with_bytes(tcp(1), 14, b"\x44")]
     return frames
 
 
@@ -98,6 +105,23 @@ def test_a_capture_is_explained_as_it_is_forwarded():
           f"the text names the packet: {told['text']}")
     check("1 packet: 1 forwarded, 0 dropped, 0 answered" in told["text"],
           f"the text ends with a sum: {told['text']}")
+
+
+def test_a_later_fragment_would_be_held():
+    """No worker has seen its first one. Nothing is held for the question."""
+    frames = [udp(1000, bytes(800), flags="MF", id=9, frag=100)]
+    told = {}
+
+    def ask(lab):
+        write_pcap(lab.path("asked.pcap"), frames)
+        told.update(explained(lab, lab.path("asked.pcap"))[0])
+        equal("fragments held ever", [w["fragments"]["held"] for w in lab.rpc("status")["workers"]],
+              [0])
+
+    Lab(pool("l2", BACKENDS) + SERVICES, [[tcp(1)]]).run(ask)
+    equal("drop", told["drop"], "fragment")
+    check("would be held until" in told["why"], told["why"])
+    equal("frame", told["frame"], None)
 
 
 def pcapng(frames):

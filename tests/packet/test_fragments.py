@@ -6,12 +6,14 @@ import collections
 import os
 import random
 
-from frames import (CLIENT, CLIENT6, DNS, ETH, OUTER, SERVICES, SERVICES6, VIP, VIP6, backend_mac,
-                    checksum, client_packet, ether, in_fragments, pool, tcp, udp)
+from frames import (CLIENT, CLIENT6, DNS, ETH, NO_VIP, NO_VIP6, OUTER, SERVICES, SERVICES6, VIP,
+                    VIP6, back4, back6, backend_mac, checksum, client_packet, error4, error6, ether,
+                    in_fragments, pool, tcp, udp)
 from weirlab import Lab, check, equal, main
 
-from scapy.layers.inet import IP, UDP, IPOption_NOP, defragment, fragment
-from scapy.layers.inet6 import IPv6, IPv6ExtHdrDestOpt, IPv6ExtHdrFragment, fragment6
+from scapy.layers.inet import ICMP, IP, UDP, IPOption_NOP, defragment, fragment
+from scapy.layers.inet6 import (ICMPv6EchoRequest, IPv6, IPv6ExtHdrDestOpt, IPv6ExtHdrFragment,
+                                fragment6)
 from scapy.packet import Raw
 
 BACKENDS = 10
@@ -293,6 +295,86 @@ def test_in_tunnels():
         equal("datagrams", len(sources), len(every))
         for number, ways in sources.items():
             equal(f"ways of {number.hex()}", len(ways), 1)
+
+
+# -- ICMP ----------------------------------------------------------------------
+
+
+class ErrorAbout:
+    """Of a router, about what the VIP has sent to a client: `frames` of it, in order."""
+
+    def __init__(self, number, family=4, size=200, **ip):
+        self.flow = Datagram(number, 100, family=family)
+        if family == 4:
+            whole = error4(back4(CLIENT, 1000 + number, "udp", **ip), 548)
+        else:
+            whole = error6(back6(CLIENT6, 1000 + number, "udp", **ip), 1000)
+        self.frames = in_fragments(whole, number, size)
+
+    def short(self):
+        return self.flow.short()
+
+
+def test_icmp_errors_in_fragments_reach_the_backend_of_their_flow():
+    r = random.Random(6)
+    for family in 4, 6:
+        every = [ErrorAbout(1 + i, family) for i in range(40)]
+        check(min(len(e.frames) for e in every) > 2, "they are in fragments")
+        shuffled = [f for e in every[:30] for f in e.frames]
+        r.shuffle(shuffled)
+        for errors, frames in ((every, [f for e in every for f in e.frames]),
+                               (every, [f for e in every for f in e.frames[::-1]]),
+                               (every[:30], shuffled)):
+            result = Lab(SETTINGS, [frames]).run()
+            check_arrived(result, errors)
+            equal("complete datagrams", result.fragments["complete"], len(errors))
+
+
+def test_icmp_errors_in_fragments_by_two_queues():
+    if not TWO_CPUS:
+        return
+    for family in 4, 6:
+        every = [ErrorAbout(1 + i, family) for i in range(30)]
+        result = on_two_queues([e.frames[0] for e in every],
+                               [f for e in every for f in e.frames[1:]])
+        check_arrived(result, every)
+
+
+def test_an_icmp_error_in_fragments_that_quotes_no_flow():
+    for family in 4, 6:
+        wrong = [ErrorAbout(1 + i, family, src=NO_VIP if family == 4 else NO_VIP6)
+                 for i in range(5)]
+        # the first fragment does not hold the quoted ports
+        wrong.append(ErrorAbout(9, family, size=24 if family == 4 else 80))
+        for order in 1, -1:
+            frames = [f for e in wrong for f in e.frames[::order]]
+            result = Lab(SETTINGS, [frames]).run()
+            equal("drops", result.drops, {"bad-quote": len(frames)})
+            equal("frames that left", result.frames[0], [])
+
+
+def test_an_echo_request_in_fragments_is_not_answered():
+    data = Raw(bytes(range(250)) * 20)
+    for vip, head, other, echo in \
+            ((VIP, IP(src=CLIENT, dst=VIP), IP(src=CLIENT, dst=NO_VIP), ICMP(type=8)),
+             (VIP6, IPv6(src=CLIENT6, dst=VIP6), IPv6(src=CLIENT6, dst=NO_VIP6),
+              ICMPv6EchoRequest())):
+        for order in 1, -1:
+            frames = in_fragments(ether(head / echo / data), 77)[::order]
+            result = Lab(SETTINGS + f"[vip {vip}]\necho = on\n", [frames]).run()
+            equal("drops", result.drops, {"echo-fragment": len(frames)})
+            equal("answers", result.answers, {})
+            frames = in_fragments(ether(other / echo / data), 77)[::order]
+            result = Lab(SETTINGS, [frames]).run()
+            equal("drops for another address", result.drops, {"not-a-vip": len(frames)})
+
+
+def test_fragments_of_other_protocols():
+    """They have no service; that is known when the first one has come."""
+    frames = in_fragments(ether(IP(src=CLIENT, dst=VIP, proto=47) / Raw(bytes(4000))), 5)
+    for order in 1, -1:
+        result = Lab(SETTINGS, [frames[::order]]).run()
+        equal("drops", result.drops, {"unsupported-l4": len(frames)})
 
 
 # -- too big ------------------------------------------------------------------

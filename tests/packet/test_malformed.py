@@ -143,6 +143,22 @@ def test_what_is_not_for_a_service():
     outcome(cases)
 
 
+def test_malformed_for_an_address_that_is_no_vip():
+    """What is for no VIP is none of ours, whatever is wrong with it."""
+    frame = tcp(1000, bytes(20), dst=NO_VIP)
+    cases = [(frame[:cut], "truncated" if cut < ETH + 20 else "not-a-vip")
+             for cut in range(len(frame))]
+    cases += [(with_ip_length(frame, length), "not-a-vip") for length in (0, 19, 39, 61, 65535)]
+    cases += [(with_bytes(frame, at, value), "not-a-vip")
+              for at, value in ((ETH, b"\x65"), (ETH, b"\x44"), (ETH, b"\x4f"),  # version, IHL
+                                (ETH + 32, b"\x40"), (ETH + 32, b"\xf0"),  # offset of TCP
+                                (ETH + 6, b"\x20\x01"), (ETH + 6, b"\x00\x01"))]  # fragments
+    cases += [(with_bytes(udp(1000, dst=NO_VIP), ETH + 24, b"\0\7"), "not-a-vip")]
+    outcome(cases)
+    # the same for a VIP
+    outcome([(with_bytes(tcp(1000, bytes(20)), ETH, b"\x65"), "bad-header")])
+
+
 def test_an_empty_frame_and_runts():
     frame = tcp(1000)
     outcome([(b"", "truncated")] + [(frame[:n], "truncated") for n in range(1, ETH + 20)])

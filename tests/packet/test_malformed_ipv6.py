@@ -48,6 +48,19 @@ def headers_of(frame):
     return len(frame) - EXT - 4
 
 
+def test_malformed_for_an_address_that_is_no_vip():
+    """What is for no VIP is none of ours: a segment on its way, a chain that is too long."""
+    frame = tcp6(1000, b"data", dst=NO_VIP6)
+    cases = [(frame[:cut], "truncated" if cut < EXT else "not-a-vip") for cut in range(len(frame))]
+    for chain in ([route(left=1)], [dst(), hop()], [dst()] * 9,
+                  [IPv6ExtHdrFragment(id=1), IPv6ExtHdrFragment(id=1)],
+                  [IPv6ExtHdrFragment(id=2, offset=1)]):
+        cases.append((tcp6(1000, b"data", chain=chain, dst=NO_VIP6), "not-a-vip"))
+    cases.append((with_bytes(frame, ETH, b"\x40"), "not-a-vip"))  # version 4
+    outcome(cases)
+    outcome([(tcp6(1000, b"data", chain=[route(left=1)]), "bad-extension")])
+
+
 def test_cut_at_every_byte():
     frames = whole() + [tagged(f, (0x88A8, 5), (0x8100, 6)) for f in whole() + [tcp(1, b"data")]]
     cases = [(frame[:cut], "truncated") for frame in frames for cut in range(len(frame))]

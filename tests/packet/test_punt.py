@@ -9,14 +9,15 @@ import os
 import time
 
 from scapy.layers.inet import ICMP, IP, UDP
-from scapy.layers.inet6 import ICMPv6EchoRequest, ICMPv6ND_NA, ICMPv6ND_NS, IPv6
+from scapy.layers.inet6 import ICMPv6EchoRequest, ICMPv6ND_NA, ICMPv6ND_NS, IPv6, IPv6ExtHdrRouting
 from scapy.layers.inet6 import ICMPv6NDOptDstLLAddr, ICMPv6NDOptSrcLLAddr
 from scapy.layers.l2 import ARP, Ether
 from scapy.packet import Raw
 
-from frames import (CLIENT, NO_VIP, NO_VIP6, ROUTER, ROUTER6, ROUTER_MAC, SERVICES, SERVICES6,
+from frames import (CLIENT, ETH, NO_VIP, NO_VIP6, ROUTER, ROUTER6, ROUTER_MAC, SERVICES, SERVICES6,
                     backend_mac, client_packet, ether, in_fragments, pool, tagged, tcp, tcp6, udp,
                     udp6)
+from outcome import with_bytes
 from test_bond import BondLab
 from weirlab import Lab, check, equal, main
 from wire import Wire, ip, link, own_namespace
@@ -36,7 +37,7 @@ def arp_request(address=NO_VIP):
 
 def for_kernel(count):
     """(frame, how it is counted): for no VIP, of all kinds; none twice. Of 25 each, what a
-    burst may bring: 325 of the ring for the rest's 511, and 75 of the other's 255."""
+    burst may bring: 375 of the ring for the rest's 511, and 75 of the other's 255."""
     made = []
     for i in range(count):
         data = i.to_bytes(4, "big") + bytes(i % 60)
@@ -49,7 +50,10 @@ def for_kernel(count):
             ether(IP(src=CLIENT, dst="224.0.0.5", proto=89, id=i) / Raw(data)),
             tagged(udp(i, data, dst=NO_VIP), (0x8100, 5)), tagged(udp6(i, data, dst=NO_VIP6),
                                                                  (0x88A8, 6), (0x8100, 7)),
-            udp(i, data, dst=NO_VIP) + b"\xa5" * 20, *parts)]
+            udp(i, data, dst=NO_VIP) + b"\xa5" * 20, *parts,
+            # malformed: the offset of TCP, a segment left
+            with_bytes(tcp(i, data, dst=NO_VIP), ETH + 32, b"\x40"),
+            tcp6(i, data, dst=NO_VIP6, chain=[IPv6ExtHdrRouting(segleft=1)]))]
         arp = arp_request(f"192.0.2.{i % 256}")
         made += [(f, "not-ip") for f in (
             arp + data, tagged(arp, (0x8100, 0x6000 | i)),

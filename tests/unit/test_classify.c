@@ -155,12 +155,38 @@ static void a_later_fragment_waits_for_its_first(void **state)
 			 WEIR_DROP_NOT_A_VIP);
 }
 
-static void a_later_fragment_without_ports_has_none_to_come(void **state)
+/* What parse has dropped is the kernel's all the same, when its address is no VIP. */
+static void malformed_is_ours_only_for_a_vip(void **state)
 {
+	static const uint32_t address[] = { VIP, NO_VIP, NO_VIP, NO_VIP };
+	struct burst b = { .n = 4, .dropped = true };
+
 	(void)state;
 	one_vip();
-	assert_int_equal(classify(VIP, IPPROTO_ICMP, 0, PKT_FRAG_LATER | PKT_OTHER_L4).drop,
-			 WEIR_DROP_UNSUPPORTED_L4);
+	for (unsigned i = 0; i < b.n; i++) {
+		b.pkt[i].drop = WEIR_DROP_BAD_HEADER;
+		b.key[i].v4.dst_be = htonl(address[i]);
+		b.key[i].v4.protocol = IPPROTO_TCP; /* whatever lies there, it is not looked at */
+		b.key[i].v4.dport_be = htons(443);
+	}
+	b.pkt[2].flags = PKT_NO_ADDRESS;
+	b.pkt[3].flags = PKT_IPV6;
+	classify_burst(&view, &b);
+	assert_int_equal(b.pkt[0].drop, WEIR_DROP_BAD_HEADER);
+	assert_int_equal(b.pkt[1].drop, WEIR_DROP_NOT_A_VIP);
+	assert_int_equal(b.pkt[2].drop, WEIR_DROP_BAD_HEADER);
+	assert_int_equal(b.pkt[3].drop, WEIR_DROP_NOT_A_VIP);
+	assert_int_equal(b.pkt[0].flags, 0);
+	assert_int_equal(b.pkt[1].flags, PKT_MALFORMED);
+	assert_int_equal(b.pkt[3].flags, PKT_MALFORMED | PKT_IPV6);
+
+	/* Without tables nobody knows of a VIP. */
+	view.generation = 0;
+	b.pkt[0].drop = WEIR_DROP_BAD_HEADER;
+	classify_burst(&view, &b);
+	assert_int_equal(b.pkt[0].drop, WEIR_DROP_NO_SNAPSHOT);
+	assert_int_equal(b.pkt[0].flags, PKT_MALFORMED);
+	assert_int_equal(b.pkt[2].drop, WEIR_DROP_BAD_HEADER);
 }
 
 /* What the packet is dropped for goes with what the VIP wants done about it. */
@@ -172,6 +198,7 @@ static void a_drop_for_a_vip_has_the_flags_of_the_vip(void **state)
 	} row[] = { { 0, WEIR_DROP_STRAY },
 		    { PKT_OTHER_L4, WEIR_DROP_UNSUPPORTED_L4 },
 		    { PKT_OTHER_L4 | PKT_ECHO, WEIR_DROP_ECHO_OFF },
+		    { PKT_OTHER_L4 | PKT_ECHO | PKT_FRAG_FIRST, WEIR_DROP_ECHO_FRAGMENT },
 		    { PKT_OTHER_L4 | PKT_ICMP_ERROR, WEIR_DROP_BAD_QUOTE },
 		    { PKT_ICMP_ERROR, WEIR_DROP_BAD_QUOTE },
 		    { PKT_FRAG_LATER, WEIR_DROP_FRAGMENT } };
@@ -306,6 +333,7 @@ static void without_a_snapshot_nothing_is_looked_up(void **state)
 	memset(&none, 0, sizeof(none));
 	b.dropped = true;
 	b.pkt[1].drop = WEIR_DROP_TRUNCATED;
+	b.pkt[1].flags = PKT_NO_ADDRESS;
 	classify_burst(&none, &b);
 	assert_int_equal(b.pkt[0].drop, WEIR_DROP_NO_SNAPSHOT);
 	assert_int_equal(b.pkt[1].drop, WEIR_DROP_TRUNCATED);
@@ -347,7 +375,7 @@ int main(void)
 		TEST(a_stray_is_for_a_vip_and_the_rest_is_not),
 		TEST(a_first_fragment_goes_to_the_service_of_its_ports),
 		TEST(a_later_fragment_waits_for_its_first),
-		TEST(a_later_fragment_without_ports_has_none_to_come),
+		TEST(malformed_is_ours_only_for_a_vip),
 		TEST(a_drop_for_a_vip_has_the_flags_of_the_vip),
 		TEST(an_icmp_error_goes_where_its_flow_goes),
 		TEST(what_has_been_chosen_is_passed_by),

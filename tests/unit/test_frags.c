@@ -59,6 +59,38 @@ static void families_and_addresses_are_kept_apart(void **state)
 	assert_int_equal(p->drop, PKT_TAKEN);
 }
 
+/* The first fragment of an ICMP error has the key of the flow that it quotes, with the
+ * client's address; the others have that of the router which sent it. */
+static void an_icmp_error_is_known_by_who_sent_it(void **state)
+{
+	static const uint32_t router = 0x010200c0; /* 192.0.2.1 */
+	struct pkt *p = first(1, 2);
+
+	(void)state;
+	p->flags |= PKT_ICMP_ERROR;
+	memcpy(b.fragment[0].sender, &router, sizeof(router));
+	note(0);
+	assert_int_equal(find_later(0, 1, LEN, LEN, true), PKT_TAKEN);
+	p = later(1, LEN, LEN, true);
+	b.key[0].v4.src_be = router;
+	b.key[0].v4.protocol = IPPROTO_ICMP;
+	find(0);
+	assert_int_equal(p->drop, WEIR_DROP_NONE);
+	assert_int_equal(p->backend, 2);
+	burst_end();
+
+	p = first(2, 3);
+	p->flags |= PKT_ICMP_ERROR | PKT_IPV6;
+	memset(b.fragment[0].sender, 0xfd, sizeof(b.fragment[0].sender));
+	note(0);
+	p = later(2, LEN, LEN, true);
+	p->flags |= PKT_IPV6;
+	memset(b.key[0].v6.src, 0xfd, sizeof(b.key[0].v6.src));
+	find(0);
+	assert_int_equal(p->drop, WEIR_DROP_NONE);
+	assert_int_equal(p->backend, 3);
+}
+
 static void a_complete_datagram_is_forgotten(void **state)
 {
 	(void)state;
@@ -268,6 +300,7 @@ int main(void)
 		T(later_fragments_go_where_the_first_one_went),
 		T(of_ipv6_the_protocol_does_not_matter),
 		T(families_and_addresses_are_kept_apart),
+		T(an_icmp_error_is_known_by_who_sent_it),
 		T(a_complete_datagram_is_forgotten),
 		T(what_befell_the_first_one_befalls_the_others),
 		T(of_a_first_one_that_leaves_in_pieces_the_others_go_on),

@@ -142,14 +142,21 @@ static void a_frame_cut_anywhere_is_truncated(void **state)
 {
 	static const uint8_t protocols[] = { IPPROTO_TCP, IPPROTO_UDP, IPPROTO_ICMPV6 };
 	uint8_t f[FRAME_MAX];
+	struct parsed p;
 
 	(void)state;
 	for (unsigned i = 0; i < sizeof(good_chains) / sizeof(good_chains[0]); i++)
 		for (unsigned n = 0; n < 3; n++) {
 			size_t len = build(f, good_chains[i], protocols[n], 4);
 
-			for (size_t cut = 0; cut < len; cut++)
-				assert_int_equal(parse(f, cut, NULL), WEIR_DROP_TRUNCATED);
+			for (size_t cut = 0; cut < len; cut++) {
+				assert_int_equal(parse(f, cut, &p), WEIR_DROP_TRUNCATED);
+				assert_int_equal(!!(p.pkt.flags & PKT_NO_ADDRESS), cut < AT_EXT);
+				if (cut < AT_EXT)
+					continue;
+				assert_int_equal(p.pkt.flags, PKT_IPV6);
+				assert_memory_equal(p.key.v6.dst, vip_ip6, 16);
+			}
 			assert_int_equal(parse(f, len, NULL), WEIR_DROP_NONE);
 		}
 }
@@ -249,6 +256,9 @@ static void a_chain_has_a_longest_length(void **state)
 
 static void protocols_without_ports_are_marked(void **state)
 {
+	static const uint8_t others[] = { IPPROTO_TCP,	    IPPROTO_UDP, IPPROTO_HOPOPTS,
+					  IPPROTO_ROUTING,  IPPROTO_AH,  IPPROTO_DSTOPTS,
+					  IPPROTO_FRAGMENT };
 	uint8_t f[FRAME_MAX];
 	struct parsed p;
 
@@ -256,8 +266,7 @@ static void protocols_without_ports_are_marked(void **state)
 	for (unsigned protocol = 0; protocol < 256; protocol++) {
 		size_t len = build(f, "d", (uint8_t)protocol, 0);
 
-		if (protocol == IPPROTO_TCP || protocol == IPPROTO_UDP ||
-		    extensions_is_one((uint8_t)protocol))
+		if (memchr(others, (int)protocol, sizeof(others)) != NULL)
 			continue;
 		assert_int_equal(parse(f, len, &p), WEIR_DROP_NONE);
 		assert_int_equal(p.pkt.flags, PKT_IPV6 | PKT_OTHER_L4);
@@ -439,6 +448,33 @@ static void an_icmp_error_has_the_flow_of_what_it_quotes(void **state)
 			}
 }
 
+/* All of its fragments are known by who sent them. */
+static void an_icmp_error_in_fragments_has_the_flow_in_the_first(void **state)
+{
+	static const uint8_t header[8] = { IPPROTO_ICMPV6, 0, 0, 1, 1, 2, 3, 4 };
+	uint8_t f[FRAME_MAX], last[FRAME_MAX];
+	size_t len = build_error(f, 2, "", IPPROTO_UDP, 56);
+	struct parsed p;
+
+	(void)state;
+	f[AT_IP + 8] = 0xfd;
+	memmove(f + AT_EXT + 8, f + AT_EXT, len - AT_EXT);
+	memcpy(f + AT_EXT, header, sizeof(header));
+	f[AT_NEXT] = IPPROTO_FRAGMENT;
+	put16(f + AT_PLEN, (uint16_t)(len + 8 - AT_EXT));
+	assert_int_equal(parse(f, len + 8, &p), WEIR_DROP_NONE);
+	assert_int_equal(p.pkt.flags, PKT_IPV6 | PKT_ICMP_ERROR | PKT_FRAG_FIRST);
+	check_flow(&p, IPPROTO_UDP);
+	assert_memory_equal(p.fragment.sender, f + AT_IP + 8, 16);
+	assert_int_equal(p.fragment.len, 64);
+
+	memcpy(last, f, len + 8);
+	put16(last + AT_EXT + 2, 64);
+	assert_int_equal(parse(last, len + 8, &p), WEIR_DROP_NONE);
+	assert_int_equal(p.pkt.flags, PKT_IPV6 | PKT_FRAG_LATER);
+	assert_memory_equal(p.key.v6.src, f + AT_IP + 8, 16);
+}
+
 static void a_quote_that_names_no_flow_of_the_destination_gives_none(void **state)
 {
 	enum { QUOTE = AT_EXT + 8, EXT = QUOTE + IP6_HDR };
@@ -535,6 +571,7 @@ int main(void)
 		cmocka_unit_test(fragments_before_the_last_have_a_multiple_of_eight),
 		cmocka_unit_test(an_echo_request_is_known),
 		cmocka_unit_test(an_icmp_error_has_the_flow_of_what_it_quotes),
+		cmocka_unit_test(an_icmp_error_in_fragments_has_the_flow_in_the_first),
 		cmocka_unit_test(a_quote_that_names_no_flow_of_the_destination_gives_none),
 		cmocka_unit_test(of_quoted_fragments_the_first_will_do),
 		cmocka_unit_test(nonsense_never_leads_outside_the_frame),

@@ -180,9 +180,10 @@ static size_t build_error(uint8_t *f, uint8_t type, uint8_t protocol, size_t opt
 	return AT_L4 + 8 + quoted;
 }
 
-static void check_error(const struct parsed *p, uint8_t protocol)
+static void check_error_of(const struct parsed *p, uint8_t protocol, uint16_t more_flags)
 {
-	assert_int_equal(p->pkt.flags, PKT_ICMP_ERROR | (protocol == IPPROTO_TCP ? PKT_TCP : 0));
+	assert_int_equal(p->pkt.flags,
+			 PKT_ICMP_ERROR | more_flags | (protocol == IPPROTO_TCP ? PKT_TCP : 0));
 	assert_int_equal(p->pkt.l4_off, AT_L4);
 	assert_int_equal(ntohl(p->key.v4.src_be), SRC_IP);
 	assert_int_equal(ntohl(p->key.v4.dst_be), VIP_IP);
@@ -190,6 +191,11 @@ static void check_error(const struct parsed *p, uint8_t protocol)
 	assert_int_equal(ntohs(p->key.v4.dport_be), DPORT);
 	assert_int_equal(p->key.v4.protocol, protocol);
 	assert_memory_equal(p->key.v4.zero, "\0\0\0", 3);
+}
+
+static void check_error(const struct parsed *p, uint8_t protocol)
+{
+	check_error_of(p, protocol, 0);
 }
 
 static void an_icmp_error_has_the_flow_of_what_it_quotes(void **state)
@@ -229,6 +235,38 @@ static void an_icmp_error_neither_opens_nor_closes(void **state)
 		parse(f, len, &p);
 		check_error(&p, IPPROTO_TCP);
 	}
+}
+
+/* All of its fragments are known by who sent them, and what is known of the first one
+ * is what its own bytes say. */
+static void fragments_of_icmp_are_what_the_first_one_says(void **state)
+{
+	uint8_t f[FRAME_MAX];
+	struct parsed p;
+
+	(void)state;
+	for (unsigned quoted = 24; quoted <= 56; quoted += 8) {
+		size_t len = build_error(f, 3, IPPROTO_TCP, 0, quoted);
+
+		put16(f + AT_FRAG, 0x2000);
+		assert_int_equal(parse(f, len, &p), WEIR_DROP_NONE);
+		if (quoted < 28)
+			assert_int_equal(p.pkt.flags,
+					 PKT_ICMP_ERROR | PKT_OTHER_L4 | PKT_FRAG_FIRST);
+		else
+			check_error_of(&p, IPPROTO_TCP, PKT_FRAG_FIRST);
+		assert_memory_equal(p.fragment.sender, f + AT_SRC, 4);
+		put16(f + AT_FRAG, 8);
+		assert_int_equal(parse(f, len, &p), WEIR_DROP_NONE);
+		assert_int_equal(p.pkt.flags, PKT_FRAG_LATER);
+		assert_int_equal(ntohl(p.key.v4.src_be), 0xc0000201);
+		assert_int_equal(p.key.v4.protocol, IPPROTO_ICMP);
+	}
+	build_ipv4(f, IPPROTO_ICMP, 0, 64);
+	f[AT_L4] = 8;
+	put16(f + AT_FRAG, 0x2000);
+	assert_int_equal(parse(f, AT_L4 + 64, &p), WEIR_DROP_NONE);
+	assert_int_equal(p.pkt.flags, PKT_OTHER_L4 | PKT_ECHO | PKT_FRAG_FIRST);
 }
 
 static void a_quote_that_names_no_flow_of_the_destination_gives_none(void **state)
@@ -319,6 +357,7 @@ int main(void)
 		cmocka_unit_test(an_echo_request_is_known),
 		cmocka_unit_test(an_icmp_error_has_the_flow_of_what_it_quotes),
 		cmocka_unit_test(an_icmp_error_neither_opens_nor_closes),
+		cmocka_unit_test(fragments_of_icmp_are_what_the_first_one_says),
 		cmocka_unit_test(a_quote_that_names_no_flow_of_the_destination_gives_none),
 		cmocka_unit_test(a_quoted_first_fragment_will_do),
 		cmocka_unit_test(nonsense_never_leads_outside_the_frame),

@@ -185,19 +185,19 @@ static void the_rest_goes_last(void **state)
 	assert_goes_by(w->punt.rest, WEIR_DROP_NOT_A_VIP, PKT_FRAG_FIRST);
 }
 
-/* Behind more tags than parse looks at: it says where no header is. */
+/* Behind more tags than parse looks at; and what is malformed, whatever it says it is. */
 static void what_was_not_looked_at_goes_last(void **state)
 {
 	(void)state;
 	link_frame(0x8100);
-	b.n = 1;
-	b.pkt[0] = (struct pkt){ .mbuf = rte_pktmbuf_alloc(buffers),
-				 .port = TAP_PORT,
-				 .drop = WEIR_DROP_NOT_IP };
-	memcpy(rte_pktmbuf_append(b.pkt[0].mbuf, (uint16_t)len), bytes, len);
-	assert_int_equal(punt_class(&b.pkt[0]), PUNT_OTHER);
-	punt_burst(&w->punt, &b, now);
-	assert_int_equal(rte_ring_count(w->punt.rest), 1);
+	put16(bytes + 16, 0x0806);
+	assert_goes_by(w->punt.rest, WEIR_DROP_NOT_IP, 0);
+	ipv4(IPPROTO_TCP, 40000, 179);
+	assert_goes_by(w->punt.rest, WEIR_DROP_NOT_A_VIP, PKT_MALFORMED);
+	assert_goes_by(w->punt.rest, WEIR_DROP_NO_SNAPSHOT, PKT_MALFORMED);
+	ipv4(89, 0, 0);
+	assert_goes_by(w->punt.rest, WEIR_DROP_NOT_A_VIP, PKT_MALFORMED);
+	assert_int_equal(area->punt[WEIR_PUNT_NOT_A_VIP].packets, 3);
 }
 
 static void it_is_counted_by_what_it_is(void **state)
