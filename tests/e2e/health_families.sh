@@ -32,32 +32,9 @@ conf() {
 
     lab_conf_head
     while read -r name mode vip family; do
-        cat <<-END
-	[pool $name]
-	mode = $mode
-	mtu = 1600
-	table_size = 251
-	checks = http
-	flap_changes = 0
-	min_healthy = 0
-	backend b1 = $(lab_backend_address b1 "$family")
-	[service $name]
-	vip = $vip
-	port = 7003
-	pool = $name
-	END
+        lone_pool "$name" "$mode" 1600 "$(lab_backend_address b1 "$family")" "$vip" tcp 7003 http
     done <<<"$SERVICES"
-    cat <<-END
-	[check http]
-	kind = http
-	padded = yes
-	interval_ms = 500
-	fast_interval_ms = 100
-	connect_timeout_ms = 250
-	answer_timeout_ms = 250
-	rise = 1
-	fall = 1
-	END
+    quick_check http "kind = http" "padded = yes" "connect_timeout_ms = 250"
 }
 
 # all TEST HEALTH REASON: what becomes of the backend of every pool.
@@ -81,27 +58,15 @@ tunnels() {
     done 3<<<"$SERVICES"
 }
 
-# VIPs are on lo as addresses, and prefixes as local routes.
-vips_off() {
+# vips replace|del: they are on lo as addresses, and prefixes as local routes.
+vips() {
     local vip
 
     while read -r _ _ vip _; do
         case $vip in
-        */*) lab_ip b1 route del local "$vip" dev lo ;;
-        *:*) lab_ip b1 addr del "$vip/128" dev lo ;;
-        *) lab_ip b1 addr del "$vip/32" dev lo ;;
-        esac
-    done <<<"$SERVICES"
-}
-
-vips_on() {
-    local vip
-
-    while read -r _ _ vip _; do
-        case $vip in
-        */*) lab_ip b1 route replace local "$vip" dev lo ;;
-        *:*) lab_ip b1 addr replace "$vip/128" dev lo nodad ;;
-        *) lab_ip b1 addr replace "$vip/32" dev lo ;;
+        */*) lab_ip b1 route "$1" local "$vip" dev lo ;;
+        *:*) lab_ip b1 addr "$1" "$vip/128" dev lo ;;
+        *) lab_ip b1 addr "$1" "$vip/32" dev lo ;;
         esac
     done <<<"$SERVICES"
 }
@@ -128,9 +93,9 @@ all server_hangs down "connected, but no answer in 250 ms"
 mood b1 7003 ok
 all server_answers up "status 200"
 
-vips_off
+vips del
 all vip_missing down "no answer to the connection attempt in 250 ms"
-vips_on
+vips replace
 all vip_back up "status 200"
 
 lab_ip router link set b1 mtu 1500
@@ -145,7 +110,7 @@ lab_ip b1 link set eth0 mtu 1600
 all wide_mtu up "status 200"
 
 lab_backend b1 down >>"$LAB_DIR/backend-b1.log" 2>&1
-vips_on
+vips replace
 nothing=" (BACKEND says that nothing takes off the encapsulation there)"
 tunnels no_decapsulation "no answer to the connection attempt in 250 ms" "$nothing" "$nothing"
 becomes l2_needs_none l2/b1 up "http: status 200"

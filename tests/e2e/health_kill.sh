@@ -30,13 +30,22 @@ ended() {
     grep -q '^end' "$LAB_DIR/$1.log"
 }
 
-# under_load NAME COMMAND...: in the second second of the load, COMMAND.
-under_load() {
-    local name=$1 go killed
+# Requests that the backends have answered so far.
+answered() {
+    awk '$NF == "/1k" { n++ } END { print n + 0 }' "$LAB_DIR"/b?.nginx/access.log
+}
 
+answered_are() {
+    [ "$(answered)" -ge "$1" ]
+}
+
+# under_load NAME COMMAND...: when a second of the load has been answered, COMMAND.
+under_load() {
+    local name=$1 go killed before
+
+    before=$(answered)
     lab_start "$name" client "$LOAD" "$VIP_L2" 80 $RATE $SECONDS_EACH "${LAB_CLIENTS[@]}"
-    wait_until 5 grep -q '^go' "$LAB_DIR/$name.log"
-    sleep 1
+    wait_until 20 answered_are $((before + RATE)) || lab_fail "the load does not get through" "$name"
     killed=$(now_ms)
     "${@:2}"
     wait_until 20 ended "$name" || lab_fail "the load does not end" "$name"

@@ -18,28 +18,8 @@ PATH=$PATH:/usr/sbin:/sbin
 
 # pool NAME PROTOCOL PORT LINE...: a pool of b1 whose check has these lines, and its service.
 pool() {
-    cat <<-END
-	[pool $1]
-	mode = ipip
-	mtu = 1600
-	table_size = 251
-	checks = $1
-	flap_changes = 0
-	min_healthy = 0
-	backend b1 = 10.0.1.11
-	[service $1]
-	vip = $VIP
-	protocol = $2
-	port = $3
-	pool = $1
-	[check $1]
-	interval_ms = 500
-	fast_interval_ms = 100
-	answer_timeout_ms = 250
-	rise = 1
-	fall = 1
-	END
-    printf '%s\n' "${@:4}" ""
+    lone_pool "$1" ipip 1600 10.0.1.11 $VIP "$2" "$3" "$1"
+    quick_check "$1" "${@:4}"
 }
 
 # turns TEST POOL HEALTH RESULT: what its only backend becomes by its only check.

@@ -14,20 +14,7 @@ set -euo pipefail
 POOLS="l2 ipip gue l2-6 gue-6"
 
 pool() { # NAME MODE VIP
-    cat <<-END
-	[pool $1]
-	mode = $2
-	mtu = 1500
-	table_size = 251
-	checks = http
-	flap_changes = 0
-	min_healthy = 0
-	backend b1 = $(lab_backend_address b1 "$(lab_family "$3")")
-	[service $1]
-	vip = $3
-	port = 7003
-	pool = $1
-	END
+    lone_pool "$1" "$2" 1500 "$(lab_backend_address b1 "$(lab_family "$3")")" "$3" tcp 7003 http
 }
 
 # all TEST HEALTH REASON
@@ -57,16 +44,7 @@ tap_prepare
     pool gue gue "$VIP_GUE"
     pool l2-6 l2 "$VIP_L2_6"
     pool gue-6 gue "$VIP_GUE_6"
-    cat <<-END
-	[check http]
-	kind = http
-	interval_ms = 500
-	fast_interval_ms = 100
-	connect_timeout_ms = 250
-	answer_timeout_ms = 250
-	rise = 1
-	fall = 1
-	END
+    quick_check http "kind = http" "connect_timeout_ms = 250"
 } >"$LAB_DIR/weir.conf"
 lab_backend b1 up >>"$LAB_DIR/backend-b1.log" 2>&1 || lab_fail "weir-backend up fails" backend-b1
 moody_start b1 :: tcp:7003

@@ -7,51 +7,24 @@
 #
 #    p (probes) 192.0.2.1 eth0 ----- eth0 192.0.2.2 s (servers)
 set -euo pipefail
-# shellcheck source=scripts/lib.sh
-. "$(dirname "$0")/../../scripts/lib.sh"
 # shellcheck source=tests/lib/e2e.sh
 . "$(dirname "$0")/../lib/e2e.sh"
+# shellcheck source=tests/lib/namespaces.sh
+. "$(dirname "$0")/../lib/namespaces.sh"
 # shellcheck source=tests/lib/servers.sh
 . "$(dirname "$0")/../lib/servers.sh"
 
 LAB_TOOL=$WEIR_BUILD/tests/unit/probe_lab
 SERVER=192.0.2.2
-NS=wk-$$
-DIR=$(mktemp -d -t "$NS-XXXXXX")
-chmod 711 "$DIR" # nginx leaves root
 PATH=$PATH:/usr/sbin:/sbin
 
-in_ns() {
-    ip netns exec "$NS-$1" "${@:2}"
-}
-
-remove() {
-    local status=$? ns pids
-
-    trap '' HUP INT TERM
-    for ns in p s; do
-        pids=$(ip netns pids "$NS-$ns" 2>/dev/null) || continue
-        # shellcheck disable=SC2086 # one argument a pid
-        [ -z "$pids" ] || kill -KILL $pids 2>/dev/null || true
-        ip netns del "$NS-$ns" || true
-    done
-    rm -rf "$DIR"
-    exit "$status"
-}
-trap remove EXIT
-trap 'exit 129' HUP
-trap 'exit 130' INT
-trap 'exit 143' TERM
-
-for ns in p s; do
-    ip netns add "$NS-$ns"
-    ip -n "$NS-$ns" link set lo up
-done
-ip -n "$NS-p" link add eth0 type veth peer name eth0 netns "$NS-s"
-ip -n "$NS-p" addr add 192.0.2.1/24 dev eth0
-ip -n "$NS-s" addr add $SERVER/24 dev eth0
-ip -n "$NS-p" link set eth0 up
-ip -n "$NS-s" link set eth0 up
+ns_begin wk p s
+chmod 711 "$DIR" # nginx leaves root
+ip_ns p link add eth0 type veth peer name eth0 netns "$NS-s"
+ip_ns p addr add 192.0.2.1/24 dev eth0
+ip_ns s addr add $SERVER/24 dev eth0
+ip_ns p link set eth0 up
+ip_ns s link set eth0 up
 
 # probe ARGUMENT...
 probe() {

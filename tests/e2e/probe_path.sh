@@ -14,42 +14,14 @@
 #
 # Backends answer from the VIP straight to w. MTU 1600 between them.
 set -euo pipefail
-# shellcheck source=scripts/lib.sh
-. "$(dirname "$0")/../../scripts/lib.sh"
 # shellcheck source=tests/lib/e2e.sh
 . "$(dirname "$0")/../lib/e2e.sh"
+# shellcheck source=tests/lib/namespaces.sh
+. "$(dirname "$0")/../lib/namespaces.sh"
 
 LAB_TOOL=$WEIR_BUILD/tests/unit/probe_lab
 DECAP=$WEIR_BUILD/backend/weir-backend
 VIP4=203.0.113.10 VIP6=2001:db8:ffff::10
-NS=wp-$$
-DIR=$(mktemp -d -t "$NS-XXXXXX")
-
-in_ns() {
-    ip netns exec "$NS-$1" "${@:2}"
-}
-
-ip_ns() {
-    ip -n "$NS-$1" "${@:2}"
-}
-
-remove() {
-    local status=$? ns pids
-
-    trap '' HUP INT TERM
-    for ns in w r b1 b2; do
-        pids=$(ip netns pids "$NS-$ns" 2>/dev/null) || continue
-        # shellcheck disable=SC2086 # one argument a pid
-        [ -z "$pids" ] || kill -KILL $pids 2>/dev/null || true
-        ip netns del "$NS-$ns" || true
-    done
-    rm -rf "$DIR"
-    exit "$status"
-}
-trap remove EXIT
-trap 'exit 129' HUP
-trap 'exit 130' INT
-trap 'exit 143' TERM
 
 wire() { # NAMESPACE ADDRESS
     ip_ns "$1" link add eth0 mtu 1600 type veth peer name "$1" mtu 1600 netns "$NS-r"
@@ -61,9 +33,8 @@ wire() { # NAMESPACE ADDRESS
     ip_ns "$1" -6 route add default via 2001:db8:1::1
 }
 
+ns_begin wp w r b1 b2
 for ns in w r b1 b2; do
-    ip netns add "$NS-$ns"
-    ip_ns $ns link set lo up
     in_ns $ns sysctl -qw net.ipv6.conf.all.accept_dad=0 net.ipv6.conf.default.accept_dad=0
 done
 ip_ns r link add br0 address 02:00:00:00:01:01 mtu 1600 type bridge

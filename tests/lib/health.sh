@@ -14,6 +14,39 @@ moody_start() {
     wait_until 10 grep -q ready "$LAB_DIR/moody-$1.log" || lab_fail "no servers on $1" "moody-$1"
 }
 
+# lone_pool NAME MODE MTU BACKEND-ADDRESS VIP PROTOCOL PORT CHECK: a pool of b1, whose check
+# alone decides, and its service.
+lone_pool() {
+    cat <<-END
+	[pool $1]
+	mode = $2
+	mtu = $3
+	table_size = 251
+	checks = $8
+	flap_changes = 0
+	min_healthy = 0
+	backend b1 = $4
+	[service $1]
+	vip = $5
+	protocol = $6
+	port = $7
+	pool = $1
+	END
+}
+
+# quick_check NAME LINE...: one that decides by each probe.
+quick_check() {
+    cat <<-END
+	[check $1]
+	interval_ms = 500
+	fast_interval_ms = 100
+	answer_timeout_ms = 250
+	rise = 1
+	fall = 1
+	END
+    printf '%s\n' "${@:2}" ""
+}
+
 # mood BACKEND PORT MOOD
 mood() {
     echo "$3" >"$LAB_DIR/mood-$1/$2.mood"

@@ -11,8 +11,8 @@
 # 41 times: from the verdict to every worker having the new table, median and worst.
 # Ends with 1 when more than 1 % were late, or that median is 30 ms or more.
 set -euo pipefail
-# shellcheck source=tests/lib/e2e.sh
-. "$(dirname "$0")/../lib/e2e.sh"
+# shellcheck source=tests/lib/health.sh
+. "$(dirname "$0")/../lib/health.sh"
 
 SECONDS_EACH=${1:-20}
 FLIPS=41
@@ -72,12 +72,17 @@ settled() {
         lab_holds '[.backends[] | select(.pool == "many") | .health == "up"] | all' backends
 }
 
+begun_are() {
+    [ "$(probes begun)" -ge "$1" ]
+}
+
 measure() { # KIND COUNT
     local begun late cp srv
 
     lab_start_controlplane
     wait_until 60 settled || lab_fail "not every backend is up" controlplane
-    sleep 4 # the second probes spread over an interval
+    # The first probes began together, the second spread over an interval.
+    wait_until 60 begun_are $(($2 * 3)) || lab_fail "probes do not go on" controlplane
     begun=$(probes begun) late=$(probes late) cp=$(cpu controlplane) srv=$(cpu nginx-b1)
     sleep "$SECONDS_EACH"
     begun=$(($(probes begun) - begun)) late=$(($(probes late) - late))
@@ -88,16 +93,22 @@ measure() { # KIND COUNT
     check "$1_probes_keep_their_pace" at_least "probes" "$begun" $(($2 * SECONDS_EACH / 2 * 9 / 10))
 }
 
+# Every worker has a newer table than GENERATION.
+arrived() {
+    lab_holds ".generation as \$g | \$g > $1 and ([.workers[] | .generation == \$g] | all)" status
+}
+
 flips() {
-    local mood=$LAB_DIR/mood/7008.mood up=up i
+    local up=up i generation
 
     : >"$LAB_DIR/latency"
     for ((i = 0; i < FLIPS; i++)); do
         if [ $up = up ]; then up=down; else up=up; fi
-        if [ $up = up ]; then echo ok >"$mood"; else echo refuse >"$mood"; fi
+        generation=$(value .generation status)
+        if [ $up = up ]; then mood b2 7008 ok; else mood b2 7008 refuse; fi
         # Of one backend: an answer about all of them would hold the loop up itself.
         wait_until 10 lab_holds ".backends[0].health == \"$up\"" health flip/b2 || lab_fail "b2 does not go $up" controlplane
-        sleep 0.1
+        wait_until 10 arrived "$generation" || lab_fail "the workers do not take it" controlplane
         value .publish_latency_us status >>"$LAB_DIR/latency"
     done
     sort -n "$LAB_DIR/latency" >"$LAB_DIR/sorted"
@@ -107,11 +118,9 @@ flips() {
 }
 
 lab_create
-mkdir "$LAB_DIR/mood"
 lab_start_backends
 for b in b2 b3; do
-    lab_start "moody-$b" $b /usr/bin/python3 "$WEIR_ROOT/tests/lib/moody.py" \
-        "$([ $b = b2 ] && echo "$LAB_DIR/mood" || echo "$LAB_DIR/mood-$b")" 0.0.0.0 tcp:7008
+    moody_start $b 0.0.0.0 tcp:7008
 done
 conf tcp 10000 >"$LAB_DIR/weir.conf"
 sed -i 's/^arena_mb = .*/arena_mb = 128/' "$LAB_DIR/weir.conf"

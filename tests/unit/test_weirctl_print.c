@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "weirctl.h"
+#include "weirctl_table.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
