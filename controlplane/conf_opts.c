@@ -33,6 +33,11 @@ static const char *const state_words[] = { "enabled", "draining", "disabled", NU
 #define BACKEND(field)	  offsetof(struct backend_conf, field)
 #define CHECK(field)	  offsetof(struct check_conf, field)
 #define SIZE(type, field) sizeof(((struct type *)0)->field)
+#define CHECK_TEXT(key, def, least, text)                                                 \
+	{                                                                                 \
+		"check", #key, CONF_STRING, CHECK(key), 0, def, least, SIZE(check_conf, key), \
+			.help = text                                                      \
+	}
 
 const struct conf_opt conf_opts[] = {
 	{ "controlplane", "socket", CONF_STRING, CONTROL(control_socket), 0,
@@ -191,60 +196,44 @@ const struct conf_opt conf_opts[] = {
 	  .help = "hop limit; 0: 1 with dsr (a backend that hands the VIP on to a container "
 		  "needs 2), else the system's" },
 
-	{ "check", "send", CONF_STRING, CHECK(send), 0, "", 0, SIZE(check_conf, send),
-	  .help = "tcp, udp: what to send; text with \\r \\n \\t \\0 \\\\ \\xNN, or "
-		  "hex:00ff" },
-	{ "check", "expect", CONF_STRING, CHECK(expect), 0, "", 0, SIZE(check_conf, expect),
-	  .help = "tcp, udp: how the answer begins; unset: any (udp), none is waited for (tcp)" },
+	CHECK_TEXT(send, "", 0,
+		   "tcp, udp: what to send; text with \\r \\n \\t \\0 \\\\ \\xNN, or hex:00ff"),
+	CHECK_TEXT(expect, "", 0,
+		   "tcp, udp: how the answer begins; unset: any (udp), none is waited for (tcp)"),
 	{ "check", "expect_anywhere", CONF_BOOL, CHECK(expect_anywhere), 0, "no",
 	  .help = "tcp: expect may stand anywhere in the first 4 KiB" },
 
 	{ "check", "http_version", CONF_ENUM, CHECK(http_version), 0, "1.1",
 	  .choices = http_words, .help = "http, https: version to speak, and to be answered in" },
-	{ "check", "method", CONF_STRING, CHECK(method), 0, "GET", 1, SIZE(check_conf, method),
-	  .help = "http, https: method" },
-	{ "check", "path", CONF_STRING, CHECK(path), 0, "/", 1, SIZE(check_conf, path),
-	  .help = "http, https: path; redirects are not followed" },
-	{ "check", "host", CONF_STRING, CHECK(host), 0, "", 0, SIZE(check_conf, host),
-	  .help = "http, https: Host; unset: server_name, else the address" },
-	{ "check", "headers", CONF_STRING, CHECK(headers), 0, "", 0, SIZE(check_conf, headers),
-	  .help = "http, https: further headers, up to 8, \\n between two" },
-	{ "check", "status", CONF_STRING, CHECK(status), 0, "200-299", 1,
-	  SIZE(check_conf, status), .help = "http, https: status codes that pass, up to 8 ranges" },
-	{ "check", "body", CONF_STRING, CHECK(body), 0, "", 0, SIZE(check_conf, body),
-	  .help = "http, https: what must stand in the first 64 KiB of the body" },
+	CHECK_TEXT(method, "GET", 1, "http, https: method"),
+	CHECK_TEXT(path, "/", 1, "http, https: path; redirects are not followed"),
+	CHECK_TEXT(host, "", 0, "http, https: Host; unset: server_name, else the address"),
+	CHECK_TEXT(headers, "", 0, "http, https: further headers, up to 8, \\n between two"),
+	CHECK_TEXT(status, "200-299", 1, "http, https: status codes that pass, up to 8 ranges"),
+	CHECK_TEXT(body, "", 0, "http, https: what must stand in the first 64 KiB of the body"),
 
-	{ "check", "server_name", CONF_STRING, CHECK(server_name), 0, "", 0,
-	  SIZE(check_conf, server_name),
-	  .help = "https, tls: name to ask for (SNI), and that the certificate must have" },
+	CHECK_TEXT(server_name, "", 0,
+		   "https, tls: name to ask for (SNI), and that the certificate must have"),
 	{ "check", "verify", CONF_BOOL, CHECK(verify), 0, "no",
 	  .help = "https, tls: whether the certificate must be valid" },
-	{ "check", "ca_file", CONF_STRING, CHECK(ca_file), 0, "", 0, SIZE(check_conf, ca_file),
-	  .help = "https, tls: authorities to believe, PEM; unset: the system's" },
-	{ "check", "alpn", CONF_STRING, CHECK(alpn), 0, "", 0, SIZE(check_conf, alpn),
-	  .help = "tls: protocols to offer, between commas; the server must take one" },
+	CHECK_TEXT(ca_file, "", 0, "https, tls: authorities to believe, PEM; unset: the system's"),
+	CHECK_TEXT(alpn, "", 0, "tls: protocols to offer, between commas; the server must take one"),
 
-	{ "check", "query", CONF_STRING, CHECK(query), 0, "", 0, SIZE(check_conf, query),
-	  .help = "dns: name to ask for" },
-	{ "check", "query_type", CONF_STRING, CHECK(query_type), 0, "A", 1,
-	  SIZE(check_conf, query_type), .help = "dns: type, such as A, AAAA, SOA, or a number" },
-	{ "check", "rcode", CONF_STRING, CHECK(rcode), 0, "NOERROR", 1, SIZE(check_conf, rcode),
-	  .help = "dns: response code that passes" },
+	CHECK_TEXT(query, "", 0, "dns: name to ask for"),
+	CHECK_TEXT(query_type, "A", 1, "dns: type, such as A, AAAA, SOA, or a number"),
+	CHECK_TEXT(rcode, "NOERROR", 1, "dns: response code that passes"),
 	{ "check", "empty_answer", CONF_BOOL, CHECK(empty_answer), 0, "no",
 	  .help = "dns: whether an answer without a record passes" },
 	{ "check", "answer", CONF_ADDR, CHECK(answer), 0, "",
 	  .help = "dns: address that must be among the answers" },
 
-	{ "check", "quic_version", CONF_STRING, CHECK(quic_version), 0, "", 0,
-	  SIZE(check_conf, quic_version),
-	  .help = "quic: version that must be offered, such as 1 or 0x6b3343cf; unset: any" },
+	CHECK_TEXT(quic_version, "", 0,
+		   "quic: version that must be offered, such as 1 or 0x6b3343cf; unset: any"),
 
-	{ "check", "command", CONF_STRING, CHECK(command), 0, "", 0, SIZE(check_conf, command),
-	  .help = "exec: program by its absolute path, and arguments; no shell. It finds "
-		  "WEIR_ADDRESS and WEIR_PORT in its environment" },
-	{ "check", "environment", CONF_STRING, CHECK(environment), 0, "", 0,
-	  SIZE(check_conf, environment),
-	  .help = "exec: further NAME=value, up to 8, \\n between two" },
+	CHECK_TEXT(command, "", 0,
+		   "exec: program by its absolute path, and arguments; no shell. It finds "
+		   "WEIR_ADDRESS and WEIR_PORT in its environment"),
+	CHECK_TEXT(environment, "", 0, "exec: further NAME=value, up to 8, \\n between two"),
 };
 const unsigned conf_opt_count = sizeof(conf_opts) / sizeof(conf_opts[0]);
 

@@ -68,6 +68,20 @@ bool backend_forwards(const struct backend *b)
 	return backend_admin(b) != ADMIN_DISABLED && (b->health != HEALTH_DOWN || b->kept);
 }
 
+enum weir_encap backend_encap(const struct backend *b)
+{
+	bool v4 = b->conf.addr.family == 4;
+
+	switch (b->pool->conf.mode) {
+	case WEIR_MODE_IPIP:
+		return v4 ? WEIR_ENCAP_IPIP4 : WEIR_ENCAP_IPIP6;
+	case WEIR_MODE_GUE:
+		return v4 ? WEIR_ENCAP_GUE4 : WEIR_ENCAP_GUE6;
+	default:
+		return WEIR_ENCAP_L2;
+	}
+}
+
 uint32_t pool_tcp_window_ms(const struct pool *p)
 {
 	return p->conf.tcp_window_s * 1000;

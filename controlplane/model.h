@@ -158,6 +158,9 @@ bool backend_serves(const struct backend *b);
 /* May packets go to it at all: enabled or draining, not down (or kept). */
 bool backend_forwards(const struct backend *b);
 
+/* How the worker makes the frame for it. */
+enum weir_encap backend_encap(const struct backend *b);
+
 /* As configured, or what its agent asks for where that is less: 0 takes no new flows. */
 uint32_t backend_weight(const struct backend *b);
 /* What the table is built with: never 0. */

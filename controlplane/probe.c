@@ -28,17 +28,6 @@ static const struct probe_ops *const kinds[PROBE_KINDS] = {
 	[PROBE_AGENT] = &probe_agent_ops, [PROBE_EXEC] = &probe_exec_ops,
 };
 
-static const char *const failure_names[PROBE_FAILURES] = {
-#define PROBE_FAILURE_NAME(id, name) [PROBE_FAIL_##id] = name,
-	PROBE_FAILURE_LIST(PROBE_FAILURE_NAME)
-#undef PROBE_FAILURE_NAME
-};
-
-const char *probe_failure_name(enum probe_failure f)
-{
-	return (unsigned)f < PROBE_FAILURES ? failure_names[f] : "unknown";
-}
-
 /* -- context --------------------------------------------------------------------- */
 
 int probe_ctx_create(uv_loop_t *loop, struct probe_ctx **out)

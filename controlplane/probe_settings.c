@@ -13,15 +13,19 @@ enum {
 	DNS_TYPE_AAAA = 28,
 };
 
-static const char *const kind_names[PROBE_KINDS] = {
-#define PROBE_KIND_NAME(id, name) [PROBE_##id] = name,
-	PROBE_KIND_LIST(PROBE_KIND_NAME)
-#undef PROBE_KIND_NAME
-};
+#define NAME(id, name) name,
+static const char *const kind_names[] = { PROBE_KIND_LIST(NAME) };
+static const char *const failure_names[] = { PROBE_FAILURE_LIST(NAME) };
+#undef NAME
 
 const char *probe_kind_name(enum probe_kind k)
 {
 	return (unsigned)k < PROBE_KINDS ? kind_names[k] : "unknown";
+}
+
+const char *probe_failure_name(enum probe_failure f)
+{
+	return (unsigned)f < PROBE_FAILURES ? failure_names[f] : "unknown";
 }
 
 /* -- notations ------------------------------------------------------------------- */

@@ -4,6 +4,7 @@
 #include "log.h"
 #include "rtnl.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <net/if.h>
 #include <stdio.h>
@@ -187,19 +188,12 @@ static void refresh(struct probe_ways *w, struct vip_route *v)
 
 /* -- entries ---------------------------------------------------------------------------- */
 
-static enum probe_mode mode_of(const struct backend *b)
-{
-	bool six = b->conf.addr.family == 6;
-
-	switch (b->pool->conf.mode) {
-	case WEIR_MODE_IPIP:
-		return six ? PROBE_MODE_IPIP6 : PROBE_MODE_IPIP4;
-	case WEIR_MODE_GUE:
-		return six ? PROBE_MODE_GUE6 : PROBE_MODE_GUE4;
-	default:
-		return PROBE_MODE_L2;
-	}
-}
+static_assert((int)PROBE_MODE_L2 == (int)WEIR_ENCAP_L2 &&
+		      (int)PROBE_MODE_IPIP4 == (int)WEIR_ENCAP_IPIP4 &&
+		      (int)PROBE_MODE_IPIP6 == (int)WEIR_ENCAP_IPIP6 &&
+		      (int)PROBE_MODE_GUE4 == (int)WEIR_ENCAP_GUE4 &&
+		      (int)PROBE_MODE_GUE6 == (int)WEIR_ENCAP_GUE6,
+	      "the program's modes are the workers' in the same order");
 
 void probe_ways_route(const struct backend *b, const struct weir_addr *vip,
 		      const struct weir_port_info *port, struct probe_route *out)
@@ -210,7 +204,7 @@ void probe_ways_route(const struct backend *b, const struct weir_addr *vip,
 	memset(out, 0, sizeof(*out)); /* it is compared whole */
 	if (b->hop.mtu != 0 && b->hop.mtu < mtu)
 		mtu = b->hop.mtu;
-	out->mode = mode_of(b);
+	out->mode = (enum probe_mode)backend_encap(b);
 	out->vip = *vip;
 	memcpy(out->dmac, b->hop.mac, sizeof(out->dmac));
 	memcpy(out->smac, port->mac, sizeof(out->smac));

@@ -154,7 +154,7 @@ static struct weir_addr source_of(const struct weir_backend *line)
 static void adopt_hop(struct backend *b, const struct weir_backend *line)
 {
 	if (b->hop.resolved || !(line->flags & WEIR_BACKEND_RESOLVED) ||
-	    line->port >= WEIR_MAX_PORTS || line->encap != build_encap(b))
+	    line->port >= WEIR_MAX_PORTS || line->encap != backend_encap(b))
 		return;
 	b->hop = (struct next_hop){
 		.resolved = true,

@@ -130,20 +130,6 @@ void build_free(struct build *b)
 
 /* -- backends --------------------------------------------------------------- */
 
-enum weir_encap build_encap(const struct backend *b)
-{
-	bool v4 = b->conf.addr.family == 4;
-
-	switch (b->pool->conf.mode) {
-	case WEIR_MODE_IPIP:
-		return v4 ? WEIR_ENCAP_IPIP4 : WEIR_ENCAP_IPIP6;
-	case WEIR_MODE_GUE:
-		return v4 ? WEIR_ENCAP_GUE4 : WEIR_ENCAP_GUE6;
-	default:
-		return WEIR_ENCAP_L2;
-	}
-}
-
 static const struct weir_addr *outer_source(const struct backend *b)
 {
 	const struct pool_conf *p = &b->pool->conf;
@@ -211,7 +197,7 @@ static struct weir_backend backend_line(const struct backend *b)
 	struct weir_backend line = {
 		.vlan_be = htons(b->hop.vlan),
 		.port = b->hop.port,
-		.encap = (uint8_t)build_encap(b),
+		.encap = (uint8_t)backend_encap(b),
 		.mtu = outer_mtu(b),
 		.gue_port_be = htons(b->pool->conf.gue_port),
 	};

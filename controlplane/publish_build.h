@@ -32,7 +32,4 @@ void build_free(struct build *b);
  */
 void build_write(const struct build *b, uint8_t *to, uint32_t offset, uint64_t generation);
 
-/* How the worker makes the frame for it. */
-enum weir_encap build_encap(const struct backend *b);
-
 #endif /* WEIR_PUBLISH_BUILD_H */

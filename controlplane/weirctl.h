@@ -69,10 +69,6 @@ weirctl_print_fn weirctl_print_health, weirctl_print_check, weirctl_print_status
  * WEIRCTL_UNHEALTHY. */
 int weirctl_check_code(const json_t *result);
 
-/* "999", "1.5 k", "12.3 M"; "999 B", "1.5 MiB": into buf[16]; returns buf. */
-const char *weirctl_count_text(json_int_t n, char *buf);
-const char *weirctl_bytes_text(json_int_t n, char *buf);
-
 /*
  * The headers of a frame, one line each, every line behind `indent`: "Ethernet 02:.. >
  * 02:..", "IPv4 192.0.2.1 > 10.0.1.12, IP in IP, ...". Ends where `len` does. gue_port: the UDP

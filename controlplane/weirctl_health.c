@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 /* `weirctl health` and `weirctl check` for people. */
+#include "weirctl.h"
 #include "weirctl_table.h"
 
 #include <string.h>

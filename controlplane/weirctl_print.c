@@ -1,43 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
+#include "weirctl.h"
 #include "weirctl_table.h"
 
 #include <stdarg.h>
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
-
-/* -- numbers and members ---------------------------------------------------- */
-
-static const char *scaled(json_int_t n, unsigned step, const char *const *unit, char *buf)
-{
-	double v = (double)n;
-	unsigned i = 0;
-
-	/* 999.95 would print as 1000.0 */
-	while (v >= step - 0.05 && unit[i + 1] != NULL) {
-		v /= step;
-		i++;
-	}
-	if (i == 0)
-		snprintf(buf, 16, "%u%s%s", (unsigned)n, unit[0][0] != '\0' ? " " : "", unit[0]);
-	else
-		snprintf(buf, 16, "%.1f %s", v, unit[i]);
-	return buf;
-}
-
-const char *weirctl_count_text(json_int_t n, char *buf)
-{
-	static const char *const unit[] = { "", "k", "M", "G", "T", "P", NULL };
-
-	return scaled(n, 1000, unit, buf);
-}
-
-const char *weirctl_bytes_text(json_int_t n, char *buf)
-{
-	static const char *const unit[] = { "B", "KiB", "MiB", "GiB", "TiB", "PiB", NULL };
-
-	return scaled(n, 1024, unit, buf);
-}
 
 /* Of an object of numbers. */
 static json_int_t sum_of(const json_t *counts)

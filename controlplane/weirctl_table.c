@@ -5,6 +5,37 @@
 #include <stdlib.h>
 #include <string.h>
 
+static const char *scaled(json_int_t n, unsigned step, const char *const *unit, char *buf)
+{
+	double v = (double)n;
+	unsigned i = 0;
+
+	/* 999.95 would print as 1000.0 */
+	while (v >= step - 0.05 && unit[i + 1] != NULL) {
+		v /= step;
+		i++;
+	}
+	if (i == 0)
+		snprintf(buf, 16, "%u%s%s", (unsigned)n, unit[0][0] != '\0' ? " " : "", unit[0]);
+	else
+		snprintf(buf, 16, "%.1f %s", v, unit[i]);
+	return buf;
+}
+
+const char *weirctl_count_text(json_int_t n, char *buf)
+{
+	static const char *const unit[] = { "", "k", "M", "G", "T", "P", NULL };
+
+	return scaled(n, 1000, unit, buf);
+}
+
+const char *weirctl_bytes_text(json_int_t n, char *buf)
+{
+	static const char *const unit[] = { "B", "KiB", "MiB", "GiB", "TiB", "PiB", NULL };
+
+	return scaled(n, 1024, unit, buf);
+}
+
 void table_begin(struct table *t, const char *const *head)
 {
 	*t = (struct table){ .head = head };

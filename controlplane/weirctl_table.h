@@ -3,9 +3,13 @@
 #ifndef WEIR_WEIRCTL_TABLE_H
 #define WEIR_WEIRCTL_TABLE_H
 
-#include "weirctl.h"
-
+#include <jansson.h>
 #include <stdbool.h>
+#include <stdio.h>
+
+/* "999", "1.5 k", "12.3 M"; "999 B", "1.5 MiB": into buf[16]; returns buf. */
+const char *weirctl_count_text(json_int_t n, char *buf);
+const char *weirctl_bytes_text(json_int_t n, char *buf);
 
 enum { COLUMNS_MAX = 12 };
 

@@ -194,6 +194,15 @@ static __always_inline void gue_fill(struct __sk_buff *skb, const struct probe_e
 	gue->flags_be = 0;
 }
 
+/* Make room behind the Ethernet header for `len` bytes, a constant, and write them. */
+static __always_inline bool put_outer(struct __sk_buff *skb, const void *outer, __u32 len,
+				      __u64 flags, __be16 type)
+{
+	return bpf_skb_adjust_room(skb, len, BPF_ADJ_ROOM_MAC, flags) == 0 &&
+	       bpf_skb_store_bytes(skb, ETH_HLEN, outer, len, 0) == 0 &&
+	       bpf_skb_store_bytes(skb, 2 * ETH_ALEN, &type, sizeof(type), 0) == 0;
+}
+
 static __always_inline bool encap4(struct __sk_buff *skb, const struct probe_entry *e,
 				   const struct inner *in, bool gue)
 {
@@ -218,13 +227,9 @@ static __always_inline bool encap4(struct __sk_buff *skb, const struct probe_ent
 		flags |= BPF_F_ADJ_ROOM_ENCAP_L4_UDP;
 		gue_fill(skb, e, inner_protocol, inner_len, &o.udp, &o.gue);
 	}
-	if (bpf_skb_adjust_room(skb, len, BPF_ADJ_ROOM_MAC, flags) < 0)
-		return false;
 	/* A length per branch: the verifier wants it constant. */
-	if (gue ? bpf_skb_store_bytes(skb, ETH_HLEN, &o, sizeof(o), 0) < 0
-		: bpf_skb_store_bytes(skb, ETH_HLEN, &o, sizeof(o.ip), 0) < 0)
-		return false;
-	return bpf_skb_store_bytes(skb, 2 * ETH_ALEN, &type, sizeof(type), 0) == 0;
+	return gue ? put_outer(skb, &o, sizeof(o), flags, type)
+		   : put_outer(skb, &o, sizeof(o.ip), flags, type);
 }
 
 static __always_inline bool encap6(struct __sk_buff *skb, const struct probe_entry *e,
@@ -249,12 +254,9 @@ static __always_inline bool encap6(struct __sk_buff *skb, const struct probe_ent
 		flags |= BPF_F_ADJ_ROOM_ENCAP_L4_UDP;
 		gue_fill(skb, e, inner_protocol, inner_len, &o.udp, &o.gue);
 	}
-	if (bpf_skb_adjust_room(skb, len, BPF_ADJ_ROOM_MAC, flags) < 0)
-		return false;
-	if (gue ? bpf_skb_store_bytes(skb, ETH_HLEN, &o, sizeof(o), 0) < 0
-		: bpf_skb_store_bytes(skb, ETH_HLEN, &o, sizeof(o.ip), 0) < 0)
-		return false;
-	return bpf_skb_store_bytes(skb, 2 * ETH_ALEN, &type, sizeof(type), 0) == 0;
+	/* A length per branch: the verifier wants it constant. */
+	return gue ? put_outer(skb, &o, sizeof(o), flags, type)
+		   : put_outer(skb, &o, sizeof(o.ip), flags, type);
 }
 
 static __always_inline bool encap(struct __sk_buff *skb, const struct probe_entry *e,
