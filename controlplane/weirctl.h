@@ -55,7 +55,7 @@ int weirctl_explain_pcap(const char *socket_path, const char *file, const char *
 			 unsigned long most, bool json);
 
 /* `capture FILE`: what comes is written as it comes, to standard output for "-"; a file
- * that is there is written anew. `params` is taken. Returns an exit code. */
+ * that is there is written anew once packets come. `params` is taken. Returns an exit code. */
 int weirctl_capture(const char *socket_path, const char *file, json_t *params);
 
 /* How a result is printed for people. Members that are missing print as "-". */

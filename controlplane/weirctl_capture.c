@@ -14,19 +14,21 @@
 
 enum { BLOCK_MAX = 1 << 16, PACKET_BLOCK = 6, STATISTICS_BLOCK = 5, OPTION_MISSED = 5 };
 
-static volatile sig_atomic_t stopped;
+static volatile sig_atomic_t stream;
 
+/* The data plane sees that, and sends what it has and the statistics before it ends. */
 static void stop(int signal)
 {
 	(void)signal;
-	stopped = 1;
+	(void)shutdown(stream, SHUT_WR);
 }
 
-/* Without SA_RESTART: who waits for a packet is to wake. */
-static void stop_on_signals(void)
+/* The second signal does what it always does: whoever is stuck can be ended. */
+static void stop_on_signals(int fd)
 {
-	const struct sigaction sa = { .sa_handler = stop };
+	const struct sigaction sa = { .sa_handler = stop, .sa_flags = SA_RESTART | SA_RESETHAND };
 
+	stream = fd;
 	sigaction(SIGINT, &sa, NULL);
 	sigaction(SIGTERM, &sa, NULL);
 }
@@ -36,12 +38,10 @@ static int write_all(int fd, const uint8_t *bytes, size_t len)
 	while (len > 0) {
 		ssize_t n = write(fd, bytes, len);
 
-		if (n < 0 && errno != EINTR)
+		if (n < 0)
 			return -errno;
-		if (n > 0) {
-			bytes += n;
-			len -= (size_t)n;
-		}
+		bytes += n;
+		len -= (size_t)n;
 	}
 	return 0;
 }
@@ -74,20 +74,15 @@ static unsigned long long missed_of(const uint8_t *block, size_t len)
 	return missed;
 }
 
-/* Until the data plane ends it, or somebody does here. 0 or -errno of the file. */
+/* Until the data plane ends it. 0 or -errno of the file. */
 static int copy_blocks(int from, int to, unsigned long *packets, unsigned long long *missed)
 {
 	static uint8_t block[BLOCK_MAX];
+	ssize_t n;
 
-	while (!stopped) {
-		ssize_t n = recv(from, block, sizeof(block), 0);
-		int err;
+	while ((n = recv(from, block, sizeof(block), 0)) > 0) {
+		int err = write_all(to, block, (size_t)n);
 
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n <= 0)
-			break;
-		err = write_all(to, block, (size_t)n);
 		if (err < 0)
 			return err;
 		if (n >= 8 && word(block) == PACKET_BLOCK)
@@ -114,7 +109,28 @@ static int take_blocks(struct weirctl *c, const char *file, int to)
 	return WEIRCTL_OK;
 }
 
-static int run(const char *socket_path, const char *file, int to, json_t *params)
+/* Only now that packets come: what was in the file is lost. */
+static int write_file(struct weirctl *c, const char *file)
+{
+	bool standard = strcmp(file, "-") == 0;
+	int to = standard ? STDOUT_FILENO
+			  : open(file, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+	int ret;
+
+	if (to < 0) {
+		fprintf(stderr, "weirctl: %s: %s\n", file, strerror(errno));
+		return WEIRCTL_FAILED;
+	}
+	stop_on_signals(c->passed);
+	ret = take_blocks(c, file, to);
+	if (!standard && close(to) < 0 && ret == WEIRCTL_OK) {
+		fprintf(stderr, "weirctl: %s: %s\n", file, strerror(errno));
+		ret = WEIRCTL_FAILED;
+	}
+	return ret;
+}
+
+int weirctl_capture(const char *socket_path, const char *file, json_t *params)
 {
 	struct weirctl c;
 	json_t *result;
@@ -131,30 +147,9 @@ static int run(const char *socket_path, const char *file, int to, json_t *params
 			fprintf(stderr, "weirctl: no stream of packets came with the answer\n");
 			ret = WEIRCTL_FAILED;
 		} else {
-			ret = take_blocks(&c, file, to);
+			ret = write_file(&c, file);
 		}
 	}
 	weirctl_close(&c);
-	return ret;
-}
-
-int weirctl_capture(const char *socket_path, const char *file, json_t *params)
-{
-	bool standard = strcmp(file, "-") == 0;
-	int to = standard ? STDOUT_FILENO
-			  : open(file, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
-	int ret;
-
-	if (to < 0) {
-		fprintf(stderr, "weirctl: %s: %s\n", file, strerror(errno));
-		json_decref(params);
-		return WEIRCTL_FAILED;
-	}
-	stop_on_signals();
-	ret = run(socket_path, file, to, params);
-	if (!standard && close(to) < 0 && ret == WEIRCTL_OK) {
-		fprintf(stderr, "weirctl: %s: %s\n", file, strerror(errno));
-		ret = WEIRCTL_FAILED;
-	}
 	return ret;
 }

@@ -99,16 +99,34 @@ check nothing_was_missed equal missed "$(/usr/bin/python3 "$WEIR_ROOT/tests/lib/
 
 # One at a time; what the reader leaves ends it.
 capture first --seconds 60
-check a_second_one_is_refused refused 1 "a capture is running already" \
-    lab_weirctl capture "$LAB_DIR/second.pcapng"
 fetch 2
+check a_second_one_is_refused refused 1 "a capture is running already" \
+    lab_weirctl capture "$LAB_DIR/first.pcapng"
 kill -INT "$CAPTURE"
 check_end interrupt_ends_it
-check what_it_had_is_whole packets first true
+check what_it_had_is_whole at_least packets "$(packets first true)" 2
+check it_says_how_many_were_missed equal missed "$(/usr/bin/python3 "$WEIR_ROOT/tests/lib/pcapng.py" "$LAB_DIR/first.pcapng" missed)" 0
+check it_says_how_many_there_are grep -q ' packets captured' "$LAB_DIR/first.said"
 capture_begins() {
     lab_weirctl capture "$LAB_DIR/next.pcapng" --seconds 1
 }
 check the_next_one_can_begin wait_until 5 capture_begins
+
+# A data plane that does not answer: the first interrupt waits for it, the second does not.
+interrupt_was_taken() {
+    ! grep -q '^SigCgt:.*[2367abef]$' "/proc/$CAPTURE/status"
+}
+capture stuck --seconds 60
+kill -STOP "$(lab_pid dataplane)"
+kill -INT "$CAPTURE"
+wait_until 5 interrupt_was_taken || lab_fail "weirctl has not taken the interrupt" dataplane
+check one_interrupt_waits kill -0 "$CAPTURE"
+kill -INT "$CAPTURE"
+status=0
+wait "$CAPTURE" || status=$?
+check two_do_not equal "exit status" $status 130
+kill -CONT "$(lab_pid dataplane)"
+check another_one_can_begin wait_until 5 capture_begins
 
 # The control plane goes: the capture does not mind.
 capture alone --service web-ipip --points before --count 10 --seconds 60
