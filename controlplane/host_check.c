@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <grp.h>
 #include <ifaddrs.h>
+#include <libgen.h>
 #include <net/if.h>
 #include <netinet/in.h>
 #include <pwd.h>
@@ -14,6 +15,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 static bool seen_before(const struct conf *c, uint32_t i)
 {
@@ -342,6 +344,39 @@ static void check_users(const struct conf *c, const char *path, struct conf_erro
 			   own, dp, own, dp);
 }
 
+/* May `user` (NULL: whoever is in the group `gid`) get to a file beside `socket`? A directory
+ * that is not there yet will be made so. */
+static bool may_enter(const char *socket, const char *user, uid_t uid, gid_t gid)
+{
+	struct stat st;
+	char dir[256];
+
+	snprintf(dir, sizeof(dir), "%s", socket);
+	if (stat(dirname(dir), &st) < 0 || (st.st_mode & S_IXOTH) ||
+	    (user != NULL && st.st_uid == uid && (st.st_mode & S_IXUSR)))
+		return true;
+	return (st.st_mode & S_IXGRP) &&
+	       (user != NULL ? is_member(user, gid, st.st_gid) : gid == st.st_gid);
+}
+
+static void check_directories(const struct conf *c, const char *path, struct conf_errors *warnings)
+{
+	const struct passwd *pw = c->control.user[0] != '\0' ? getpwnam(c->control.user) : NULL;
+	const struct group *gr = c->control.group[0] != '\0' ? getgrnam(c->control.group) : NULL;
+
+	if (pw != NULL &&
+	    !may_enter(c->dp.session_socket, c->control.user, pw->pw_uid, pw->pw_gid))
+		conf_error(warnings, path, 0,
+			   "weir-controlplane as user %s may not enter the directory of the session "
+			   "socket %s: mode 0755 is right, the socket has one of its own",
+			   c->control.user, c->dp.session_socket);
+	if (gr != NULL && !may_enter(c->control.control_socket, NULL, 0, gr->gr_gid))
+		conf_error(warnings, path, 0,
+			   "[controlplane] group: its members may not enter the directory of the "
+			   "socket %s: mode 0755 is right, the socket has one of its own",
+			   c->control.control_socket);
+}
+
 void host_check(const struct conf *c, const char *path, struct conf_errors *warnings)
 {
 	struct rtnl *r;
@@ -358,4 +393,5 @@ void host_check(const struct conf *c, const char *path, struct conf_errors *warn
 	check_probes(r, c, path, warnings);
 	rtnl_close(r);
 	check_users(c, path, warnings);
+	check_directories(c, path, warnings);
 }

@@ -4,7 +4,7 @@
  * configuration: a VIP that is or holds an address of the host, a blackhole route or
  * none to a VIP, a port that probes cannot leave by, an outer source that is not the host's,
  * strict reverse path filtering where answers come in, users that cannot meet at the
- * session socket.
+ * session socket, or get to the sockets.
  */
 #ifndef WEIR_HOST_CHECK_H
 #define WEIR_HOST_CHECK_H

@@ -31,6 +31,8 @@ check bpf_objects installed steer.bpf.o
 check man_pages installed man8/weir-dataplane.8 man8/weir-controlplane.8 man8/weirctl.8 \
     man8/weir-backend.8 man5/weir.conf.5
 check units installed weir-dataplane.service weir-controlplane.service weir-backend@.service
+check everybody_gets_to_the_sockets equal "units with a directory for all" \
+    "$(find "$top" -name 'weir-*plane.service' -exec grep -l '^RuntimeDirectoryMode=0755' {} + | wc -l)" 2
 check example_configuration installed weir.conf
 
 for program in weir-dataplane weir-controlplane weirctl weir-backend; do

@@ -42,6 +42,17 @@ sed -i "s|^cpus = .*|&\nuser = nobody|" "$LAB_DIR/weir.conf"
 check users_that_can_are_not equal "warnings" \
     "$(lab_weirctl --json check-config "$LAB_DIR/weir.conf" | jq '.warnings | length')" 0
 
+sed -i "s|^socket = .*|&\ngroup = nogroup|" "$LAB_DIR/weir.conf"
+chmod 0750 "$LAB_DIR" "$LAB_DIR/own"
+check a_user_who_cannot_get_there_is_told refused 0 \
+    "user nobody may not enter the directory of the session socket" \
+    lab_weirctl check-config "$LAB_DIR/weir.conf"
+check a_group_that_cannot_is_told refused 0 "group: its members may not enter the directory" \
+    lab_weirctl check-config "$LAB_DIR/weir.conf"
+chmod 0755 "$LAB_DIR" "$LAB_DIR/own"
+check who_can_is_not equal "warnings" \
+    "$(lab_weirctl --json check-config "$LAB_DIR/weir.conf" | jq '.warnings | length')" 0
+
 lab_stop controlplane
 chown -R $NOBODY:$NOBODY "$LAB_DIR/own"
 lab_start_weir
