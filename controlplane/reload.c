@@ -80,9 +80,11 @@ int reload_start(const char *path, const struct state *state, struct reload *out
 	int err;
 
 	*out = (struct reload){ 0 };
-	err = conf_load_whole(path, &out->file, &out->errors, &out->warnings);
+	err = conf_load(path, &out->file, &out->errors, &out->warnings);
 	if (err < 0)
 		return fail(out, path, err);
+	/* A check that cannot be made keeps nobody from the others. */
+	(void)conf_check_files(out->file, path, &out->warnings);
 	out->running = conf_dup(state ? state->running : out->file);
 	if (out->running == NULL)
 		return fail(out, path, -ENOMEM);

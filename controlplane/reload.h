@@ -24,8 +24,9 @@ struct reload {
  * The start. `state`: what state_load() gave, or NULL. What changed in the file
  * while nobody read it is applied, runtime changes stay. When they do not fit the
  * file any more (an address that the file now gives to another backend), the file
- * alone counts and a warning says so. Returns 0, or a negative errno with the
- * reasons in out->errors; file and running are NULL then.
+ * alone counts and a warning says so. A CA file or program that a check names and that
+ * is not there is a warning too. Returns 0, or a negative errno with the reasons in
+ * out->errors; file and running are NULL then.
  */
 int reload_start(const char *path, const struct state *state, struct reload *out);
 

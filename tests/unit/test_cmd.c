@@ -498,6 +498,26 @@ static void file_with_errors_changes_nothing_and_tells_all_of_them(void **state)
 	assert_string_equal(backend("a", "weight"), "10");
 }
 
+/* A check that cannot be made is that check's trouble, not the operator's. */
+static void a_missing_ca_file_keeps_nobody_from_the_backends(void **state)
+{
+	json_t *answer;
+
+	(void)state;
+	end();
+	write_conf(10, "checks = page\n[check page]\nkind = https\nvia = direct\nverify = yes\n"
+		       "server_name = w\nca_file = /no.pem");
+	begin();
+	assert_string_equal(backend("a", "health"), "pending");
+	done("backend.disable", B);
+	assert_string_equal(backend("b", "state"), "disabled");
+	answer = ask("reload", NULL);
+	assert_int_equal(json_integer_value(json_object_get(json_object_get(answer, "error"),
+							    "code")),
+			 RPC_BAD_CONFIG);
+	json_decref(answer);
+}
+
 static void revert_drops_what_was_changed_at_run_time(void **state)
 {
 	(void)state;
@@ -571,6 +591,7 @@ int main(void)
 		T(deadline_that_passed_while_nobody_ran_holds),
 		T(reload_applies_what_changed_in_the_file),
 		T(file_with_errors_changes_nothing_and_tells_all_of_them),
+		T(a_missing_ca_file_keeps_nobody_from_the_backends),
 		T(revert_drops_what_was_changed_at_run_time),
 		T(everything_can_be_shown_without_a_data_plane),
 		T(drops_of_one_are_those_that_it_can_have),

@@ -72,6 +72,22 @@ static void a_first_start_runs_what_the_file_says(void **state)
 	assert_int_equal(reload.changed, 0);
 }
 
+/* After a reboot, say: what one check lacks is that check's trouble alone. A reload has a
+ * control plane to go back to. */
+static void a_missing_ca_file_refuses_a_reload_but_no_start(void **state)
+{
+	static const char missing[] = PORT
+		"[pool web]\nchecks = page\nbackend a = 192.0.2.1\n" SERVICE
+		"[check page]\nkind = https\nserver_name = w\nverify = yes\nca_file = /no.pem\n";
+
+	(void)state;
+	start(missing);
+	assert_non_null(strstr(reload.warnings.text[reload.warnings.count - 1],
+			       "[check page] ca_file: "));
+	assert_int_equal(again(missing), -EINVAL);
+	assert_non_null(strstr(reload.errors.text[0], "[check page] ca_file: "));
+}
+
 static void a_bad_file_refuses_the_start_with_every_reason(void **state)
 {
 	(void)state;
@@ -375,6 +391,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_teardown(a_first_start_runs_what_the_file_says, drop),
+		cmocka_unit_test_teardown(a_missing_ca_file_refuses_a_reload_but_no_start, drop),
 		cmocka_unit_test_teardown(a_bad_file_refuses_the_start_with_every_reason, drop),
 		cmocka_unit_test_teardown(a_reload_applies_what_changed_and_keeps_runtime_changes,
 					  drop),
