@@ -62,9 +62,10 @@ static json_t *number(const char *what, const char *text)
 	return json_integer(n);
 }
 
-static bool set_number(json_t *params, const char *member, const char *text)
+/* `what` is its name on the command line. */
+static bool set_number(json_t *params, const char *member, const char *what, const char *text)
 {
-	json_t *n = number(member, text);
+	json_t *n = number(what, text);
 
 	if (n == NULL)
 		return false;
@@ -125,11 +126,15 @@ static bool build_health(json_t *params, char **word, unsigned count, const stru
 static bool build_remove(json_t *params, char **word, unsigned count, const struct options *o)
 {
 	(void)count;
+	if (o->deadline != NULL && !o->drain) {
+		fprintf(stderr, "weirctl: --deadline goes with --drain\n");
+		return false;
+	}
 	if (o->force)
 		json_object_set_new(params, "force", json_true());
 	if (o->drain)
 		json_object_set_new(params, "drain", json_true());
-	if (o->deadline != NULL && !set_number(params, "deadline_s", o->deadline))
+	if (o->deadline != NULL && !set_number(params, "deadline_s", "--deadline", o->deadline))
 		return false;
 	return split_name(params, word[0], "backend");
 }
@@ -137,7 +142,7 @@ static bool build_remove(json_t *params, char **word, unsigned count, const stru
 static bool build_drain(json_t *params, char **word, unsigned count, const struct options *o)
 {
 	(void)count;
-	if (o->deadline != NULL && !set_number(params, "deadline_s", o->deadline))
+	if (o->deadline != NULL && !set_number(params, "deadline_s", "--deadline", o->deadline))
 		return false;
 	return split_name(params, word[0], "backend");
 }
@@ -146,7 +151,8 @@ static bool build_weight(json_t *params, char **word, unsigned count, const stru
 {
 	(void)count;
 	(void)o;
-	return split_name(params, word[0], "backend") && set_number(params, "weight", word[1]);
+	return split_name(params, word[0], "backend") &&
+	       set_number(params, "weight", "weight", word[1]);
 }
 
 /* POOL/NAME ADDRESS key=value ..., as the line of the file has it. */
@@ -166,7 +172,7 @@ static bool build_add(json_t *params, char **word, unsigned count, const struct 
 		*value++ = '\0';
 		if (strcmp(word[i], "weight") != 0 && strcmp(word[i], "vlan") != 0)
 			json_object_set_new(params, word[i], json_string(value));
-		else if (!set_number(params, word[i], value))
+		else if (!set_number(params, word[i], word[i], value))
 			return false;
 	}
 	return true;
@@ -178,7 +184,7 @@ static bool build_explain(json_t *params, char **word, unsigned count, const str
 	json_object_set_new(params, "protocol", json_string(word[0]));
 	json_object_set_new(params, "source", json_string(word[1]));
 	json_object_set_new(params, "destination", json_string(word[2]));
-	return o->payload == NULL || set_number(params, "payload", o->payload);
+	return o->payload == NULL || set_number(params, "payload", "--payload", o->payload);
 }
 
 static bool build_capture(json_t *params, const struct options *o)
@@ -192,13 +198,16 @@ static bool build_capture(json_t *params, const struct options *o)
 			if (!split_name(params, value, "backend"))
 				return false;
 		} else if (matches[i].number) {
-			if (!set_number(params, matches[i].param, value))
+			char what[32];
+
+			snprintf(what, sizeof(what), "--%s", matches[i].option);
+			if (!set_number(params, matches[i].param, what, value))
 				return false;
 		} else {
 			json_object_set_new(params, matches[i].param, json_string(value));
 		}
 	}
-	return o->count == NULL || set_number(params, "count", o->count);
+	return o->count == NULL || set_number(params, "count", "--count", o->count);
 }
 
 /* -- commands --------------------------------------------------------------- */
@@ -214,57 +223,58 @@ static const struct command {
 	int (*code)(const json_t *result); /* exit code of an answer; NULL: WEIRCTL_OK */
 } commands[] = {
 	{ "status", "", "the data plane, its workers and ports, and what was dropped", 0, 0,
-	  "status", NULL, weirctl_print_status },
+	  "status", NULL, weirctl_print_status, NULL },
 	{ "services", "", "VIPs, their pools and counters", 0, 0, "services", NULL,
-	  weirctl_print_services },
+	  weirctl_print_services, NULL },
 	{ "pools", "", "pools, and how many of their backends serve", 0, 0, "pools", NULL,
-	  weirctl_print_pools },
+	  weirctl_print_pools, NULL },
 	{ "backends", "[POOL]", "backends: weight, state, health, share, counters, next hop", 0, 1,
-	  "backends", build_pool, weirctl_print_backends },
+	  "backends", build_pool, weirctl_print_backends, NULL },
 	{ "drops", "[SERVICE | POOL/BACKEND]",
 	  "packets that reached no backend, by reason; what Weir answered itself", 0, 1, "drops",
-	  build_drops, weirctl_print_drops },
+	  build_drops, weirctl_print_drops, NULL },
 	{ "explain", "tcp|udp SOURCE:PORT VIP:PORT [--payload BYTES]",
 	  "what would happen to such a packet now, and why", 3, 3, "explain", build_explain,
-	  weirctl_print_explain },
+	  weirctl_print_explain, NULL },
 	{ "explain", "--pcap FILE [--port PORT] [--count N]",
-	  "the same for each packet of a capture, as if it came in now", 0, 0, NULL, NULL, NULL },
+	  "the same for each packet of a capture, as if it came in now", 0, 0, NULL, NULL, NULL,
+	  NULL },
 	{ "capture",
 	  "FILE [--service S] [--backend POOL/NAME] [--drop REASON]\n"
 	  "          [--protocol tcp|udp|icmp|icmp6] [--source ADDRESS[/LEN]] [--sport PORT]\n"
 	  "          [--destination ADDRESS[/LEN]] [--dport PORT] [--points before|after|both]\n"
 	  "          [--count N] [--seconds N] [--snap BYTES] [--sample N]",
 	  "packets that match all of it into a pcapng file; \"-\": standard output", 1, 1, NULL,
-	  NULL, NULL },
+	  NULL, NULL, NULL },
 	{ "health", "[POOL | POOL/NAME]",
 	  "what the health checks know: state, since when, last result, latency, certificate", 0, 1,
-	  "health", build_health, weirctl_print_health },
+	  "health", build_health, weirctl_print_health, NULL },
 	{ "check", "POOL/NAME", "its checks once, now, and each step shown; changes nothing", 1, 1,
 	  "check", build_backend, weirctl_print_check, weirctl_check_code },
 	{ "backend add",
 	  "POOL/NAME ADDRESS [weight=N] [state=S] [backup=yes] [mac=MAC] [port=PORT] [vlan=N]",
-	  "a new backend", 2, WORDS_MAX, "backend.add", build_add, weirctl_print_backend },
+	  "a new backend", 2, WORDS_MAX, "backend.add", build_add, weirctl_print_backend, NULL },
 	{ "backend remove", "POOL/NAME [--force | --drain [--deadline S]]",
-	  "a disabled one; one in use: at once, or drain it first", 1, 1,
-	  "backend.remove", build_remove, weirctl_print_removed },
+	  "a disabled one; one in use: at once, or drain it first", 1, 1, "backend.remove",
+	  build_remove, weirctl_print_removed, NULL },
 	{ "backend weight", "POOL/NAME N", "its share; 0: no packets, but it keeps its place", 2, 2,
-	  "backend.weight", build_weight, weirctl_print_backend },
+	  "backend.weight", build_weight, weirctl_print_backend, NULL },
 	{ "backend drain", "POOL/NAME [--deadline SECONDS]",
 	  "no new flows; disabled at the deadline", 1, 1, "backend.drain", build_drain,
-	  weirctl_print_backend },
+	  weirctl_print_backend, NULL },
 	{ "backend disable", "POOL/NAME", "no packets at all", 1, 1, "backend.disable",
-	  build_backend, weirctl_print_backend },
+	  build_backend, weirctl_print_backend, NULL },
 	{ "backend enable", "POOL/NAME", "back to service", 1, 1, "backend.enable", build_backend,
-	  weirctl_print_backend },
+	  weirctl_print_backend, NULL },
 	{ "diff", "", "where what runs differs from the file", 0, 0, "diff", NULL,
-	  weirctl_print_diff },
+	  weirctl_print_diff, NULL },
 	{ "reload", "", "read the file again and apply what changed in it", 0, 0, "reload", NULL,
-	  weirctl_print_changed },
+	  weirctl_print_changed, NULL },
 	{ "revert", "", "drop what was changed at run time", 0, 0, "revert", NULL,
-	  weirctl_print_changed },
+	  weirctl_print_changed, NULL },
 	{ "check-config", "[FILE]", "say what is wrong with a file, without a daemon", 0, 1, NULL,
-	  NULL, NULL },
-	{ "help", "", "print this", 0, 0, NULL, NULL, NULL },
+	  NULL, NULL, NULL },
+	{ "help", "", "print this", 0, 0, NULL, NULL, NULL, NULL },
 };
 
 enum { COMMANDS = sizeof(commands) / sizeof(commands[0]) };
@@ -447,6 +457,7 @@ static int dispatch(char **word, unsigned count, const struct options *o)
 	    (o->port != NULL && strstr(c->words, "--port") == NULL) ||
 	    (o->count != NULL && strstr(c->words, "--count") == NULL) ||
 	    (has_match(o) && strcmp(c->name, "capture") != 0) ||
+	    (o->json && strcmp(c->name, "capture") == 0) ||
 	    (o->force && strstr(c->words, "--force") == NULL) ||
 	    (o->drain && strstr(c->words, "--drain") == NULL)) {
 		fprintf(stderr, "weirctl: \"%s\" has no such option\nusage: weirctl %s %s\n",
@@ -463,6 +474,15 @@ static int dispatch(char **word, unsigned count, const struct options *o)
 		return run_check_config(count > 0 ? word[0] : DEFAULT_CONFIG, o);
 	help(stdout);
 	return WEIRCTL_OK;
+}
+
+/* What nobody could read has not been said. */
+static int end_output(int code)
+{
+	if (fflush(stdout) == 0 && !ferror(stdout))
+		return code;
+	fprintf(stderr, "weirctl: standard output: %s\n", strerror(errno));
+	return code == WEIRCTL_OK ? WEIRCTL_FAILED : code;
 }
 
 int main(int argc, char **argv)
@@ -534,5 +554,5 @@ int main(int argc, char **argv)
 			return WEIRCTL_USAGE;
 		}
 	}
-	return dispatch(argv + optind, (unsigned)(argc - optind), &o);
+	return end_output(dispatch(argv + optind, (unsigned)(argc - optind), &o));
 }

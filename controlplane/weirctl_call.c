@@ -103,6 +103,22 @@ static size_t read_some(void *buf, size_t len, void *data)
 	return n < 0 ? (size_t)-1 : (size_t)n;
 }
 
+/* "deadline_s: ...", as the daemon says it, with the name of the option. */
+static void print_message(const char *message)
+{
+	static const char *const option[][2] = { { "deadline_s", "--deadline" },
+						 { "source_port", "--sport" },
+						 { "destination_port", "--dport" } };
+	size_t len = strcspn(message, ":");
+
+	for (unsigned i = 0; i < sizeof(option) / sizeof(option[0]); i++)
+		if (len == strlen(option[i][0]) && strncmp(message, option[i][0], len) == 0) {
+			fprintf(stderr, "weirctl: %s%s\n", option[i][1], message + len);
+			return;
+		}
+	fprintf(stderr, "weirctl: %s\n", message);
+}
+
 /* The sentence, and further ones where a configuration has several errors. */
 static int failed(const json_t *error)
 {
@@ -115,7 +131,7 @@ static int failed(const json_t *error)
 		json_array_foreach(more, i, e)
 			fprintf(stderr, "weirctl: %s\n", json_string_value(e));
 	else
-		fprintf(stderr, "weirctl: %s\n", message != NULL ? message : "refused");
+		print_message(message != NULL ? message : "refused");
 	return WEIRCTL_FAILED;
 }
 

@@ -24,6 +24,14 @@ check explain_without_a_service_answers grep -q stray <(lab_weirctl --json expla
 check no_command_is_usage refused 2 "" lab_weirctl
 check unknown_command_is_usage refused 2 "" lab_weirctl conquer
 check missing_argument_is_usage refused 2 "" lab_weirctl backend weight web-l2/b1
+check errors_name_the_option refused 2 '--deadline: a number, not "10m"' lab_weirctl backend drain web-l2/b1 --deadline 10m
+check errors_of_the_daemon_do_too refused 1 "--deadline: " lab_weirctl backend drain web-l2/b1 --deadline 99999999
+check deadline_goes_with_drain refused 2 "--deadline goes with --drain" lab_weirctl backend remove web-l2/b1 --deadline 10
+check capture_has_no_json refused 2 "no such option" lab_weirctl --json capture "$LAB_DIR/none.pcapng"
+to_a_full_disk() {
+    lab_weirctl "$@" >/dev/full
+}
+check output_that_is_lost_is_status_1 refused 1 "standard output: No space left" to_a_full_disk --json backends
 check no_daemon_is_status_3 refused 3 "" "$WEIR_BUILD/controlplane/weirctl" -s "$LAB_DIR/none.sock" status
 check check_config_accepts_the_good_file lab_weirctl check-config "$LAB_DIR/weir.conf"
 
