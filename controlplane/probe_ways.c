@@ -19,10 +19,11 @@ enum {
 /* A VIP that is probed, and the interface that its route leaves by. */
 struct vip_route {
 	struct vip_route *next;
+	unsigned ways; /* that go to it */
 	struct weir_addr vip;
 	uint64_t epoch; /* of the last look */
 	uint64_t looked_ms;
-	uint32_t ifindex; /* 0: none */
+	uint32_t ifindex; /* the last that it had; 0: none */
 	char why[200];	  /* not usable: a sentence; empty: it is */
 };
 
@@ -135,6 +136,7 @@ static void route_words(int err, const char *vip, char *why, size_t len)
 static void look(struct probe_ways *w, struct vip_route *v)
 {
 	char before[sizeof(v->why)], vip[WEIR_ADDR_STRLEN];
+	uint32_t left_by = v->ifindex;
 	struct rtnl_route route;
 	int err;
 
@@ -153,6 +155,8 @@ static void look(struct probe_ways *w, struct vip_route *v)
 			 vip);
 	else
 		v->ifindex = route.ifindex;
+	if (v->ifindex != left_by)
+		detach_unwanted(w);
 	if (v->why[0] == '\0')
 		(void)attach(w, v->ifindex, v->why, sizeof(v->why));
 	if (v->why[0] != '\0' && strcmp(before, v->why) != 0)
@@ -176,6 +180,29 @@ static struct vip_route *vip_find(struct probe_ways *w, const struct weir_addr *
 	v->next = w->vips;
 	w->vips = v;
 	return v;
+}
+
+/* The way goes to no VIP any more; one to which none goes is forgotten. */
+static void vip_leave(struct probe_ways *w, struct probe_way *way)
+{
+	struct vip_route **at, *v = way->vip;
+
+	way->vip = NULL;
+	if (v == NULL || --v->ways > 0)
+		return;
+	for (at = &w->vips; *at != v; at = &(*at)->next)
+		;
+	*at = v->next;
+	free(v);
+	detach_unwanted(w);
+}
+
+static void vip_enter(struct probe_ways *w, struct probe_way *way, const struct weir_addr *vip)
+{
+	vip_leave(w, way);
+	way->vip = vip_find(w, vip);
+	if (way->vip != NULL)
+		way->vip->ways++;
 }
 
 static void refresh(struct probe_ways *w, struct vip_route *v)
@@ -269,7 +296,7 @@ const char *probe_ways_open(struct probe_ways *w, struct probe_way *way, const s
 			      "give it a TAP, or check via = direct",
 			      port->name);
 	if (way->vip == NULL || !weir_addr_equal(&way->vip->vip, vip))
-		way->vip = vip_find(w, vip);
+		vip_enter(w, way, vip);
 	if (way->vip == NULL)
 		return "no memory for the way to the VIP";
 	refresh(w, way->vip);
@@ -288,6 +315,8 @@ void probe_ways_close(struct probe_ways *w, struct probe_way *way)
 {
 	if (w != NULL && w->path != NULL && way->mark != 0)
 		probe_path_remove(w->path, way->mark);
+	if (w != NULL)
+		vip_leave(w, way);
 	*way = (struct probe_way){ 0 };
 }
 

@@ -229,10 +229,22 @@ holds everybody_is_up_again '[.backends[] | .health == "up"] | all' backends
 
 # -- the program on the interface
 
-filters() {
-    lab_in weir tc filter show dev eth0 egress | grep -c weir_probe || true
+filters() { # INTERFACE
+    lab_in weir tc filter show dev "${1:-eth0}" egress | grep -c weir_probe || true
+}
+has_filters() { # INTERFACE COUNT
+    [ "$(filters "$1")" = "$2" ]
 }
 check the_program_is_there equal "filters" "$(filters)" 1
+lab_ip weir link add aside type bridge
+lab_ip weir link set aside up
+lab_ip weir route add "$VIP_L2/32" dev aside
+wait_until 10 has_filters aside 1 || true
+check it_follows_the_route_to_a_vip equal "filters" "$(filters aside)" 1
+lab_ip weir route del "$VIP_L2/32" dev aside
+wait_until 10 has_filters aside 0 || true
+check and_leaves_with_it equal "filters" "$(filters aside)" 0
+lab_ip weir link del aside
 lab_stop controlplane KILL
 check it_outlives_a_crash equal "filters" "$(filters)" 1
 lab_start_controlplane
