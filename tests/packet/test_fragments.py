@@ -55,11 +55,15 @@ def owners(every):
 
 def check_arrived(result, every):
     """Each fragment of each datagram left once, for the backend of its flow, as it came."""
+    equal("drops", result.drops, {})
+    check_fragments(result.frames[0], every)
+
+
+def check_fragments(frames, every):
     want = collections.Counter()
     for d, owner in zip(every, owners(every)):
         want.update((owner, f[ETH:]) for f in d.frames)
-    equal("drops", result.drops, {})
-    got = collections.Counter((MACS[f[0:6]], f[ETH:]) for f in result.frames[0])
+    got = collections.Counter((MACS[f[0:6]], f[ETH:]) for f in frames)
     equal("fragments that left", sum(got.values()), sum(want.values()))
     equal("fragments at the wrong backend", sum((got - want).values()), 0)
     check(len({owner for owner, _ in got}) > 5, "they are spread over backends")
@@ -192,6 +196,60 @@ def test_one_datagram_cannot_fill_the_queue():
     d = Datagram(7, 60000, size=800)
     result = Lab(SETTINGS, [d.frames[1:]]).run()
     equal("drops", result.drops, {"fragment": 48, "fragment-full": len(d.frames) - 49})
+
+
+def from_others(frame, count, seed):
+    """The frame as often, with random sources and identifications."""
+    r, made = random.Random(seed), []
+    for _ in range(count):
+        f = bytearray(frame)
+        f[ETH + 4:ETH + 6] = r.randbytes(2)
+        f[ETH + 10:ETH + 12] = bytes(2)
+        f[ETH + 12:ETH + 16] = b"\x0a" + r.randbytes(3)
+        f[ETH + 10:ETH + 12] = checksum(bytes(f[ETH:ETH + 20])).to_bytes(2, "big")
+        made.append(bytes(f))
+    return made
+
+
+def flooded(queues):
+    """First fragments that nothing follows, later ones that follow nothing; among them
+    whole packets, and datagrams in order."""
+    count, every = 20000, datagrams(100)
+    firsts = from_others(udp(5000, bytes(32), flags="MF"), count, 1)
+    laters = from_others(udp(5000, bytes(32), frag=5), count, 2)
+    whole = [tcp(1000 + i, b"data") for i in range(count // 10)]
+    frames = []
+    for i in range(count):
+        frames += [firsts[i], laters[i]]
+        frames += whole[i // 10:i // 10 + 1] if i % 10 == 0 else []
+        frames += every[i // 200].frames if i % 200 == 0 else []
+    # Each datagram by one queue, as a network card has it.
+    inputs = [frames] if queues == 1 else [[frames[:len(frames) // 2], frames[len(frames) // 2:]]]
+    result = Lab(SETTINGS, inputs, workers=queues).run()
+    left = collections.Counter(f[ETH:] for f in result.frames[0])
+    want = collections.Counter(f[ETH:] for f in firsts + whole)
+    want.update(f[ETH:] for d in every for f in d.frames)
+    equal("frames that did not leave", sum((want - left).values()), 0)
+    equal("frames that should not have left", sum((left - want).values()), 0)
+    seen = result.fragments
+    equal("drops", sum(result.drops.values()), count)
+    check(set(result.drops) == {"fragment", "fragment-full"}, f"drops are {result.drops}")
+    # Those that came in one burst with their first one waited for its end.
+    check(count <= seen["held"] < count + sum(len(d.frames) for d in every),
+          f"{seen['held']} fragments waited")
+    equal("first ones noted", seen["noted"], count + len(every))
+    check(seen["evicted"] >= count - queues * 4096, f"{seen['evicted']} of {count} gave way")
+    mine = {f[ETH:] for d in every for f in d.frames}
+    check_fragments([f for f in result.frames[0] if f[ETH:] in mine], every)
+
+
+def test_a_flood_of_fragments_harms_no_other_packet():
+    flooded(1)
+
+
+def test_a_flood_of_fragments_at_two_workers():
+    if TWO_CPUS:
+        flooded(2)
 
 
 def overlapping(d, off, length, more=True):
