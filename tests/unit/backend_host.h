@@ -184,4 +184,21 @@ static inline void host_unmake(struct made_host *m)
 	settings_free(&m->s);
 }
 
+/* The host of a test, and what makes it and takes it away. */
+static struct made_host m;
+
+static inline int host_setup(void **state)
+{
+	(void)state;
+	host_make(&m);
+	return 0;
+}
+
+static inline int host_teardown(void **state)
+{
+	(void)state;
+	host_unmake(&m);
+	return 0;
+}
+
 #endif /* WEIR_TEST_BACKEND_HOST_H */

@@ -14,7 +14,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* The table of the tests is allocated to its exact size for the sanitizers. */
+#include "lookup_made.h"
+
 #define BITS 5
 #define SIZE (1u << BITS)
 #define MASK (SIZE - 1)
@@ -28,15 +29,14 @@ static struct view view;
 static int setup(void **state)
 {
 	(void)state;
-	view = (struct view){ .generation = 1, .lookup_bits = BITS };
-	view.lookup = calloc(SIZE, sizeof(struct weir_lookup));
+	lookup_make(&view, BITS);
 	return 0;
 }
 
 static int teardown(void **state)
 {
 	(void)state;
-	free((void *)view.lookup);
+	lookup_free(&view);
 	return 0;
 }
 
@@ -50,15 +50,9 @@ static uint64_t key(uint32_t addr, uint8_t protocol, uint16_t port)
 	return weir_lookup_k0(4, protocol, htons(port), htonl(addr));
 }
 
-/* Enter a key as the control plane would: the first free entry from its home on. */
 static struct weir_lookup *enter(uint64_t k0, uint16_t service, uint16_t pool)
 {
-	uint32_t i = weir_lookup_home(k0, 0, 0, BITS);
-
-	while (entries()[i].k0 != 0)
-		i = (i + 1) & MASK;
-	entries()[i] = (struct weir_lookup){ .k0 = k0, .service = service, .pool = pool };
-	return &entries()[i];
+	return lookup_enter(&view, &(struct weir_lookup){ .k0 = k0, .service = service, .pool = pool });
 }
 
 static struct pkt classify(uint32_t addr, uint8_t protocol, uint16_t port, uint16_t flags)

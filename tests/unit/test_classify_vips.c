@@ -17,6 +17,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "lookup_made.h"
+
 #define BITS 12
 #define SIZE (1u << BITS)
 
@@ -25,15 +27,14 @@ static struct view view;
 static int setup(void **state)
 {
 	(void)state;
-	view = (struct view){ .generation = 1, .lookup_bits = BITS };
-	view.lookup = calloc(SIZE, sizeof(struct weir_lookup));
+	lookup_make(&view, BITS);
 	return 0;
 }
 
 static int teardown(void **state)
 {
 	(void)state;
-	free((void *)view.lookup);
+	lookup_free(&view);
 	return 0;
 }
 
@@ -55,8 +56,7 @@ static void enter(const struct address *a, unsigned len, uint8_t protocol, uint1
 		  uint16_t service, uint32_t flags)
 {
 	struct weir_lookup e = { .service = service, .pool = 1, .flags = flags };
-	struct weir_lookup *table = (struct weir_lookup *)view.lookup;
-	uint32_t v4 = 0, i;
+	uint32_t v4 = 0;
 
 	if (a->family == 4) {
 		memcpy(&v4, a->bytes, 4);
@@ -69,10 +69,7 @@ static void enter(const struct address *a, unsigned len, uint8_t protocol, uint1
 			view.prefixes6[len / 64] |= 1ull << len % 64;
 	}
 	e.k0 = weir_lookup_k0(weir_lookup_kind(a->family, len), protocol, htons(port), v4);
-	i = weir_lookup_home(e.k0, e.k1, e.k2, BITS);
-	while (table[i].k0 != 0)
-		i = (i + 1) % SIZE;
-	table[i] = e;
+	lookup_enter(&view, &e);
 }
 
 static void enter_vip(const char *text, unsigned len, uint32_t flags)

@@ -12,17 +12,11 @@
 #include <netinet/in.h>
 
 #include "eal.h"
-#include "frame.h"
+#include "one_backend.h"
 
 #define OUTER_SRC 0x0a000001u /* 10.0.0.1 */
 #define OUTER_DST 0x0a00010bu /* 10.0.1.11 */
-#define PORT	  2
 #define OUTER	  20 /* bytes of outer IPv4 */
-
-static const uint8_t dmac[6] = { 2, 0, 0, 0, 0, 0x0b };
-static struct egress ports[WEIR_MAX_PORTS];
-static struct weir_backend backend;
-static struct view view;
 
 /* The ready header, as the control plane makes it: total length and ToS are 0. */
 static void ready_outer(uint32_t src, uint32_t dst)
@@ -39,17 +33,8 @@ static void ready_outer(uint32_t src, uint32_t dst)
 static int setup(void **state)
 {
 	(void)state;
-	memset(ports, 0, sizeof(ports));
-	ports[PORT] = (struct egress){ .mac = { 2, 0, 0, 0, 0, 0xaa }, .mtu = 1500 };
-	backend = (struct weir_backend){
-		.port = PORT,
-		.flags = WEIR_BACKEND_FORWARD | WEIR_BACKEND_RESOLVED,
-		.encap = WEIR_ENCAP_L2,
-		.mtu = 1500,
-	};
-	memcpy(backend.dmac, dmac, 6);
+	one_backend();
 	ready_outer(OUTER_SRC, OUTER_DST);
-	view = (struct view){ .backend = &backend, .backend_count = 1 };
 	return 0;
 }
 

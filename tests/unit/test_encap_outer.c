@@ -16,18 +16,13 @@
 #include <arpa/inet.h>
 #include <netinet/in.h>
 
-#include "frame.h"
+#include "one_backend.h"
 
-#define PORT	 2
 #define GUE_PORT 6080
 #define HASH	 0xfedcba9876543210ull
 
 static const uint8_t outer_src6[16] = { 0x20, 1, 0x0d, 0xb8, 0xff, [14] = 0 };
 static const uint8_t outer_dst6[16] = { 0x20, 1, 0x0d, 0xb8, 0xfe, [15] = 11 };
-
-static struct egress ports[WEIR_MAX_PORTS];
-static struct weir_backend backend;
-static struct view view;
 
 static bool outer6(unsigned encap)
 {
@@ -69,16 +64,8 @@ static void make_ready(unsigned encap)
 static int setup(void **state)
 {
 	(void)state;
-	memset(ports, 0, sizeof(ports));
-	ports[PORT] = (struct egress){ .mac = { 2, 0, 0, 0, 0, 0xaa }, .mtu = 1500 };
-	backend = (struct weir_backend){
-		.dmac = { 2, 0, 0, 0, 0, 0x0b },
-		.port = PORT,
-		.flags = WEIR_BACKEND_FORWARD | WEIR_BACKEND_RESOLVED,
-		.mtu = 1500,
-		.gue_port_be = htons(GUE_PORT),
-	};
-	view = (struct view){ .backend = &backend, .backend_count = 1 };
+	one_backend();
+	backend.gue_port_be = htons(GUE_PORT);
 	return 0;
 }
 

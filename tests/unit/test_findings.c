@@ -3,22 +3,6 @@
 
 #include "backend_host.h"
 
-static struct made_host m;
-
-static int setup(void **state)
-{
-	(void)state;
-	host_make(&m);
-	return 0;
-}
-
-static int teardown(void **state)
-{
-	(void)state;
-	host_unmake(&m);
-	return 0;
-}
-
 static unsigned of_grade(const struct findings *f, enum finding_grade grade)
 {
 	unsigned n = 0;
@@ -523,7 +507,7 @@ static void nobody_listens_in_a_prefix(void **state)
 	assert_right();
 }
 
-#define test(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+#define test(name) cmocka_unit_test_setup_teardown(name, host_setup, host_teardown)
 
 int main(void)
 {

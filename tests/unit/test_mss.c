@@ -3,22 +3,6 @@
 
 #include "backend_host.h"
 
-static struct made_host m;
-
-static int setup(void **state)
-{
-	(void)state;
-	host_make(&m);
-	return 0;
-}
-
-static int teardown(void **state)
-{
-	(void)state;
-	host_unmake(&m);
-	return 0;
-}
-
 /* The table of docs/backend.md, at the MTU of the interface, 1600. */
 static void the_limit_is_what_headers_leave_of_the_mtu(void **state)
 {
@@ -87,7 +71,7 @@ static void a_route_announces_as_the_kernel_does(void **state)
 	assert_int_equal(mss_announced(&m.h, &r, 0), 1560);
 }
 
-#define test(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+#define test(name) cmocka_unit_test_setup_teardown(name, host_setup, host_teardown)
 
 int main(void)
 {

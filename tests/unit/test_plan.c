@@ -3,7 +3,6 @@
 
 #include "backend_host.h"
 
-static struct made_host m;
 static struct state noted, others;
 static struct plan plan;
 

@@ -15,12 +15,11 @@
 
 #include <netinet/in.h>
 
-#include <rte_eth_ring.h>
-#include <rte_ethdev.h>
 #include <rte_ring.h>
 
 #include "eal.h"
 #include "frame.h"
+#include "ring_port.h"
 
 enum { TAP_PORT = 2, OTHER_PORT = 3, HZ = 1000000, PPS = 600, BUFFERS = 2047 };
 
@@ -374,7 +373,6 @@ static void what_the_port_does_not_take_is_counted(void **state)
 
 static int group_setup(void **state)
 {
-	const struct rte_eth_conf conf = { 0 };
 	int port;
 
 	(void)state;
@@ -382,14 +380,9 @@ static int group_setup(void **state)
 	if (buffers == NULL)
 		return -1;
 	out = ring("out", 64);
-	port = rte_eth_from_rings("ring", &out, 1, &out, 1, 0);
-	if (port < 0 || rte_eth_dev_configure((uint16_t)port, 1, 1, &conf) != 0 ||
-	    rte_eth_rx_queue_setup((uint16_t)port, 0, 64, 0, NULL, buffers) != 0 ||
-	    rte_eth_tx_queue_setup((uint16_t)port, 0, 64, 0, NULL) != 0 ||
-	    rte_eth_dev_start((uint16_t)port) != 0)
-		return -1;
+	port = ring_port("ring", out, out, buffers);
 	ethdev = (uint16_t)port;
-	return 0;
+	return port < 0 ? -1 : 0;
 }
 
 static int group_teardown(void **state)

@@ -12,14 +12,11 @@
 #include <netinet/in.h>
 
 #include "eal.h"
-#include "frame.h"
+#include "one_backend.h"
 
-enum { PORT = 2, BUFFERS = 255, OUTER = 20, MF = 0x2000, DF = 0x4000 };
+enum { BUFFERS = 255, OUTER = 20, MF = 0x2000, DF = 0x4000 };
 
 static struct rte_mempool *buffers;
-static struct egress ports[WEIR_MAX_PORTS];
-static struct weir_backend backend;
-static struct view view;
 static struct burst pieces;
 static uint8_t sent[FRAME_MAX];
 static struct pkt pkt;
@@ -27,20 +24,12 @@ static struct pkt pkt;
 static int setup(void **state)
 {
 	(void)state;
-	memset(ports, 0, sizeof(ports));
-	ports[PORT] = (struct egress){ .mac = { 2, 0, 0, 0, 0, 0xaa }, .mtu = 1500 };
-	backend = (struct weir_backend){
-		.dmac = { 2, 0, 0, 0, 0, 0x0b },
-		.port = PORT,
-		.flags = WEIR_BACKEND_FORWARD | WEIR_BACKEND_RESOLVED,
-		.encap = WEIR_ENCAP_IPIP4,
-		.mtu = 1500,
-		.outer = { 0x45, [6] = 0x40, [8] = 64, [9] = IPPROTO_IPIP, [12] = 10, [15] = 1,
-			   [16] = 10, [19] = 2 },
-	};
-	view_none(&view);
-	view.backend = &backend;
-	view.backend_count = 1;
+	one_backend();
+	backend.encap = WEIR_ENCAP_IPIP4;
+	memcpy(backend.outer,
+	       (const uint8_t[20]){ 0x45, [6] = 0x40, [8] = 64, [9] = IPPROTO_IPIP, [12] = 10,
+				    [15] = 1, [16] = 10, [19] = 2 },
+	       20);
 	view.pool[0].flags = WEIR_POOL_FRAGMENT;
 	pieces.n = 0;
 	return 0;

@@ -18,13 +18,12 @@
 #include <sched.h>
 #include <time.h>
 
-#include <rte_eth_ring.h>
-#include <rte_ethdev.h>
 #include <rte_ring.h>
 
 #include "arena.h"
 #include "eal.h"
 #include "frame.h"
+#include "ring_port.h"
 
 #define BUFFERS	    511
 #define OUT_ENTRIES 64 /* of which a ring holds one less */
@@ -394,19 +393,13 @@ static void a_packet_wakes_a_sleeping_worker(void **state)
 
 static int make_device(unsigned i)
 {
-	const struct rte_eth_conf conf = { 0 };
 	int port;
 
 	in[i] = rte_ring_create(i ? "in1" : "in0", 1024, SOCKET_ID_ANY, 0);
 	out[i] = rte_ring_create(i ? "out1" : "out0", OUT_ENTRIES, SOCKET_ID_ANY, 0);
-	port = rte_eth_from_rings(i ? "ring1" : "ring0", &in[i], 1, &out[i], 1, 0);
-	if (port < 0 || rte_eth_dev_configure((uint16_t)port, 1, 1, &conf) != 0 ||
-	    rte_eth_rx_queue_setup((uint16_t)port, 0, 64, 0, NULL, buffers) != 0 ||
-	    rte_eth_tx_queue_setup((uint16_t)port, 0, 64, 0, NULL) != 0 ||
-	    rte_eth_dev_start((uint16_t)port) != 0)
-		return -1;
+	port = ring_port(i ? "ring1" : "ring0", in[i], out[i], buffers);
 	ethdev[i] = (uint16_t)port;
-	return 0;
+	return port < 0 ? -1 : 0;
 }
 
 static int group_setup(void **state)
