@@ -6,20 +6,27 @@
  * error goes to the backend of the flow it quotes, and changes no pin. What is dropped
  * may be answered, to a single host, by a right packet from where it was sent to.
  *
+ * Then the same bytes as two frames, in both orders, with the tables of fragments, and
+ * cut up where they are too big: no buffer is lost, and what follows a first fragment
+ * goes to its backend.
+ *
  * links: dataplane/answer.c dataplane/answer_ip.c dataplane/answer_link.c
- * links: dataplane/classify.c dataplane/encap.c dataplane/extensions.c dataplane/moving.c
- * links: dataplane/parse.c dataplane/pins.c dataplane/punt.c dataplane/quote.c
- * links: dataplane/select.c dataplane/view.c
+ * links: dataplane/classify.c dataplane/encap.c dataplane/extensions.c
+ * links: dataplane/frag_table.c dataplane/frags.c dataplane/moving.c dataplane/parse.c
+ * links: dataplane/pins.c dataplane/punt.c dataplane/quote.c dataplane/select.c
+ * links: dataplane/split.c dataplane/view.c
  * packages: libdpdk libxxhash
  */
 #include "answer.h"
+#include "frags.h"
 #include "pins.h"
 #include "pipeline.h"
 #include "punt.h"
 #include "shm.h"
+#include "split.h"
 #include "view.h"
 
-#include <rte_mbuf.h>
+#include "../tests/unit/eal.h"
 
 #include <arpa/inet.h>
 #include <netinet/in.h>
@@ -30,7 +37,7 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-enum { BITS = 5, LEN = 251, BACKENDS = 12, ETH = 14 };
+enum { BITS = 5, LEN = 251, BACKENDS = 12, ETH = 14, BUFFERS = 255 };
 
 static struct view view[2]; /* hash = 5-tuple, hash = source */
 static struct weir_lookup lookup[1 << BITS];
@@ -44,6 +51,9 @@ static struct weir_pin_bucket buckets[2 * WEIR_PINS_MIN / WEIR_PIN_WAYS];
 static struct pins pins;
 static struct weir_backend backends[BACKENDS];
 static struct egress ports[WEIR_MAX_PORTS];
+static struct rte_mempool *buffers;
+static struct frag_table table;
+static struct frags frags;
 
 static void require(bool good, const char *what)
 {
@@ -111,7 +121,7 @@ static void make_backend(unsigned i)
 				: WEIR_BACKEND_FORWARD | WEIR_BACKEND_RESOLVED,
 		.encap = (uint8_t)(i % (WEIR_ENCAPS + 1)), /* one is no encapsulation */
 		.vlan_be = i % 4 == 3 ? htons(100) : 0,
-		.source_bits = i % 2 ? 16 : 0,
+		.source_bits = (const uint8_t[]){ 0, 16, 5, 32 }[i % 4],
 		.mtu = 1500,
 		.gue_port_be = htons(6080),
 	};
@@ -124,12 +134,15 @@ static void make_backend(unsigned i)
 		       10);
 		if (be->encap == WEIR_ENCAP_GUE4)
 			be->outer[9] = IPPROTO_UDP;
+		memcpy(be->outer + 10, &(uint16_t){ (uint16_t)~rte_raw_cksum(be->outer, 20) }, 2);
 	}
 }
 
 /* Slots of every state, backends of every kind, and two views of them. */
 static void set_up(void)
 {
+	buffers = eal_buffers(BUFFERS);
+	require(buffers != NULL, "DPDK does not start");
 	enter_services();
 	for (unsigned i = 0; i < LEN; i++) {
 		slots[i] =
@@ -159,7 +172,7 @@ static void set_up(void)
 		view[i].backend_count = BACKENDS;
 		view[i].pool[0] = (struct view_pool){
 			.slot = slots, .moves = moves.group, .move_count = LEN,
-			.table_len = LEN, .hash = (uint8_t)i
+			.table_len = LEN, .hash = (uint8_t)i, .flags = WEIR_POOL_FRAGMENT
 		};
 	}
 }
@@ -178,6 +191,18 @@ static struct rte_mbuf segment(uint8_t **buf, const uint8_t *bytes, size_t len, 
 				  .nb_segs = 1 };
 }
 
+/* RFC 1071 over a header that has its checksum. */
+static bool sums_up(const uint8_t *at, uint32_t len)
+{
+	uint32_t sum = 0;
+
+	for (uint32_t i = 0; i < len; i += 2)
+		sum += (uint32_t)(at[i] << 8 | at[i + 1]);
+	while (sum >> 16)
+		sum = (sum & 0xffff) + (sum >> 16);
+	return sum == 0xffff;
+}
+
 static void check_outer(const uint8_t *at, const struct pkt *p, unsigned encap)
 {
 	bool gue = encap == WEIR_ENCAP_GUE4 || encap == WEIR_ENCAP_GUE6;
@@ -185,7 +210,8 @@ static void check_outer(const uint8_t *at, const struct pkt *p, unsigned encap)
 	uint32_t len = p->ip_len + encap_overhead(encap);
 
 	if (encap == WEIR_ENCAP_IPIP4 || encap == WEIR_ENCAP_GUE4) {
-		require(at[0] == 0x45 && (at[2] << 8 | at[3]) == (int)len, "outer IPv4");
+		require(at[0] == 0x45 && (at[2] << 8 | at[3]) == (int)len && sums_up(at, 20),
+			"outer IPv4");
 		require(at[9] == (gue ? IPPROTO_UDP : inner), "outer protocol");
 		at += 20;
 		len -= 20;
@@ -226,18 +252,6 @@ static void check_fragment(const struct fragment *f)
 	require(f->len != 0 && f->off + f->len <= UINT16_MAX, "a fragment's place");
 	require(!f->more || f->len % 8 == 0, "a fragment's length");
 	require(f->off != 0 || f->more, "a fragment that is the whole");
-}
-
-/* RFC 1071 over a header that has its checksum. */
-static bool sums_up(const uint8_t *at, uint32_t len)
-{
-	uint32_t sum = 0;
-
-	for (uint32_t i = 0; i < len; i += 2)
-		sum += (uint32_t)(at[i] << 8 | at[i + 1]);
-	while (sum >> 16)
-		sum = (sum & 0xffff) + (sum >> 16);
-	return sum == 0xffff;
 }
 
 /* An answer to `frame`. */
@@ -346,6 +360,107 @@ static void parsed_in_two(const uint8_t *frame, size_t len, size_t first)
 		free(buf[i]);
 }
 
+/* The pieces of what is too big: behind the headers of their backend, and all of it. */
+static void cut_up(const struct view *v, struct pkt *p)
+{
+	static struct burst pieces;
+	uint32_t len = 0, base = 0;
+
+	if (!split_wanted(v, p) || split_packet(v, ports, p, &pieces) == 0)
+		return;
+	for (uint32_t i = 0; i < pieces.n; i++) {
+		const struct pkt *piece = &pieces.pkt[i];
+		const struct rte_mbuf *m = piece->mbuf;
+		const uint8_t *ip = rte_pktmbuf_mtod_offset(m, uint8_t *, m->pkt_len - piece->ip_len);
+		uint32_t own = (ip[0] & 15) * 4u, off = (uint32_t)(ip[6] << 8 | ip[7]) & 0x1fff;
+
+		require(piece->ip_len <= encap_room(v, ports, p), "a piece that is too big");
+		require(sums_up(ip, own) && (ip[2] << 8 | ip[3]) == piece->ip_len,
+			"a piece's header");
+		base = i == 0 ? off : base;
+		require((off - base) * 8 == len, "a piece's place");
+		len += piece->ip_len - own;
+		rte_pktmbuf_free(pieces.pkt[i].mbuf);
+	}
+	require(len == p->ip_len - ((uint32_t)p->l4_off - p->l3_off), "bytes of no piece");
+}
+
+/* As worker.c does it; all that is not held is freed. */
+static struct pkt with_fragments(const struct view *v, struct burst *b)
+{
+	struct pkt *p = &b->pkt[0];
+
+	parse_burst(b);
+	classify_burst(v, b);
+	if (b->seen & PKT_FRAGMENT)
+		frags_find(&frags, v, b);
+	select_burst(v, &pins, b);
+	encap_burst(v, ports, b);
+	if (b->seen & PKT_FRAGMENT)
+		frags_note(&frags, v, b);
+	require(p->drop < WEIR_DROP_REASONS || p->drop == PKT_TAKEN, "a reason without a name");
+	if (p->drop != WEIR_DROP_NONE && p->drop != PKT_TAKEN)
+		cut_up(v, p);
+	if (p->drop != PKT_TAKEN)
+		rte_pktmbuf_free(p->mbuf);
+	return *p;
+}
+
+static struct pkt arrives(const struct view *v, const uint8_t *frame, size_t len)
+{
+	struct burst b = { .n = 1 };
+	struct rte_mbuf *m = rte_pktmbuf_alloc(buffers);
+
+	require(m != NULL, "buffers are lost");
+	if (len > rte_pktmbuf_tailroom(m))
+		len = rte_pktmbuf_tailroom(m);
+	if (len > 0) /* else nothing is read of it */
+		memcpy(rte_pktmbuf_append(m, (uint16_t)len), frame, len);
+	b.pkt[0].mbuf = m;
+	b.pkt[0].port = 1;
+	return with_fragments(v, &b);
+}
+
+static void check_followed(const struct pkt *first, const struct pkt *later)
+{
+	if (first->flags & PKT_FRAG_FIRST && first->drop == WEIR_DROP_NONE &&
+	    later->flags & PKT_FRAG_LATER && later->drop == WEIR_DROP_NONE)
+		require(later->backend == first->backend && later->flow_hash == first->flow_hash,
+			"another way than that of the first one");
+}
+
+/* One frame and then another, at a worker that has seen nothing yet. */
+static void one_and_another(const struct view *v, const uint8_t *frame[2], const size_t len[2])
+{
+	struct pkt came[2], again;
+	struct burst b;
+
+	for (unsigned j = 0; j < FRAG_BUCKETS; j++)
+		memset(table.bucket[j].tag, 0, sizeof(table.bucket[j].tag));
+	memset(&area.frags, 0, sizeof(area.frags));
+	frags = (struct frags){ .table = &table, .area = &area, .now_ms = 1000 };
+
+	for (unsigned i = 0; i < 2; i++)
+		came[i] = arrives(v, frame[i], len[i]);
+	check_followed(&came[0], &came[1]);
+	while (frags_again(&frags, &b)) {
+		require(b.n == 1, "more than was held");
+		again = with_fragments(v, &b);
+		check_followed(&came[1], &again);
+	}
+	require(rte_mempool_in_use_count(buffers) == area.frags.holding, "a buffer that nobody holds");
+	frags_end(&frags);
+	require(rte_mempool_in_use_count(buffers) == 0, "a buffer that is lost");
+}
+
+static void as_two_frames(const struct view *v, const uint8_t *data, size_t len, size_t first)
+{
+	one_and_another(v, (const uint8_t *[]){ data, data + first },
+			(const size_t[]){ first, len - first });
+	one_and_another(v, (const uint8_t *[]){ data + first, data },
+			(const size_t[]){ len - first, first });
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	if (view[0].generation == 0)
@@ -354,5 +469,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		return 0;
 	through_all_stages(&view[data[0] >> 7], data + 2, size - 2, data[0] % 128);
 	parsed_in_two(data + 2, size - 2, data[1] % (size - 1));
+	as_two_frames(&view[data[0] >> 7], data + 2, size - 2, data[1] % (size - 1));
 	return 0;
 }

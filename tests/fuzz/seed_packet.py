@@ -1,6 +1,7 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: Apache-2.0
-"""Right frames, to begin with: DIR/corpus/NAME. Two bytes choose headroom and split."""
+"""Right frames, to begin with: DIR/corpus/NAME. Two bytes choose headroom, and where the
+rest is cut in two."""
 
 import os
 import sys
@@ -18,9 +19,10 @@ from scapy.layers.l2 import ARP, Ether  # noqa: E402
 from scapy.packet import Raw  # noqa: E402
 
 from frames import (CLIENT, CLIENT6, DNS, HTTP, ROUTER, ROUTER6, ROUTER_MAC, VIP, VIP6, echo6,  # noqa: E402
-                    ether, icmp, tagged, tcp, tcp6, udp, udp6)
+                    ether, icmp, in_fragments, tagged, tcp, tcp6, udp, udp6)
 
 QUIC = b"\xc0\x00\x00\x00\x01\x08" + bytes(30)
+QUIC2 = b"\xd0\x6b\x33\x43\xcf\x08" + bytes(30)  # RFC 9369
 CHAIN = [IPv6ExtHdrHopByHop(), IPv6ExtHdrDestOpt(), IPv6ExtHdrRouting(segleft=0),
          IPv6ExtHdrFragment(nh=51, id=77), AH(nh=6, payloadlen=2, icv=bytes(4))]
 BACK = IP(src=VIP, dst=CLIENT)
@@ -42,6 +44,9 @@ FRAMES = {
     "udp": udp(1003, b"query"),
     "udp-options": udp(1004, ip_options=8),
     "quic": udp(1008, QUIC),
+    "quic2": udp(1008, QUIC2),
+    "long-options": tcp(1006, tcp_options=[("NOP", None)] * 40, flags="MF")[:62],
+    "every-port": tcp(1010, b"data", dst="203.0.113.1", dport=22, tcp_flags="S"),
     "padded": udp(1005) + bytes(18),
     "first": udp(1006, bytes(32), flags="MF"),
     "later": udp(1006, bytes(32), frag=5, id=9),
@@ -82,7 +87,25 @@ FRAMES = {
                            UDP(sport=DNS, dport=1003), ICMPv6DestUnreach()),
 }
 
-for name, frame in FRAMES.items():
+# The first of two frames ends where the second begins: within 255 bytes.
+PAIRS = {
+    "fragments": in_fragments(udp(1020, bytes(120)), 7, 64),
+    "fragments6": in_fragments(udp6(1020, bytes(120)), 7, 64),
+    "overlap": [udp(1021, bytes(32), flags="MF", id=7), udp(1021, bytes(64), frag=2, id=7)],
+    "refused": [udp(1021, bytes(32), dport=54, flags="MF", id=7), udp(1021, frag=5, id=7)],
+    "big-fragments": [udp(1022, bytes(64), flags="MF", id=7),
+                      udp(1022, bytes(1472), frag=9, id=7)],
+}
+
+
+def write(name, headroom, cut, frame):
     for view in range(2):  # hashed by tuple, and by source
-        with open(os.path.join(sys.argv[1], "corpus", f"{name}{view}"), "wb") as f:
-            f.write(bytes((0x38 | view << 7, 0x22)) + frame)
+        with open(os.path.join(sys.argv[1], "corpus", f"{name}-{view}"), "wb") as f:
+            f.write(bytes((headroom | view << 7, cut)) + frame)
+
+
+for name, frame in FRAMES.items():
+    write(name, 0x38, 0x22, frame)
+    write(f"{name}-tight", 2, 0, frame)  # cut at 0: whole, behind an empty one
+for name, pair in PAIRS.items():
+    write(name, 0x38, len(pair[0]), b"".join(pair[:2]))
