@@ -9,6 +9,7 @@
 #include "notify.h"
 
 #include <getopt.h>
+#include <malloc.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -16,7 +17,7 @@
 
 #define DEFAULT_CONFIG "/etc/weir/weir.conf"
 
-enum { DESCRIPTORS = 65536 };
+enum { DESCRIPTORS = 65536, HEAP_KEPT = 64 << 20 };
 
 static const char usage[] =
 	"weir-controlplane [-c FILE] [-v] [--check-config]\n"
@@ -95,12 +96,22 @@ static void signals_ignore(struct signals *s)
 	uv_close((uv_handle_t *)&s->interrupt, NULL);
 }
 
+/* A list of 10,000 backends is some 400,000 small objects, made and freed at once: with
+ * fast bins two fifths of the time went into freeing, and the heap was given back each time. */
+static void heap_settings(void)
+{
+	mallopt(M_MXFAST, 0);
+	mallopt(M_TRIM_THRESHOLD, HEAP_KEPT);
+	mallopt(M_MMAP_THRESHOLD, HEAP_KEPT / 2);
+}
+
 static int serve(const char *path)
 {
 	static struct controlplane cp;
 	struct signals signals;
 	int err;
 
+	heap_settings();
 	raise_descriptor_limit();
 	err = uv_loop_init(&cp.loop);
 	if (err < 0) {

@@ -270,25 +270,35 @@ static json_t *state_make(const struct state_clock *now, const struct state *s)
 	return j;
 }
 
-static int json_put(const char *path, const json_t *j)
+static int write_all(int fd, const char *text, size_t len)
 {
-	FILE *f;
-	int fd, err = 0;
+	while (len > 0) {
+		ssize_t n = write(fd, text, len);
+
+		if (n < 0 && errno != EINTR)
+			return -errno;
+		if (n > 0) {
+			text += n;
+			len -= (size_t)n;
+		}
+	}
+	return 0;
+}
+
+static int text_put(const char *path, const char *text)
+{
+	int fd, err;
 
 	/* The same name each time: what a killed control plane left is overwritten. */
 	fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0600);
 	if (fd < 0)
 		return -errno;
-	if (fchmod(fd, 0600) < 0 || (f = fdopen(fd, "w")) == NULL) {
+	err = fchmod(fd, 0600) < 0 ? -errno : write_all(fd, text, strlen(text));
+	if (err == 0)
+		err = write_all(fd, "\n", 1);
+	if (err == 0 && fsync(fd) < 0)
 		err = -errno;
-		close(fd);
-		return err;
-	}
-	errno = 0;
-	if (json_dumpf(j, f, JSON_INDENT(1) | JSON_PRESERVE_ORDER) < 0 || fputc('\n', f) == EOF ||
-	    fflush(f) == EOF || fsync(fd) < 0)
-		err = errno ? -errno : -EIO;
-	if (fclose(f) == EOF && err == 0)
+	if (close(fd) < 0 && err == 0)
 		err = -errno;
 	return err;
 }
@@ -312,7 +322,7 @@ static int dir_sync(const char *path)
 int state_save(const char *path, const struct state_clock *now, const struct state *s, char *why,
 	       size_t why_len)
 {
-	char temp[PATH_MAX];
+	char temp[PATH_MAX], *text;
 	json_t *j;
 	int err;
 
@@ -320,13 +330,16 @@ int state_save(const char *path, const struct state_clock *now, const struct sta
 		snprintf(why, why_len, "state_file: the path is too long");
 		return -ENAMETOOLONG;
 	}
+	/* As one text: jansson writes each name and space to a file by a call of its own. */
 	j = state_make(now, s);
-	if (j == NULL) {
+	text = j == NULL ? NULL : json_dumps(j, JSON_INDENT(1) | JSON_PRESERVE_ORDER);
+	json_decref(j);
+	if (text == NULL) {
 		snprintf(why, why_len, "%s: cannot be written: out of memory", path);
 		return -ENOMEM;
 	}
-	err = json_put(temp, j);
-	json_decref(j);
+	err = text_put(temp, text);
+	free(text);
 	if (err == 0 && rename(temp, path) < 0)
 		err = -errno;
 	if (err < 0)

@@ -14,15 +14,23 @@ static const char *const plain[] = { "name", "backends", "address", "base_weight
 
 /* -- writing ------------------------------------------------------------------ */
 
-static bool opts_write(json_t *object, const char *section, const void *base)
+/* The first option of a section: its others follow. */
+static const struct conf_opt *opts_of(const char *section)
 {
+	const struct conf_opt *o = conf_opts;
+
+	while (strcmp(o->section, section) != 0)
+		o++;
+	return o;
+}
+
+static bool opts_write(json_t *object, const struct conf_opt *first, const void *base)
+{
+	const struct conf_opt *end = conf_opts + conf_opt_count;
 	char text[CONF_TEXT_LEN];
 
-	for (unsigned i = 0; i < conf_opt_count; i++) {
-		const struct conf_opt *o = &conf_opts[i];
-
-		if (strcmp(o->section, section) != 0)
-			continue;
+	for (const struct conf_opt *o = first; o < end && strcmp(o->section, first->section) == 0;
+	     o++) {
 		conf_text(o, base, text, sizeof(text));
 		if (o->def != NULL && strcmp(text, o->def) == 0)
 			continue;
@@ -33,20 +41,21 @@ static bool opts_write(json_t *object, const char *section, const void *base)
 }
 
 /* An object with the options of its section, appended to the array. NULL: no memory. */
-static json_t *object_write(json_t *array, const char *section, const char *name, const void *base)
+static json_t *object_write(json_t *array, const struct conf_opt *first, const char *name,
+			    const void *base)
 {
 	json_t *object = json_object();
 
 	if (json_array_append_new(array, object) < 0 ||
 	    json_object_set_new(object, "name", json_string(name)) < 0 ||
-	    !opts_write(object, section, base))
+	    !opts_write(object, first, base))
 		return NULL;
 	return object;
 }
 
-static bool backend_write(json_t *array, const struct backend_conf *b)
+static bool backend_write(json_t *array, const struct conf_opt *first, const struct backend_conf *b)
 {
-	json_t *object = object_write(array, "backend", b->name, b);
+	json_t *object = object_write(array, first, b->name, b);
 	char text[WEIR_ADDR_STRLEN];
 
 	if (object == NULL ||
@@ -64,12 +73,14 @@ static bool backend_write(json_t *array, const struct backend_conf *b)
 
 static bool pool_write(json_t *array, const struct pool_conf *p)
 {
-	json_t *object = object_write(array, "pool", p->name, p), *backends = json_array();
+	json_t *object = object_write(array, opts_of("pool"), p->name, p);
+	json_t *backends = json_array();
+	const struct conf_opt *first = opts_of("backend");
 
 	if (object == NULL || json_object_set_new(object, "backends", backends) < 0)
 		return false;
 	for (uint32_t i = 0; i < p->backend_count; i++)
-		if (!backend_write(backends, &p->backend[i]))
+		if (!backend_write(backends, first, &p->backend[i]))
 			return false;
 	return true;
 }
@@ -85,12 +96,13 @@ json_t *state_json_make(const struct conf *c)
 	for (uint32_t i = 0; good && i < c->pool_count; i++)
 		good = pool_write(pools, &c->pool[i]);
 	for (uint32_t i = 0; good && i < c->service_count; i++)
-		good = object_write(services, "service", c->service[i].name, &c->service[i]) !=
-		       NULL;
+		good = object_write(services, opts_of("service"), c->service[i].name,
+				    &c->service[i]) != NULL;
 	for (uint32_t i = 0; good && i < c->vip_count; i++)
-		good = object_write(vips, "vip", c->vip[i].name, &c->vip[i]) != NULL;
+		good = object_write(vips, opts_of("vip"), c->vip[i].name, &c->vip[i]) != NULL;
 	for (uint32_t i = 0; good && i < c->check_count; i++)
-		good = object_write(checks, "check", c->check[i].name, &c->check[i]) != NULL;
+		good = object_write(checks, opts_of("check"), c->check[i].name, &c->check[i]) !=
+		       NULL;
 	if (good)
 		return j;
 	json_decref(j);
