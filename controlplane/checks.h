@@ -85,6 +85,9 @@ struct checks_count {
 };
 void checks_count(const struct checks *c, struct checks_count *out);
 
+/* It may be up, but the check whose words are its reason does not pass now. */
+bool checks_failing(const struct backend *b);
+
 /* All that is known of a backend's health, for `weirctl health`; NULL: no memory. */
 json_t *checks_json(const struct checks *c, const struct backend *b);
 /* Of a pool's protection. */

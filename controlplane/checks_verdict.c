@@ -9,6 +9,7 @@
  */
 #include "checks_impl.h"
 
+#include "json_put.h"
 #include "log.h"
 
 #include <inttypes.h>
@@ -58,6 +59,16 @@ static const struct check_run *speaker(const struct backend_checks *bc, unsigned
 		if (bc->run[i]->judge.streak > 0 || bc->run[i]->blocked)
 			return bc->run[i];
 	return bc->run[decisive < bc->count ? decisive : 0];
+}
+
+bool checks_failing(const struct backend *b)
+{
+	const struct check_run *r;
+
+	if (b->check == NULL || b->check->count == 0)
+		return false;
+	r = speaker(b->check, 0);
+	return r->blocked || (r->judge.streak > 0 && !r->last.ok);
 }
 
 static void say_reason(struct backend_checks *bc, unsigned decisive, struct mono now)
@@ -343,20 +354,6 @@ void verdict_tell(uv_timer_t *t)
 /* -- as JSON
  * ---------------------------------------------------------------------------------------- */
 
-static json_t *time_json(uint64_t ms)
-{
-	time_t s = (time_t)(ms / 1000);
-	char text[40];
-	struct tm tm;
-	size_t n;
-
-	if (ms == 0 || gmtime_r(&s, &tm) == NULL)
-		return json_null();
-	n = strftime(text, sizeof(text), "%Y-%m-%dT%H:%M:%S", &tm);
-	snprintf(text + n, sizeof(text) - n, ".%03uZ", (unsigned)(ms % 1000));
-	return json_string(text);
-}
-
 static const char *verdict_text(enum verdict v)
 {
 	return health_text(health_of(v));
@@ -399,7 +396,7 @@ static json_t *run_json(const struct check_run *r)
 
 	json_object_set_new(v, "verdict", json_string(verdict_text(r->judge.verdict)));
 	json_object_set_new(v, "streak", json_integer(r->judge.streak));
-	json_object_set_new(v, "time", time_json(r->last_ms));
+	json_object_set_new(v, "time", json_time(r->last_ms));
 	json_object_set_new(v, "last", r->has_last ? checks_result_json(&r->last) : json_null());
 	return v;
 }
@@ -413,7 +410,7 @@ static json_t *history_json(const struct backend_checks *bc)
 		const struct change *h = &bc->history[(bc->changes - back) % HISTORY_MAX];
 
 		json_array_append_new(list,
-				      json_pack("{s:o, s:s, s:s}", "time", time_json(h->at_ms),
+				      json_pack("{s:o, s:s, s:s}", "time", json_time(h->at_ms),
 						"health", health_text(h->to), "reason",
 						h->reason != NULL ? h->reason : ""));
 	}
@@ -438,7 +435,7 @@ json_t *checks_json(const struct checks *c, const struct backend *b)
 	json_t *v =
 		json_pack("{s:s, s:s, s:s, s:o, s:s, s:b, s:b, s:b}", "pool", b->pool->conf.name,
 			  "name", b->conf.name, "health", health_text(b->health), "since",
-			  time_json(b->since_ms), "reason", b->reason, "serving", backend_serves(b),
+			  json_time(b->since_ms), "reason", b->reason, "serving", backend_serves(b),
 			  "kept", b->kept, "standby", b->standby);
 	json_t *list = json_array();
 	struct mono now = now_mono();

@@ -8,24 +8,8 @@
 
 #include <netinet/in.h>
 #include <stdatomic.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
-
-/* RFC 3339 in UTC with milliseconds; null for 0, which is "never". */
-static json_t *time_json(uint64_t realtime_ms)
-{
-	time_t s = (time_t)(realtime_ms / 1000);
-	char text[40], day[24];
-	struct tm tm;
-
-	if (realtime_ms == 0 || gmtime_r(&s, &tm) == NULL)
-		return json_null();
-	strftime(day, sizeof(day), "%Y-%m-%dT%H:%M:%S", &tm);
-	snprintf(text, sizeof(text), "%s.%03uZ", day, (unsigned)(realtime_ms % 1000));
-	return json_string(text);
-}
 
 static void put_sum(json_t *o, struct weir_sum s)
 {
@@ -261,7 +245,7 @@ json_t *cmd_status(struct controlplane *cp, const json_t *params, struct rpc_err
 	json_put_bool(v, "attached", st.attached);
 	json_put_bool(v, "held", st.held);
 	json_put_number(v, "generation", st.generation);
-	json_object_set_new(v, "published", time_json(st.published_ms));
+	json_object_set_new(v, "published", json_time(st.published_ms));
 	json_put_number(v, "publish_latency_us", st.last_latency_us);
 	json_put_number(v, "checks_pending", checks_pending(cp->checks));
 	json_object_set_new(v, "probes", probes_json(cp));
@@ -447,10 +431,14 @@ static json_t *backend_json(const struct controlplane *cp, const struct backend 
 	json_put_text(v, "state", admin_text(b->conf.admin));
 	json_put_text(v, "health", health_text(b->health));
 	json_put_text(v, "reason", b->reason);
-	json_object_set_new(v, "since", time_json(b->since_ms));
+	json_object_set_new(v, "since", json_time(b->since_ms));
 	json_put_bool(v, "serving", backend_serves(b));
+	json_put_bool(v, "failing", checks_failing(b));
 	json_put_bool(v, "kept", b->kept);
 	json_put_bool(v, "backup", b->conf.backup);
+	json_put_bool(v, "standby", b->standby);
+	json_put_text(v, "agent_state", admin_text(b->agent_admin));
+	json_put_number(v, "agent_percent", 100 - b->agent_cut);
 	json_put_number(v, "slots", slots);
 	put_sum(v, n);
 	json_object_set_new(v, "drops", backend_lost(cp, b));

@@ -5,14 +5,16 @@
 
 #include <string.h>
 
-/* "2025-03-01 03:12:45" of "2025-03-01T03:12:45.123Z", into buf[20]. */
+enum { TIME_LEN = 21 };
+
+/* "2025-03-01 03:12:45Z" of "2025-03-01T03:12:45.123Z", into buf[TIME_LEN]. */
 static const char *time_text(const json_t *o, const char *member, char *buf)
 {
-	const char *text = str(o, member);
-
-	snprintf(buf, 20, "%s", text);
-	if (strlen(buf) == 19)
+	snprintf(buf, TIME_LEN, "%s", str(o, member));
+	if (strlen(buf) == TIME_LEN - 1) {
 		buf[10] = ' ';
+		buf[19] = 'Z';
+	}
 	return buf;
 }
 
@@ -42,7 +44,7 @@ static void check_row(struct table *t, const json_t *b, const json_t *k)
 {
 	const json_t *last = json_object_get(k, "last");
 	const json_t *days = json_object_get(last, "certificate_days");
-	char since[20];
+	char since[TIME_LEN];
 
 	cell(t, "%s/%s", str(b, "pool"), str(b, "name"));
 	cell(t, "%s", state_text(b));
@@ -61,7 +63,7 @@ static void check_row(struct table *t, const json_t *b, const json_t *k)
 
 static void backend_row(struct table *t, const json_t *b)
 {
-	char since[20];
+	char since[TIME_LEN];
 
 	cell(t, "%s/%s", str(b, "pool"), str(b, "name"));
 	cell(t, "%s", state_text(b));
@@ -74,7 +76,7 @@ static void backend_row(struct table *t, const json_t *b)
 static void print_details(FILE *out, const json_t *b)
 {
 	const json_t *agent = json_object_get(b, "agent"), *h;
-	char at[20];
+	char at[TIME_LEN];
 	size_t i;
 
 	fprintf(out, "\n%s/%s: %s\n", str(b, "pool"), str(b, "name"), str(b, "reason"));
@@ -125,7 +127,8 @@ static void print_way(FILE *out, const json_t *k)
 	if (json_is_object(hop)) {
 		if (yes(hop, "resolved"))
 			snprintf(text, sizeof(text), "%s by port %s, VLAN %lld, MTU %lld",
-				 str(hop, "mac"), str(hop, "port"), (long long)num(hop, "vlan"), (long long)num(hop, "mtu"));
+				 str(hop, "mac"), str(hop, "port"), (long long)num(hop, "vlan"),
+				 (long long)num(hop, "mtu"));
 		else
 			snprintf(text, sizeof(text), "none: %s", str(hop, "why"));
 		line(out, "next hop", text);

@@ -50,7 +50,7 @@ void weirctl_print_services(FILE *out, const json_t *result)
 void weirctl_print_pools(FILE *out, const json_t *result)
 {
 	static const char *const head[] = { "POOL",	"MODE",	     "HASH", ">SLOTS",
-					    ">SERVING", ">BACKENDS", NULL };
+					    ">SERVING", ">BACKENDS", "NOTE", NULL };
 	struct table t;
 	size_t i;
 	json_t *p;
@@ -64,58 +64,70 @@ void weirctl_print_pools(FILE *out, const json_t *result)
 		cell(&t, "%lld", (long long)num(p, "table_size"));
 		cell(&t, "%lld", (long long)num(p, "serving"));
 		cell(&t, "%lld", (long long)num(p, "backends"));
+		cell(&t, "%s",
+		     yes(p, "panic")	 ? "PANIC: its checks are not believed"
+		     : yes(p, "backups") ? "its backups serve"
+					 : "");
 	}
 	table_sort(&t);
 	table_end(&t, out, "no pools");
 }
 
-/* What keeps flows on a backend that they would not be given to now. */
-static void note_held(const json_t *b, char *buf, size_t len)
+/* One more thing to know about a backend, behind "; ". */
+static void note(char *buf, size_t len, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
+static void note(char *buf, size_t len, const char *fmt, ...)
 {
-	long long windows = (long long)num(b, "windows"), pins = (long long)num(b, "pins");
 	size_t n = strlen(buf);
+	va_list ap;
 
-	if (windows + pins > 0)
-		snprintf(buf + n, len - n, "%skeeps flows: windows of %lld slots, %lld pins",
-			 n > 0 ? "; " : "", windows, pins);
+	if (n > 0)
+		n += (size_t)snprintf(buf + n, len - n, "; ");
+	if (n >= len)
+		return;
+	va_start(ap, fmt);
+	vsnprintf(buf + n, len - n, fmt, ap);
+	va_end(ap);
 }
 
-/* A backend that came up and does not take all of its share yet. */
-static void note_slow_start(const json_t *b, char *buf, size_t len)
+/* Why one gets no new flows that is enabled and up, or gets them though it is down. */
+static void note_wanted(const json_t *b, char *buf, size_t len)
 {
-	const json_t *share = json_object_get(b, "share_percent");
-	size_t n = strlen(buf);
+	const json_t *percent = json_object_get(b, "agent_percent");
+	const char *agent = str(b, "agent_state");
 
-	if (json_is_integer(share) && json_integer_value(share) < 100)
-		snprintf(buf + n, len - n, "%sslow start: %lld %% of its share", n > 0 ? "; " : "",
-			 (long long)json_integer_value(share));
-}
-
-/* `weirctl drops POOL/BACKEND` has them by reason. */
-static void note_drops(const json_t *b, char *buf, size_t len)
-{
-	json_int_t sum = sum_of(json_object_get(b, "drops"));
-	size_t n = strlen(buf);
-	char count[16];
-
-	if (sum > 0)
-		snprintf(buf + n, len - n, "%sdropped %s", n > 0 ? "; " : "",
-			 weirctl_count_text(sum, count));
+	if (yes(b, "kept"))
+		note(buf, len, "kept: too few are up");
+	if (yes(b, "standby"))
+		note(buf, len, "backup, not needed now");
+	if (strcmp(agent, "draining") == 0 || strcmp(agent, "disabled") == 0)
+		note(buf, len, "its agent says: %s", agent);
+	else if (json_is_integer(percent) && json_integer_value(percent) < 100)
+		note(buf, len, "its agent wants %lld %% of its weight",
+		     (long long)json_integer_value(percent));
 }
 
 /* What a person should know about a backend besides its numbers, into buf; "" if nothing. */
 static const char *note_of(const json_t *b, char *buf, size_t len)
 {
-	const json_t *hop = json_object_get(b, "next_hop");
-	const char *reason = str(b, "reason"), *why = str(hop, "why");
-	bool sick = strcmp(str(b, "health"), "up") != 0 || strncmp(reason, "failing", 7) == 0;
-	bool lost = json_is_object(hop) && strcmp(why, "-") != 0;
+	const char *why = str(json_object_get(b, "next_hop"), "why");
+	long long windows = (long long)num(b, "windows"), pins = (long long)num(b, "pins");
+	const json_t *share = json_object_get(b, "share_percent");
+	json_int_t drops = sum_of(json_object_get(b, "drops"));
+	char count[16];
 
-	snprintf(buf, len, "%s%s%s%s", sick ? reason : "", sick && lost ? "; " : "",
-		 lost ? "next hop: " : "", lost ? why : "");
-	note_slow_start(b, buf, len);
-	note_held(b, buf, len);
-	note_drops(b, buf, len);
+	buf[0] = '\0';
+	if (strcmp(str(b, "health"), "up") != 0 || yes(b, "failing"))
+		note(buf, len, "%s", str(b, "reason"));
+	if (strcmp(why, "-") != 0)
+		note(buf, len, "next hop: %s", why);
+	note_wanted(b, buf, len);
+	if (json_is_integer(share) && json_integer_value(share) < 100)
+		note(buf, len, "slow start: %lld %% of its share",
+		     (long long)json_integer_value(share));
+	if (windows + pins > 0)
+		note(buf, len, "keeps flows: windows of %lld slots, %lld pins", windows, pins);
+	if (drops > 0) /* `weirctl drops POOL/BACKEND` has them by reason */
+		note(buf, len, "dropped %s", weirctl_count_text(drops, count));
 	return buf;
 }
 
@@ -148,7 +160,7 @@ void weirctl_print_backends(FILE *out, const json_t *result)
 					    "HEALTH",	">SLOTS",  ">PACKETS", ">BYTES",
 					    "NEXT HOP", "NOTE",	   NULL };
 	struct table t;
-	char note[256], state[64];
+	char note[512], state[64];
 	size_t i;
 	json_t *b;
 
@@ -172,7 +184,7 @@ void weirctl_print_backends(FILE *out, const json_t *result)
 
 void weirctl_print_backend(FILE *out, const json_t *b)
 {
-	char note[256], state[64];
+	char note[512], state[64];
 
 	note_of(b, note, sizeof(note));
 	fprintf(out, "%s/%s: %s, weight %lld, %s, %lld slots%s%s\n", str(b, "pool"), str(b, "name"),
@@ -275,7 +287,8 @@ static void print_pins(FILE *out, const json_t *pins)
 static void print_fragments(FILE *out, const json_t *f)
 {
 	if (num(f, "noted") + num(f, "held") > 0)
-		fprintf(out, "%-12sfragmented datagrams %lld, complete %lld, gave way %lld; "
+		fprintf(out,
+			"%-12sfragmented datagrams %lld, complete %lld, gave way %lld; "
 			"fragments held %lld, now %lld\n",
 			"", (long long)num(f, "noted"), (long long)num(f, "complete"),
 			(long long)num(f, "evicted"), (long long)num(f, "held"),
@@ -318,9 +331,43 @@ static void print_panic(FILE *out, const json_t *pools)
 	json_t *p;
 
 	json_array_foreach(pools, i, p)
-		fprintf(out, "%-12spool %s: too few backends are up, its checks are not believed; "
-			     "see `weirctl health %s`\n",
+		fprintf(out,
+			"%-12spool %s: too few backends are up, its checks are not believed; "
+			"see `weirctl health %s`\n",
 			"PANIC", json_string_value(p), json_string_value(p));
+}
+
+/* Also when there is no data plane: the checks go on. */
+static void print_checks(FILE *out, const json_t *result)
+{
+	const json_t *probes = json_object_get(result, "probes");
+
+	print_panic(out, json_object_get(result, "panic"));
+	if (num(result, "checks_pending") > 0)
+		fprintf(out, "%-12s%lld first probes have not ended\n", "checks",
+			(long long)num(result, "checks_pending"));
+	if (num(probes, "late") > 0)
+		fprintf(out,
+			"%-12s%lld of %lld began more than 100 ms late, the worst by %lld ms\n",
+			"probes", (long long)num(probes, "late"), (long long)num(probes, "begun"),
+			(long long)num(probes, "worst_ms"));
+}
+
+static void print_generation(FILE *out, const json_t *result)
+{
+	bool everywhere = true;
+	size_t i;
+	json_t *w;
+
+	json_array_foreach(json_object_get(result, "workers"), i, w) everywhere =
+		everywhere && num(w, "generation") >= num(result, "generation");
+	fprintf(out, "%-12s%lld, published %s, ", "generation",
+		(long long)num(result, "generation"), str(result, "published"));
+	if (everywhere)
+		fprintf(out, "taken by every worker in %.1f ms\n",
+			(double)num(result, "publish_latency_us") / 1000);
+	else
+		fprintf(out, "not taken by every worker yet\n");
 }
 
 void weirctl_print_status(FILE *out, const json_t *result)
@@ -331,6 +378,7 @@ void weirctl_print_status(FILE *out, const json_t *result)
 	json_t *w;
 
 	fprintf(out, "%-12s%s, %s\n", "weir", str(result, "version"), str(result, "config"));
+	print_checks(out, result);
 	if (!yes(result, "attached")) {
 		fprintf(out, "%-12snot attached\n", "data plane");
 		return;
@@ -338,13 +386,7 @@ void weirctl_print_status(FILE *out, const json_t *result)
 	fprintf(out, "%-12sattached%s\n", "data plane",
 		yes(result, "held") ? ", kept as it is until the first health checks have ended"
 				    : "");
-	fprintf(out, "%-12s%lld, published %s, taken by every worker in %.1f ms\n", "generation",
-		(long long)num(result, "generation"), str(result, "published"),
-		(double)num(result, "publish_latency_us") / 1000);
-	print_panic(out, json_object_get(result, "panic"));
-	if (num(result, "checks_pending") > 0)
-		fprintf(out, "%-12s%lld first probes have not ended\n", "checks",
-			(long long)num(result, "checks_pending"));
+	print_generation(out, result);
 	fprintf(out, "%-12s%lld of %lld blocks%s\n", "arena", (long long)num(arena, "used"),
 		(long long)num(arena, "blocks"),
 		yes(arena, "full") ? ", FULL: publishing is paused" : "");

@@ -169,16 +169,16 @@ mood b1 7005 ok
 mood b1 7006 refuse
 holds a_backup_joins '[.backends[] | select(.serving) | .name] == ["b2", "b3"]' backends backup
 mood b1 7006 ok
-holds and_leaves '[.backends[] | select(.serving) | .name] == ["b1", "b2"]' backends backup
+holds and_leaves '[.backends[] | .serving == (.standby | not)] == [true, true, true] and .backends[2].standby' backends backup
 
 slots() {
     backend_value agent/b1 slots
 }
 before=$(slots)
 mood b1 7999 "25%"
-holds agent_lowers_the_share '.backends[0].slots < 300' backends agent
+holds agent_lowers_the_share '.backends[0] | .slots < 300 and .agent_percent == 25' backends agent
 mood b1 7999 "100% drain"
-holds agent_drains '.backends[0] | .slots == 0 and .health == "up"' backends agent
+holds agent_drains '.backends[0] | .slots == 0 and .health == "up" and .agent_state == "draining"' backends agent
 mood b1 7999 "ready down # full disk"
 becomes agent_says_down agent/b1 down "its agent says down: full disk"
 mood b1 7999 "up"

@@ -156,6 +156,47 @@ static void a_drain_says_what_holds_it(void **state)
 		"web/a: drained, 9 s, weight 1, up, 0 slots\n");
 }
 
+/* It is enabled and up, and yet has no slots, or is down and has some. */
+static void what_keeps_new_flows_away_is_noted(void **state)
+{
+#define NOTE_OF(more)                                                                         \
+	printed(weirctl_print_backend, "{\"pool\": \"web\", \"name\": \"a\", \"weight\": 1, " \
+				       "\"state\": \"enabled\", \"slots\": 0, " more "}")
+	(void)state;
+	assert_string_equal(NOTE_OF("\"health\": \"up\", \"reason\": \"web: failing 1 of 3: status "
+				    "503\", \"failing\": true"),
+			    "web/a: enabled, weight 1, up, 0 slots; web: failing 1 of 3: status "
+			    "503\n");
+	assert_string_equal(NOTE_OF("\"health\": \"up\", \"reason\": \"web: status 200\", "
+				    "\"failing\": false, \"standby\": true, "
+				    "\"agent_state\": \"enabled\", \"agent_percent\": 100"),
+			    "web/a: enabled, weight 1, up, 0 slots; backup, not needed now\n");
+	assert_string_equal(NOTE_OF("\"health\": \"up\", \"agent_state\": \"disabled\""),
+			    "web/a: enabled, weight 1, up, 0 slots; its agent says: disabled\n");
+	assert_string_equal(NOTE_OF("\"health\": \"up\", \"agent_state\": \"enabled\", "
+				    "\"agent_percent\": 0"),
+			    "web/a: enabled, weight 1, up, 0 slots; its agent wants 0 % of its "
+			    "weight\n");
+	assert_string_equal(NOTE_OF("\"health\": \"down\", \"reason\": \"tcp: refused\", "
+				    "\"kept\": true"),
+			    "web/a: enabled, weight 1, down, 0 slots; tcp: refused; kept: too few "
+			    "are up\n");
+#undef NOTE_OF
+}
+
+static void pools_say_what_their_protection_does(void **state)
+{
+	(void)state;
+	assert_string_equal(printed(weirctl_print_pools,
+				    "{\"pools\": [{\"name\": \"a\", \"mode\": \"l2\", \"hash\": "
+				    "\"source\", \"panic\": true}, {\"name\": \"b\", \"mode\": "
+				    "\"l2\", \"hash\": \"source\", \"backups\": true}]}"),
+			    "POOL  MODE  HASH    SLOTS  SERVING  BACKENDS  NOTE\n"
+			    "a     l2    source      0        0         0  PANIC: its checks are "
+			    "not believed\n"
+			    "b     l2    source      0        0         0  its backups serve\n");
+}
+
 static void empty_lists_say_so(void **state)
 {
 	(void)state;
@@ -188,6 +229,38 @@ static void status_without_a_data_plane_is_short(void **state)
 				    " \"attached\": false}"),
 			    "weir        0.1.0, /etc/weir/weir.conf\n"
 			    "data plane  not attached\n");
+}
+
+static void the_checks_are_told_of_without_a_data_plane(void **state)
+{
+	(void)state;
+	assert_string_equal(
+		printed(weirctl_print_status,
+			"{\"version\": \"0.1.0\", \"config\": \"/etc/weir/weir.conf\","
+			" \"attached\": false, \"panic\": [\"web\"], "
+			"\"checks_pending\": 3, \"probes\": {\"begun\": 500, "
+			"\"late\": 12, \"worst_ms\": 310}}"),
+		"weir        0.1.0, /etc/weir/weir.conf\n"
+		"PANIC       pool web: too few backends are up, its checks are not "
+		"believed; see `weirctl health web`\n"
+		"checks      3 first probes have not ended\n"
+		"probes      12 of 500 began more than 100 ms late, the worst by 310 ms\n"
+		"data plane  not attached\n");
+}
+
+static void a_generation_is_everywhere_or_not(void **state)
+{
+#define STATUS(seen)                                                                 \
+	printed(weirctl_print_status,                                                \
+		"{\"attached\": true, \"generation\": 12, \"published\": \"T\", "    \
+		"\"publish_latency_us\": 1800, \"workers\": [{\"generation\": 12}, " \
+		"{\"generation\": " seen "}]}")
+	(void)state;
+	assert_non_null(strstr(STATUS("12"),
+			       "generation  12, published T, taken by every worker in 1.8 ms\n"));
+	assert_non_null(strstr(STATUS("11"),
+			       "generation  12, published T, not taken by every worker yet\n"));
+#undef STATUS
 }
 
 static void late_worker_stands_out(void **state)
@@ -311,11 +384,12 @@ static void health_is_a_line_a_check(void **state)
 			"{\"name\": \"dns\", \"last\": null}]}, "
 			"{\"pool\": \"web\", \"name\": \"b\", \"health\": \"up\", "
 			"\"since\": null, \"reason\": \"not checked\", \"checks\": []}]}"),
-		"BACKEND  HEALTH  SINCE                CHECK  LATENCY  CERT  RESULT\n"
-		"web/a    up      2025-03-01 03:12:45  page    2.3 ms  57 d  status 200\n"
-		"web/a    up      2025-03-01 03:12:45  dns          -     -  first probe not ended "
+		"BACKEND  HEALTH  SINCE                 CHECK  LATENCY  CERT  RESULT\n"
+		"web/a    up      2025-03-01 03:12:45Z  page    2.3 ms  57 d  status 200\n"
+		"web/a    up      2025-03-01 03:12:45Z  dns          -     -  first probe not "
+		"ended "
 		"yet\n"
-		"web/b    up      -                    -            -     -  not checked\n");
+		"web/b    up      -                     -            -     -  not checked\n");
 }
 
 static void panic_comes_first_and_one_backend_has_its_history(void **state)
@@ -332,12 +406,12 @@ static void panic_comes_first_and_one_backend_has_its_history(void **state)
 			"\"reason\": \"tcp: connection refused\"}]}]}"),
 		"PANIC: pool web: 0 of 3 backends up, 1 needed: its checks are not believed, 3 "
 		"backends keep the traffic\n"
-		"BACKEND  HEALTH      SINCE                CHECK  LATENCY  CERT  RESULT\n"
-		"web/a    down, kept  2025-03-01 03:12:45  -            -     -  tcp: connection "
+		"BACKEND  HEALTH      SINCE                 CHECK  LATENCY  CERT  RESULT\n"
+		"web/a    down, kept  2025-03-01 03:12:45Z  -            -     -  tcp: connection "
 		"refused\n"
 		"\n"
 		"web/a: tcp: connection refused\n"
-		"2025-03-01 03:12:45  down  tcp: connection refused\n");
+		"2025-03-01 03:12:45Z  down  tcp: connection refused\n");
 }
 
 static void check_shows_each_step(void **state)
@@ -366,21 +440,19 @@ static void check_shows_each_step(void **state)
 static void check_that_nobody_answered_says_so(void **state)
 {
 	(void)state;
-	assert_string_equal(
-		printed(weirctl_print_check,
-			"{\"pool\": \"web\", \"name\": \"a\", \"checks\": [{" CHECKED
-			", \"via\": \"direct\", \"result\": {\"ok\": false, "
-			"\"failure\": \"no-connection\", \"reason\": \"no answer\", "
-			"\"latency_us\": 500120}}]}"),
-		"web/a, check page: https to 203.0.113.10 port 443, directly\n"
-		"  answered by   nobody\n"
-		"  result        no-connection: no answer, after 500.12 ms\n");
-	assert_string_equal(
-		printed(weirctl_print_check,
-			"{\"pool\": \"web\", \"name\": \"a\", \"checks\": [{" CHECKED
-			", \"via\": \"direct\", \"why\": \"no port to check\"}]}"),
-		"web/a, check page: https to 203.0.113.10 port 443, directly\n"
-		"  no probe      no port to check\n");
+	assert_string_equal(printed(weirctl_print_check,
+				    "{\"pool\": \"web\", \"name\": \"a\", \"checks\": [{" CHECKED
+				    ", \"via\": \"direct\", \"result\": {\"ok\": false, "
+				    "\"failure\": \"no-connection\", \"reason\": \"no answer\", "
+				    "\"latency_us\": 500120}}]}"),
+			    "web/a, check page: https to 203.0.113.10 port 443, directly\n"
+			    "  answered by   nobody\n"
+			    "  result        no-connection: no answer, after 500.12 ms\n");
+	assert_string_equal(printed(weirctl_print_check,
+				    "{\"pool\": \"web\", \"name\": \"a\", \"checks\": [{" CHECKED
+				    ", \"via\": \"direct\", \"why\": \"no port to check\"}]}"),
+			    "web/a, check page: https to 203.0.113.10 port 443, directly\n"
+			    "  no probe      no port to check\n");
 }
 
 static int code_of(const char *checks)
@@ -412,9 +484,13 @@ int main(void)
 		T(drops_are_shown_with_what_was_answered_and_handed_on),
 		T(what_a_backend_lost_is_noted),
 		T(a_drain_says_what_holds_it),
+		T(what_keeps_new_flows_away_is_noted),
+		T(pools_say_what_their_protection_does),
 		T(empty_lists_say_so),
 		T(differences_show_both_sides),
 		T(status_without_a_data_plane_is_short),
+		T(the_checks_are_told_of_without_a_data_plane),
+		T(a_generation_is_everywhere_or_not),
 		T(late_worker_stands_out),
 		T(explained_frame_is_taken_apart),
 		T(explained_gue_frame_is_taken_apart),
