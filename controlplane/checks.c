@@ -42,7 +42,8 @@ int checks_create(uv_loop_t *loop, struct model *m, struct probe_ways *ways,
 		return err;
 	}
 	if (probe_ways_path(ways) != NULL)
-		probe_ctx_hint(c->probes, probe_path_hint, probe_ways_path(ways));
+		probe_ctx_hint(c->probes, probe_path_hint, probe_path_left,
+			       probe_ways_path(ways));
 	srandom((unsigned)uv_hrtime()); /* for jitter: two Weirs are not to probe in step */
 	uv_timer_init(loop, &c->told);
 	uv_idle_init(loop, &c->kick);
@@ -202,6 +203,7 @@ static void ended(void *user, const struct probe_result *result)
 	struct checks *c = r->of->all;
 	bool last_first = r->first && c->pending == 1;
 
+	probe_ways_ended(&r->way, result);
 	r->probe = NULL;
 	under_way_less(c);
 	first_is_in(r);

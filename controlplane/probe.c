@@ -78,9 +78,10 @@ void probe_ctx_destroy(struct probe_ctx *ctx)
 	uv_close((uv_handle_t *)&ctx->multi_timer, ctx_timer_closed);
 }
 
-void probe_ctx_hint(struct probe_ctx *ctx, probe_hint_fn *fn, void *user)
+void probe_ctx_hint(struct probe_ctx *ctx, probe_hint_fn *hint, probe_left_fn *left, void *user)
 {
-	ctx->hint = fn;
+	ctx->hint = hint;
+	ctx->left = left;
 	ctx->hint_user = user;
 }
 
@@ -204,6 +205,20 @@ const char *probe_hint(const struct probe *p, char *buf, size_t len)
 		words = p->ctx->hint(p->ctx->hint_user, p->target.mark, p->started_ns);
 	snprintf(buf, len, words ? " (%s)" : "", words);
 	return buf;
+}
+
+bool probe_kept_here(struct probe *p)
+{
+	char to[WEIR_ADDR_STRLEN];
+
+	if (p->target.mark == 0 || p->ctx->left == NULL ||
+	    p->ctx->left(p->ctx->hint_user, p->target.mark, p->started_ns))
+		return false;
+	probe_fail(p, PROBE_FAIL_LOCAL,
+		   "nothing left this host: nobody answers for the next hop of its route to %s, or "
+		   "a filter here drops it",
+		   weir_addr_text(&p->target.addr, to));
+	return true;
 }
 
 /* -- start and end ----------------------------------------------------------------- */

@@ -216,7 +216,10 @@ void probe_ctx_destroy(struct probe_ctx *ctx);
  * by probe_path.c; none by default.
  */
 typedef const char *probe_hint_fn(void *user, uint32_t mark, uint64_t since_ns);
-void probe_ctx_hint(struct probe_ctx *ctx, probe_hint_fn *fn, void *user);
+/* Has a packet with this mark left the host since then? A probe that got no answer and of
+ * which none has is no word on the backend. */
+typedef bool probe_left_fn(void *user, uint32_t mark, uint64_t since_ns);
+void probe_ctx_hint(struct probe_ctx *ctx, probe_hint_fn *hint, probe_left_fn *left, void *user);
 
 /*
  * Check settings by themselves, and read what they need from files (the CA file,

@@ -111,6 +111,8 @@ void probe_datagram_timeout(struct probe *p)
 	struct datagram_probe *d = (struct datagram_probe *)p;
 	char hint[PROBE_REASON_LEN / 2];
 
+	if (d->answered == 0 && probe_kept_here(p))
+		return;
 	probe_hint(p, hint, sizeof(hint));
 	if (d->answered == 1u << DATAGRAM_SMALL)
 		probe_fail(

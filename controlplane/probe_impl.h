@@ -99,6 +99,7 @@ struct probe_ctx {
 	unsigned count;
 	unsigned references; /* 1 until destroyed, and one a probe not yet freed */
 	probe_hint_fn *hint;
+	probe_left_fn *left;
 	void *hint_user;
 	CURLM *multi;
 	uv_timer_t multi_timer;
@@ -134,6 +135,9 @@ void probe_random(struct probe_ctx *ctx, uint8_t *buf, size_t len);
 
 /* "", or " (what was heard about this mark)": for the end of a reason. */
 const char *probe_hint(const struct probe *p, char *buf, size_t len);
+
+/* No answer at all came: true when no packet left this host, and probe_fail() was called. */
+bool probe_kept_here(struct probe *p);
 
 /* An owner of a uv handle that is not in struct probe (exec): counts it, and the
  * close callback that gives it back. */

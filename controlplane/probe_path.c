@@ -177,16 +177,31 @@ void probe_path_remove(struct probe_path *p, uint32_t mark)
 	free_push(p, number_of(mark));
 }
 
+static int count_read(const struct probe_path *p, uint32_t mark, struct probe_count *out)
+{
+	return bpf_map__lookup_elem(p->bpf->maps.weir_counts, &mark, sizeof(mark), out,
+				    sizeof(*out), 0);
+}
+
 int probe_path_count(const struct probe_path *p, uint32_t mark, struct probe_path_count *out)
 {
 	struct probe_count c;
-	int err = bpf_map__lookup_elem(p->bpf->maps.weir_counts, &mark, sizeof(mark), &c, sizeof(c),
-				       0);
+	int err = count_read(p, mark, &c);
 
 	if (err == 0)
 		*out = (struct probe_path_count){ c.carried, c.bytes, c.not_the_vip, c.too_big,
 						  c.failed };
 	return err;
+}
+
+bool probe_path_left(void *user, uint32_t mark, uint64_t since_ns)
+{
+	struct probe_path *p = user;
+	struct probe_count c;
+
+	/* Without an entry the hint says so. */
+	return !p->way[number_of(mark)].used || count_read(p, mark, &c) < 0 ||
+	       c.last_ns >= since_ns;
 }
 
 uint64_t probe_path_unknown(const struct probe_path *p)

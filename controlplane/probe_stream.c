@@ -61,6 +61,8 @@ void probe_stream_silent(struct probe *p, const char *wanted)
 	char hint[PROBE_REASON_LEN / 2];
 	int unacked;
 
+	if (!p->connected && probe_kept_here(p))
+		return;
 	if (!p->connected) {
 		probe_fail(p, PROBE_FAIL_NO_CONNECTION,
 			   "no answer to the connection attempt in %u ms%s",

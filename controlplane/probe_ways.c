@@ -24,6 +24,7 @@ struct vip_route {
 	uint64_t epoch; /* of the last look */
 	uint64_t looked_ms;
 	uint32_t ifindex; /* the last that it had; 0: none */
+	bool stuck;	  /* the last probe did not get out of this host */
 	char why[200];	  /* not usable: a sentence; empty: it is */
 };
 
@@ -318,6 +319,21 @@ void probe_ways_close(struct probe_ways *w, struct probe_way *way)
 	if (w != NULL)
 		vip_leave(w, way);
 	*way = (struct probe_way){ 0 };
+}
+
+void probe_ways_ended(struct probe_way *way, const struct probe_result *r)
+{
+	bool stuck = r->failure == PROBE_FAIL_LOCAL;
+	char vip[WEIR_ADDR_STRLEN];
+
+	if (way->vip == NULL || way->vip->stuck == stuck)
+		return;
+	way->vip->stuck = stuck;
+	weir_addr_text(&way->vip->vip, vip);
+	if (stuck)
+		log_error("health checks to %s cannot be made: %s", vip, r->reason);
+	else
+		log_info("health checks to %s can be made again", vip);
 }
 
 const char *probe_ways_port(const struct probe_ways *w, unsigned port)

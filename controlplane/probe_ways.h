@@ -9,6 +9,7 @@
 #define WEIR_PROBE_WAYS_H
 
 #include "model.h"
+#include "probe.h"
 #include "probe_path.h"
 #include "session.h"
 
@@ -48,6 +49,10 @@ void probe_ways_look(struct probe_ways *w);
 const char *probe_ways_open(struct probe_ways *w, struct probe_way *way, const struct backend *b,
 			    const struct weir_addr *vip);
 void probe_ways_close(struct probe_ways *w, struct probe_way *way);
+
+/* What came of a probe by this way: that this host cannot send any is logged once a VIP, and
+ * that it can again. */
+void probe_ways_ended(struct probe_way *way, const struct probe_result *r);
 
 /* The name of a port of the data plane; NULL: not known. */
 const char *probe_ways_port(const struct probe_ways *w, unsigned port);

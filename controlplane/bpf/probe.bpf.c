@@ -312,6 +312,7 @@ int weir_probe(struct __sk_buff *skb)
 		return drop(&c->failed);
 	add(&c->carried, 1);
 	add(&c->bytes, skb->len);
+	c->last_ns = bpf_ktime_get_ns();
 	/* Has done its work: on another interface we would see it once more. */
 	skb->mark = 0;
 	if (ifindex != 0 && ifindex != skb->ifindex)

@@ -49,6 +49,7 @@ struct probe_count {
 	__u64 not_the_vip;    /* dropped: not for the entry's VIP */
 	__u64 too_big;	      /* dropped: larger than the entry's mtu */
 	__u64 failed;	      /* dropped: the kernel could not make room */
+	__u64 last_ns;	      /* CLOCK_MONOTONIC of the last one carried */
 };
 
 #endif /* WEIR_PROBE_MAP_H */

@@ -217,6 +217,17 @@ check and_takes_nobody_out lab_holds '[.backends[] | .health == "up"] | all' bac
 lab_ip weir route del blackhole "$VIP_L2/32"
 holds and_over_when_it_is '[.backends[] | .reason == "tcp: connected"] | all' backends l2
 
+# A next hop that nobody answers for: packets wait in the kernel for its address, and that
+# says nothing of the backends.
+lab_ip weir route add "$VIP_L2/32" via 10.0.1.99
+stuck="tcp: no probe: nothing left this host: nobody answers for the next hop of its route to $VIP_L2, or a filter here drops it"
+becomes a_next_hop_that_does_not_answer_is_named l2/b1 up "$stuck"
+check and_told_once equal "lines in the log" \
+    "$(grep -c "error: health checks to $VIP_L2 cannot be made: nothing left this host" "$LAB_DIR/controlplane.log")" 1
+check and_blames_nobody lab_holds '[.backends[] | .health == "up"] | all' backends l2
+lab_ip weir route del "$VIP_L2/32" via 10.0.1.99
+becomes and_over_when_it_does l2/b1 up "$ok"
+
 # Its own uplink is cut behind the switch: nothing answers any more.
 lab_ip router link set weir nomaster
 holds cut_off_it_panics '[.pools[] | select(.name == "l2" or .name == "ipip") | .panic] | length == 2 and all' pools
@@ -235,6 +246,11 @@ filters() { # INTERFACE
 has_filters() { # INTERFACE COUNT
     [ "$(filters "$1")" = "$2" ]
 }
+lab_in weir tc filter add dev eth0 egress pref 100 protocol ip u32 match ip dst 192.0.2.1 classid 1:1
+others() {
+    lab_in weir tc filter show dev eth0 egress | grep -v "pref 5 "
+}
+other_filters=$(others)
 check the_program_is_there equal "filters" "$(filters)" 1
 lab_ip weir link add aside type bridge
 lab_ip weir link set aside up
@@ -252,4 +268,5 @@ holds the_next_one_checks_again '[.backends[] | .health == "up" and (.reason | t
 check in_its_place equal "filters" "$(filters)" 1
 lab_stop controlplane
 check it_is_taken_off_at_the_end equal "filters" "$(filters)" 0
+check other_users_filters_stay equal "other filters" "$(others)" "$other_filters"
 checks_end

@@ -262,7 +262,7 @@ int main(int argc, char **argv)
 	if (has_route || attach_count || detach_count)
 		path = open_path(&loop);
 	if (path)
-		probe_ctx_hint(ctx, probe_path_hint, path);
+		probe_ctx_hint(ctx, probe_path_hint, probe_path_left, path);
 	if (has_kind && probe_prepare(ctx, &conf, why, sizeof(why)) < 0)
 		usage(why);
 	for (unsigned i = 0; has_kind && i < repeat; i++) {

@@ -416,6 +416,26 @@ static void what_does_not_fit_is_dropped_and_said(void **state)
 	assert_null(probe_path_hint(path, mark, 0)); /* said once */
 }
 
+static void what_never_came_to_the_program_has_not_left(void **state)
+{
+	struct probe_route r = route(PROBE_MODE_L2, "203.0.113.10");
+	struct frame f = plain4(10);
+	uint32_t mark;
+	uint64_t since;
+
+	(void)state;
+	NEEDS_PATH();
+	mark = entry(&r);
+	since = uv_hrtime();
+	assert_false(probe_path_left(path, mark, since));
+	assert_int_equal(run(&f, mark, 0, NULL), TC_ACT_UNSPEC);
+	assert_true(probe_path_left(path, mark, since));
+	assert_false(probe_path_left(path, mark, uv_hrtime()));
+	/* That it has no entry is another story. */
+	probe_path_remove(path, mark);
+	assert_true(probe_path_left(path, mark, uv_hrtime()));
+}
+
 static void addresses_must_fit_the_mode(void **state)
 {
 	struct probe_route r = route(PROBE_MODE_IPIP4, "203.0.113.10");
@@ -554,6 +574,7 @@ int main(void)
 		T(a_mark_without_entry_is_dropped),
 		T(what_is_not_for_the_vip_is_dropped),
 		T(what_does_not_fit_is_dropped_and_said),
+		T(what_never_came_to_the_program_has_not_left),
 		T(addresses_must_fit_the_mode),
 		T(an_entry_is_changed_in_place),
 		T(marks_come_back_last),
