@@ -32,6 +32,21 @@ fails() {
     falls "$1" "$2/b1" "$3" "$4" "$2: $5" "$2: $6"
 }
 
+b1_mtu() {
+    lab_ip router link set b1 mtu "$1"
+    lab_ip b1 link set eth0 mtu "$1"
+}
+
+# misses TEST POOL REASON GOOD: full-size packets do not arrive, and then they do.
+misses() {
+    b1_mtu 1500
+    turns "$1" "$2" down "$3 250 ms: an MTU on the way is too small"
+    b1_mtu 1600
+    turns "$1_and_back" "$2" up "$4"
+}
+unreceived="small packets pass, but a packet of 1500 bytes was not received in"
+unanswered="a small request was answered, one of 1500 bytes was not in"
+
 # nginx with certificate NAME (good, old, soon).
 tls_serve() {
     nginx_conf >tls.conf <<-END
@@ -64,19 +79,20 @@ certificates
     pool talk tcp 7002 "kind = tcp" "connect_timeout_ms = 250" 'send = GET / HTTP/1.0\r\n\r\n' \
         "expect = HTTP/1.1 200 OK"
     pool http tcp 7003 "kind = http" "connect_timeout_ms = 250" "body = alive"
+    pool direct tcp 7007 "kind = http" "via = direct" "port = 7010" "connect_timeout_ms = 250"
     pool udp udp 7004 "kind = udp" "send = ping" "expect = pong"
-    pool echo tcp 7001 "kind = echo" | sed 's/^port = 7001/port = 7005/'
-    pool https tcp 443 "kind = https" "connect_timeout_ms = 250" "server_name = good.test" "verify = yes" \
+    pool echo tcp 7001 "kind = echo" "padded = yes" | sed 's/^port = 7001/port = 7005/'
+    pool https tcp 443 "kind = https" "padded = yes" "connect_timeout_ms = 250" "server_name = good.test" "verify = yes" \
         "ca_file = $PWD/ca.pem" "http_version = 2" "body = secret"
-    pool tls tcp 4431 "kind = tls" "connect_timeout_ms = 250" "server_name = good.test" "verify = yes" \
+    pool tls tcp 4431 "kind = tls" "padded = yes" "connect_timeout_ms = 250" "server_name = good.test" "verify = yes" \
         "ca_file = $PWD/ca.pem" "alpn = h2" "port = 443"
     pool name tcp 4432 "kind = tls" "connect_timeout_ms = 250" "server_name = bad.test" "verify = yes" \
         "ca_file = $PWD/ca.pem" "port = 443"
     pool proxy1 tcp 81 "kind = http" "connect_timeout_ms = 250" "proxy = v1" "body = from 10.0.1.2"
     pool proxy2 tcp 811 "kind = http" "connect_timeout_ms = 250" "proxy = v2" "body = from 10.0.1.2" "port = 81"
-    pool dns udp 53 "kind = dns" "query = www.test" "answer = 192.0.2.80"
-    pool stun udp 3478 "kind = stun"
-    pool quic udp 4433 "kind = quic" "quic_version = 1"
+    pool dns udp 53 "kind = dns" "padded = yes" "query = www.test" "answer = 192.0.2.80"
+    pool stun udp 3478 "kind = stun" "padded = yes"
+    pool quic udp 4433 "kind = quic" "padded = yes" "quic_version = 1"
     pool exec tcp 7006 "kind = exec" "via = direct" "command = $PWD/exec.sh $LAB_DIR/mood-b1/7006.mood"
 } >"$LAB_DIR/weir.conf"
 cat >exec.sh <<'END'
@@ -88,9 +104,12 @@ hang) sleep 60 ;;
 esac
 END
 chmod 755 exec.sh
+# A full-size packet is one packet only when nobody hands on larger ones.
+lab_in weir ethtool -K eth0 tso off gso off >/dev/null
 lab_sysctl weir "net.ipv4.ping_group_range=0 2147483647"
 lab_sysctl b1 net.ipv4.icmp_ratelimit=0 # each refusal is to be heard
 lab_backend b1 up >>"$LAB_DIR/backend-b1.log" 2>&1 || lab_fail "weir-backend up fails" backend-b1
+lab_start direct b1 /usr/bin/python3 "$WEIR_ROOT/tests/lib/moody.py" "$LAB_DIR/mood-b1" 10.0.1.11 tcp:7010
 moody_start b1 $VIP tcp:7001 tcp:7002 tcp:7003 udp:7004
 tls_serve good
 lab_start_dataplane
@@ -143,6 +162,8 @@ fails http_hangs http 7003 hang "connected, but no answer in 250 ms" "status 200
 fails http_half http 7003 half "half an answer: 12 of 40 bytes, then closed" "status 200"
 fails http_reset http 7003 reset "reset while reading" "status 200"
 fails http_closed http 7003 close "connected, but closed without an answer" "status 200"
+turns direct_up direct up "status 200"
+fails direct_refused direct 7010 refuse "connection refused" "status 200"
 turns exec_up exec up "exit code 0"
 fails exec_fails exec 7006 broken "exit code 3: broken disk" "exit code 0"
 fails exec_hangs exec 7006 hang "still running after 250 ms, killed" "exit code 0"
@@ -151,6 +172,8 @@ fails exec_hangs exec 7006 hang "still running after 250 ms, killed" "exit code 
 
 turns https_up https up "status 200"
 turns tls_up tls up "TLSv1.2, certificate good for 57 days"
+misses https_mtu https "$unreceived" "status 200"
+misses tls_mtu tls "$unreceived" "TLSv1.2, certificate good for 57 days"
 turns wrong_name name down "certificate is for good.test, not for bad.test"
 turns proxy_v1_up proxy1 up "status 200"
 turns proxy_v2_up proxy2 up "status 200"
@@ -200,7 +223,8 @@ tls_end
 
 # -- dns, stun, quic
 
-turns echo_up echo up "echo of 24 bytes"
+turns echo_up echo up "echo of 1480 bytes"
+misses echo_mtu echo "$unanswered" "echo of 1480 bytes"
 turns dns_refused dns down "port unreachable, says $VIP"
 if present dns unbound; then
     dns_serve() { # ADDRESS of www.test
@@ -209,6 +233,7 @@ if present dns unbound; then
     }
     dns_serve "www.test. IN A 192.0.2.80"
     turns dns_up dns up "NOERROR, 1 answers"
+    misses dns_mtu dns "$unanswered" "NOERROR, 1 answers"
     kill -STOP "$(lab_pid unbound)"
     turns dns_silent dns down "no answer in 250 ms"
     kill -CONT "$(lab_pid unbound)"
@@ -224,6 +249,7 @@ if present stun turnserver; then
     turnserver_at $VIP
     lab_start stun b1 "${TURNSERVER[@]}"
     turns stun_up stun up "binding success"
+    misses stun_mtu stun "$unanswered" "binding success"
     kill -STOP "$(lab_pid stun)"
     turns stun_silent stun down "no answer in 250 ms"
 fi
@@ -232,6 +258,7 @@ if present quic gtlsserver; then
     lab_start quic b1 gtlsserver -q "$VIP" 4433 good.key good.pem
     wait_until 10 backend_is quic/b1 health up || true
     check quic_up backend_is quic/b1 health up
+    misses quic_mtu quic "$unanswered" "$(backend_value quic/b1 reason | sed 's/^quic: //')"
     kill -STOP "$(lab_pid quic)"
     turns quic_silent quic down "no version negotiation in 250 ms"
 fi

@@ -103,9 +103,15 @@ if present nginx nginx; then
         ssl_client_certificate $DIR/ca.pem;
         ssl_verify_client on;
     }
+    server {
+        listen $SERVER:446 ssl proxy_protocol;
+        ssl_certificate $DIR/good.pem;
+        ssl_certificate_key $DIR/good.key;
+        location / { return 200 "from \$proxy_protocol_addr\n"; }
+    }
 END
     serve nginx nginx -c "$DIR/nginx.conf"
-    wait_until 10 listens tcp 445 || die "nginx did not start: $(cat nginx.log nginx.err)"
+    wait_until 10 listens tcp 446 || die "nginx did not start: $(cat nginx.log nginx.err)"
 
     check http says "ok: status 200" probe kind=http port=80 path=/health body=alive
     check http_host says "ok: status 200" \
@@ -130,6 +136,14 @@ END
         probe kind=http port=81 proxy=2 "body=from 192.0.2.1"
     check proxy_missing says "closed: connected, but closed without an answer" \
         probe kind=http port=81
+
+    for v in 1 2; do
+        check proxy_v${v}_before_https says "ok: status 200" \
+            probe kind=https port=446 host=good.test ca=ca.pem proxy=$v "body=from 192.0.2.1"
+        check proxy_v${v}_before_tls says "ok: TLSv1.3, certificate good for 57 days" \
+            probe kind=tls port=446 sni=good.test ca=ca.pem proxy=$v
+    done
+    check proxy_missing_before_tls says "reset: reset while doing the TLS handshake" probe kind=tls port=446
 
     check https_http1 says "ok: status 200" \
         probe kind=https port=443 host=good.test ca=ca.pem "body=HTTP/1.1 good.test"

@@ -582,6 +582,40 @@ static void backend_may_go_while_its_probe_is_under_way(void **state)
 	close(fd);
 }
 
+static void last_sixteen_changes_are_remembered(void **state)
+{
+	enum { CHANGES = 19 };
+	int fd = serve(64);
+	json_t *all, *history;
+
+	(void)state;
+	pool.conf.check.rise = pool.conf.check.fall = 1;
+	checks_sync(checks, &running);
+	for (unsigned i = 1; i <= CHANGES; i++) {
+		until_verdicts(i);
+		assert_int_equal(backend[0].health, i % 2 ? HEALTH_UP : HEALTH_DOWN);
+		/* A listener that is shut down refuses, and keeps its port. */
+		if (i % 2)
+			assert_int_equal(shutdown(fd, SHUT_RD), 0);
+		else
+			assert_int_equal(listen(fd, 64), 0);
+	}
+	all = checks_json(checks, &backend[0]);
+	history = json_object_get(all, "history");
+	assert_int_equal(json_array_size(history), 16);
+	for (unsigned i = 0; i < 16; i++) { /* the newest first */
+		const json_t *h = json_array_get(history, i);
+		bool up = (CHANGES - i) % 2;
+
+		assert_string_equal(json_string_value(json_object_get(h, "health")),
+				    up ? "up" : "down");
+		assert_string_equal(json_string_value(json_object_get(h, "reason")),
+				    up ? "tcp: connected" : "tcp: connection refused");
+	}
+	json_decref(all);
+	close(fd);
+}
+
 int main(void)
 {
 #define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
@@ -606,6 +640,7 @@ int main(void)
 		T(a_new_backend_has_the_checks_there_are),
 		T(a_hold_ends_even_if_its_timer_was_early),
 		T(in_a_panic_agents_are_waited_for_like_checks),
+		T(last_sixteen_changes_are_remembered),
 		T(backend_may_go_while_its_probe_is_under_way),
 	};
 
