@@ -15,9 +15,9 @@ set -euo pipefail
 . "$(dirname "$0")/../lib/tap.sh"
 
 FLOOD=$WEIR_BUILD/tests/unit/flood
-# Five times what may go to the kernel, and less than the worker's receive queue loses
-# any of on a busy machine; no more frames than that, whatever happens.
-PPS=50000 FRAMES=5000000
+# As fast as one CPU sends, which is many times what may go to the kernel; no more frames
+# than that, whatever happens.
+PPS=0 FRAMES=50000000
 ROUTER6=fd00:1::1 WEIR6=fd00:1::2
 
 # start_bird NAMESPACE ADDRESS AS PEER AS: a BGP speaker; in weir it announces the VIPs.
@@ -82,7 +82,7 @@ flood() {
     lab_start flood router "$FLOOD" weir "$MAC" "${@:2}" $PPS $FRAMES
     wait_until 5 flood_seen || lab_fail "no flood" flood
     lab_ip router neigh flush to $LAB_WEIR >/dev/null 2>&1 || true
-    [ "$name" != junk ] || check junk_is_held_back wait_until 20 held_back
+    [ "$name" != junk ] || check most_of_the_junk_is_held_back wait_until 20 held_back
     check "arp_in_a_flood_of_$name" wait_until 20 resolved
     if [ "$name" != junk ]; then # in which pings go under
         check "ping_in_a_flood_of_$name" wait_until 20 pinged $LAB_WEIR
@@ -96,8 +96,12 @@ flood() {
 }
 FLOODS=0
 
+# Ten times what may go to the kernel in a second, and more than did.
 held_back() {
-    [ "$(counter 'drops."punt-full".packets')" -gt 0 ]
+    local held
+
+    held=$(counter 'drops."punt-full".packets')
+    [ "$held" -gt 100000 ] && [ "$held" -gt "$(counter 'punts."not-a-vip".packets')" ]
 }
 
 # 10,000 packets more than before.
