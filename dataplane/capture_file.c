@@ -21,9 +21,10 @@
 #include <unistd.h>
 
 enum {
-	BUFFERS = 7,	   /* two are in use at a time */
-	COMMENT_MAX = 160, /* bytes, as an option of a block */
-	TURN = 2048,	   /* packets written in one turn of the housekeeping thread */
+	BUFFERS = 7,	      /* two are in use at a time */
+	COMMENT_MAX = 160,    /* bytes, as an option of a block */
+	STATISTICS_MS = 2000, /* a reader has so long to make room for the last block */
+	TURN = 2048,	      /* packets written in one turn of the housekeeping thread */
 	OPTION_COMMENT = 1,
 	WORD_TIME_HIGH = 3, /* words of an enhanced packet block */
 	WORD_TIME_LOW = 4,
@@ -51,15 +52,28 @@ int capture_file_create(struct capture_file *f)
 
 /* -- beginning -------------------------------------------------------------- */
 
-static bool in_range(const struct weir_capture *w)
+/* The reason that is asked for is one, and not what `drop` holds besides (PKT_TAKEN): of a
+ * packet that it says of, there is a buffer. */
+static bool filter_in_range(const struct weir_capture *w)
 {
+	const uint32_t by_address = WEIR_CAPTURE_BY_SOURCE | WEIR_CAPTURE_BY_DEST;
 	unsigned most = w->family == 6 ? 128 : 32;
 
-	return w->count >= 1 && w->count <= WEIR_CAPTURE_COUNT_MAX && w->seconds >= 1 &&
-	       w->seconds <= WEIR_CAPTURE_SECONDS_MAX && w->snap >= 1 &&
+	if (w->by & WEIR_CAPTURE_BY_DROP &&
+	    (w->drop == WEIR_DROP_NONE || w->drop >= WEIR_DROP_REASONS))
+		return false;
+	if (w->by & by_address && w->family != 4 && w->family != 6)
+		return false;
+	return w->src_len <= most && w->dst_len <= most;
+}
+
+static bool in_range(const struct weir_capture *w)
+{
+	return filter_in_range(w) && w->count >= 1 && w->count <= WEIR_CAPTURE_COUNT_MAX &&
+	       w->seconds >= 1 && w->seconds <= WEIR_CAPTURE_SECONDS_MAX && w->snap >= 1 &&
 	       w->snap <= WEIR_FRAME_MAX && w->sample >= 1 &&
-	       w->sample <= WEIR_CAPTURE_SAMPLE_MAX && w->src_len <= most && w->dst_len <= most &&
-	       w->points != 0 && (w->points & ~(WEIR_CAPTURE_BEFORE | WEIR_CAPTURE_AFTER)) == 0;
+	       w->sample <= WEIR_CAPTURE_SAMPLE_MAX && w->points != 0 &&
+	       (w->points & ~(WEIR_CAPTURE_BEFORE | WEIR_CAPTURE_AFTER)) == 0;
 }
 
 /* Memory that workers write to: touched here, so that they meet no page fault. */
@@ -271,29 +285,49 @@ static bool reader_has_gone(const struct capture_file *f)
 
 /* -- ending ----------------------------------------------------------------- */
 
-static void begin_end(struct capture_file *f)
+/* Sequentially consistent, both: take_capture() in worker.c says why. */
+static void begin_end(struct capture_file *f, uint64_t now_ms)
 {
 	f->ending = true;
+	f->end_ms = now_ms + STATISTICS_MS;
 	for (unsigned i = 0; i < f->workers->count; i++)
-		atomic_store_explicit(&f->workers->worker[i]->capture, NULL, memory_order_release);
+		atomic_store(&f->workers->worker[i]->capture, NULL);
 }
 
 static bool workers_have_let_go(const struct capture_file *f)
 {
 	for (unsigned i = 0; i < f->workers->count; i++)
-		if (atomic_load_explicit(&f->workers->worker[i]->capture_seen,
-					 memory_order_acquire) != NULL)
+		if (atomic_load(&f->workers->worker[i]->capture_seen) != NULL)
 			return false;
 	return true;
 }
 
-static void end(struct capture_file *f)
+/* No worker has a ring any more. What is in the rings beyond `count` was not asked for. */
+static bool rings_are_empty(const struct capture_file *f)
 {
 	for (unsigned i = 0; i < f->workers->count; i++)
-		f->missed += atomic_load_explicit(&f->ring[i].missed, memory_order_relaxed);
-	if (f->ports->count > 0)
-		(void)rte_pcapng_write_stats(f->out, f->ports->port[0].ethdev,
-					     "of all ports together", 0, 0, f->written, f->missed);
+		if (atomic_load_explicit(&f->ring[i].head, memory_order_relaxed) !=
+		    atomic_load_explicit(&f->ring[i].tail, memory_order_acquire))
+			return f->written >= f->want.count;
+	return true;
+}
+
+/* The block that says how many were missed, which is most when the reader is slow: false
+ * while it has no room for that. */
+static bool write_statistics(struct capture_file *f)
+{
+	uint64_t missed = f->missed;
+
+	for (unsigned i = 0; i < f->workers->count; i++)
+		missed += atomic_load_explicit(&f->ring[i].missed, memory_order_relaxed);
+	return f->ports->count == 0 ||
+	       rte_pcapng_write_stats(f->out, f->ports->port[0].ethdev, "of all ports together", 0,
+				      0, f->written, missed) >= 0 ||
+	       (errno != EAGAIN && errno != ENOBUFS);
+}
+
+static void end(struct capture_file *f)
+{
 	rte_pcapng_close(f->out);
 	free(f->ring);
 	free(f->slots);
@@ -311,19 +345,19 @@ bool capture_file_serve(struct capture_file *f, uint64_t now_ms)
 		there = drain(f, &f->ring[i], &turn);
 	if (!f->ending &&
 	    (!there || f->written >= f->want.count || now_ms >= f->end_ms || reader_has_gone(f)))
-		begin_end(f);
-	/* Every copy that they made is in its ring by then. */
-	if (f->ending && workers_have_let_go(f)) {
-		for (unsigned i = 0; i < f->workers->count && there; i++)
-			there = drain(f, &f->ring[i], &turn);
+		begin_end(f, now_ms);
+	/* Every copy that they made is in its ring once they have let go. */
+	if (f->ending && workers_have_let_go(f) &&
+	    (!there || now_ms >= f->end_ms || (rings_are_empty(f) && write_statistics(f))))
 		end(f);
-	}
 	return f->ring != NULL;
 }
 
 void capture_file_destroy(struct capture_file *f)
 {
-	if (f->ring != NULL)
+	if (f->ring != NULL) {
+		(void)write_statistics(f);
 		end(f);
+	}
 	rte_mempool_free(f->pool);
 }

@@ -145,16 +145,24 @@ static inline uint32_t poll_queues(struct worker *w, struct burst *b)
 	return taken;
 }
 
-/* Between bursts: take up a capture, or let go of one. */
+/*
+ * Between bursts: take up a capture, or let go of one. The housekeeping thread takes a ring
+ * away from `capture`, then frees it once nobody says in `capture_seen` that he has it. So we
+ * say it first and then look whether it is still there: of two stores, each followed by a
+ * load of the other's, all sequentially consistent, one load sees the other's store.
+ */
 static void take_capture(struct worker *w)
 {
-	struct capture_ring *r = atomic_load_explicit(&w->capture, memory_order_acquire);
+	struct capture_ring *r = atomic_load_explicit(&w->capture, memory_order_acquire), *said;
 
 	if (likely(r == w->capturing))
 		return;
+	do {
+		said = r;
+		atomic_store(&w->capture_seen, said);
+		r = atomic_load(&w->capture);
+	} while (r != said);
 	w->capturing = r;
-	/* Release: what went into the old ring is in it for who sees this. */
-	atomic_store_explicit(&w->capture_seen, r, memory_order_release);
 }
 
 void worker_run(struct worker *w)
