@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "steer.h"
 
+#include "addr.h"
 #include "bpf/steer_map.h"
 #include "device.h"
 #include "iface.h"
@@ -249,8 +250,12 @@ int steer_open(struct steer *s, const struct dpconf *conf)
 
 		if (iface == NULL)
 			continue;
-		*p = (struct steer_port){ .iface = iface, .any_mac = conf->port[i].promiscuous,
-					  .vips4 = -1, .vips6 = -1, .link = -1, .multicast = -1 };
+		*p = (struct steer_port){ .iface = iface,
+					  .any_mac = conf->port[i].promiscuous,
+					  .vips4 = -1,
+					  .vips6 = -1,
+					  .link = -1,
+					  .multicast = -1 };
 		s->port_count++;
 		err = open_port(p);
 		if (err < 0) {
@@ -320,7 +325,7 @@ static unsigned collect(const struct view *v, struct steer_vip *out)
 }
 
 /* In every map: set the VIP, or take it out. Returns 0 or the last error. */
-static int set(const struct steer *s, const struct steer_vip *vip, bool add)
+static int set_or_delete(const struct steer *s, const struct steer_vip *vip, bool add)
 {
 	const struct steer_value value = { .flags = vip->flags };
 	struct steer_key4 key4 = { .prefix_len = vip->prefix_len };
@@ -341,11 +346,65 @@ static int set(const struct steer *s, const struct steer_vip *vip, bool add)
 	return err;
 }
 
+/* On every port, or on none. */
+static int set(const struct steer *s, const struct steer_vip *vip)
+{
+	int err = set_or_delete(s, vip, true);
+
+	if (err < 0)
+		(void)set_or_delete(s, vip, false);
+	return err;
+}
+
+static void tell(struct steer *s, const struct steer_vip *vip, int err)
+{
+	struct weir_addr a = { .family = vip->family };
+	char text[WEIR_PREFIX_STRLEN];
+
+	memcpy(a.bytes, vip->addr, sizeof(a.bytes));
+	if (!s->failing)
+		log_error(
+			"VIP %s cannot be steered, the kernel keeps its packets: %s; trying on",
+			weir_prefix_text(&a, (uint8_t)(weir_addr_bits(&a) - vip->prefix_len), text),
+			strerror(-err));
+}
+
+/* Make the maps hold next[count], of which those that failed are left out. Returns 0 or
+ * the last error. */
+static int follow(struct steer *s, unsigned count)
+{
+	unsigned i = 0, kept = 0;
+	int err = 0;
+
+	for (unsigned j = 0; i < s->now_count || j < count;) {
+		int order = i == s->now_count ? 1
+			    : j == count      ? -1
+					      : compare(&s->now[i], &s->next[j]);
+		int one = 0;
+
+		if (order < 0)
+			one = set_or_delete(s, &s->now[i], false);
+		else if (order > 0 || s->now[i].flags != s->next[j].flags)
+			one = set(s, &s->next[j]);
+		if (one < 0) {
+			err = one;
+			tell(s, order < 0 ? &s->now[i] : &s->next[j], one);
+		}
+		if (order >= 0 && one == 0)
+			s->next[kept++] = s->next[j];
+		i += order <= 0;
+		j += order >= 0;
+	}
+	memcpy(s->now, s->next, kept * sizeof(s->next[0]));
+	s->now_count = kept;
+	return err;
+}
+
 void steer_follow(struct steer *s, const struct worker *w)
 {
 	uint64_t seen = atomic_load_explicit(&w->area->seen_generation, memory_order_acquire);
-	unsigned next, i = 0, j = 0;
-	int err = 0;
+	unsigned next;
+	int err;
 
 	if (s->port_count == 0 || seen == s->generation ||
 	    table_view_copy(w, &s->view) != WEIR_REJECT_NONE)
@@ -356,24 +415,10 @@ void steer_follow(struct steer *s, const struct worker *w)
 	    s->view.generation)
 		return;
 
-	while (i < s->now_count || j < next) {
-		int order = i == s->now_count ? 1
-			    : j == next	      ? -1
-					      : compare(&s->now[i], &s->next[j]);
-		int one = 0;
-
-		if (order < 0)
-			one = set(s, &s->now[i], false);
-		else if (order > 0 || s->now[i].flags != s->next[j].flags)
-			one = set(s, &s->next[j], true);
-		if (one < 0)
-			err = one;
-		i += order <= 0;
-		j += order >= 0;
-	}
-	if (err < 0)
-		log_error("cannot change which VIPs are steered: %s", strerror(-err));
-	memcpy(s->now, s->next, next * sizeof(s->next[0]));
-	s->now_count = next;
-	s->generation = s->view.generation;
+	err = follow(s, next);
+	if (err == 0)
+		s->generation = s->view.generation;
+	if (err == 0 && s->failing)
+		log_info("every VIP is steered");
+	s->failing = err < 0;
 }

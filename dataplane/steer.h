@@ -42,10 +42,11 @@ struct steer {
 		int vips4, vips6, link; /* maps of the program on the interface */
 		int multicast;		/* socket that has the interface take all multicast */
 	} port[WEIR_MAX_PORTS];
-	unsigned port_count; /* af_xdp: ports alone */
-	uint64_t generation; /* that the maps follow */
+	unsigned port_count;					  /* af_xdp: ports alone */
+	uint64_t generation;					  /* that the maps follow */
 	struct steer_vip now[WEIR_MAX_VIPS], next[WEIR_MAX_VIPS]; /* sorted */
 	unsigned now_count;
+	bool failing; /* a map did not take a VIP: it is tried at every call */
 	struct view view;
 };
 
@@ -61,7 +62,8 @@ void steer_watch(struct steer *s);
 /*
  * Make the maps follow the snapshot that worker `w` has in force; cheap when they
  * do already. Needs no privilege. A VIP that is added is steered when this
- * returns, one that went goes to the kernel. Prefixes that could only be a mistake
+ * returns, one that went goes to the kernel; what a map does not take is logged, and tried
+ * again by the next call. Prefixes that could only be a mistake
  * (shorter than STEER_MIN_PREFIX4 and 6) are left to the kernel.
  */
 void steer_follow(struct steer *s, const struct worker *w);
