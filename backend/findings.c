@@ -248,22 +248,30 @@ static void route_compare(struct comparison *c, uint8_t family)
 		     name, others);
 }
 
-/* How a route that `up` does not touch is brought to announce no more than `limit`. */
+/* How a route is brought to announce no more than `limit`. */
 static const char *mss_remedy(struct comparison *c, const struct host_route *r, unsigned limit,
 			      char *buf, size_t len)
 {
 	const struct host_link *l = host_link_by(c->h, r->ifindex);
+	bool set = c->s->mss == SETTINGS_MSS_SET, ours = mss_route_ours(c->h, r);
 	char text[HOST_ROUTE_TEXT_LEN];
 
-	if (mss_route_ours(r))
-		snprintf(buf, len, "ip %sroute change %s advmss %u",
+	if (!mss_route_alone(c->h, r))
+		snprintf(buf, len,
+			 "give this route, where it is made, a metric that no other default route "
+			 "has, or advmss %u",
+			 limit);
+	else if (set && ours)
+		snprintf(buf, len, "run \"%s\"", c->s->mend);
+	else if (ours)
+		snprintf(buf, len, "run \"ip %sroute change %s advmss %u\"",
 			 r->family == 6		  ? "-6 "
 			 : r->gateway.family == 6 ? "-4 "
 						  : "",
 			 host_route_text(c->h, r, text), limit);
 	else
-		snprintf(buf, len, "sysctl -w net.ipv6.conf.%s.mtu=%u", l != NULL ? l->name : "...",
-			 limit + IPV6_TCP_BYTES);
+		snprintf(buf, len, "run \"sysctl -w net.ipv6.conf.%s.mtu=%u\"",
+			 l != NULL ? l->name : "...", limit + IPV6_TCP_BYTES);
 	return buf;
 }
 
@@ -273,23 +281,22 @@ static const char *mss_remedy(struct comparison *c, const struct host_route *r, 
  */
 static void mss_compare(struct comparison *c)
 {
-	bool set = c->s->mss == SETTINGS_MSS_SET;
-	char text[HOST_ROUTE_TEXT_LEN], remedy[192];
+	char text[HOST_ROUTE_TEXT_LEN], remedy[HOST_ROUTE_TEXT_LEN + 128];
 
 	for (unsigned i = 0; i < c->h->route_count; i++) {
 		const struct host_route *r = &c->h->route[i];
 		unsigned mss = mss_announced(c->h, r, r->advmss);
 		unsigned limit = mss_limit(c->s, c->link, r->family);
 		unsigned most = PATH_MTU - (r->family == 4 ? IPV4_TCP_BYTES : IPV6_TCP_BYTES);
-		bool mends = set && mss_route_ours(r);
+		bool mends = c->s->mss == SETTINGS_MSS_SET && mss_route_ours(c->h, r);
 
 		if (!settings_family(c->s, r->family) || mss <= limit || (!mends && limit >= most))
 			continue;
 		wrong(c,
 		      "clients are told MSS %u by \"%s\"; of the MTU %u of the way from Weir the "
-		      "outer header leaves room for %u, so uploads stall; run \"%s\"",
+		      "outer header leaves room for %u, so uploads stall; %s",
 		      mss, host_route_text(c->h, r, text), mss_mtu(c->s, c->link), limit,
-		      mends ? c->s->mend : mss_remedy(c, r, limit, remedy, sizeof(remedy)));
+		      mss_remedy(c, r, limit, remedy, sizeof(remedy)));
 	}
 }
 

@@ -3,10 +3,10 @@
 
 #include <linux/rtnetlink.h>
 
-#define IPV4_BYTES  20
-#define IPV6_BYTES  40
-#define TCP_BYTES   20
-#define GUE_BYTES   12 /* UDP and GUE without extension fields */
+#define IPV4_BYTES 20
+#define IPV6_BYTES 40
+#define TCP_BYTES  20
+#define GUE_BYTES  12 /* UDP and GUE without extension fields */
 
 static unsigned tcp_ip_bytes(uint8_t family)
 {
@@ -56,7 +56,19 @@ unsigned mss_announced(const struct host *h, const struct host_route *r, unsigne
 	return advmss != 0 ? advmss : mtu - tcp_ip_bytes(r->family);
 }
 
-bool mss_route_ours(const struct host_route *r)
+bool mss_route_alone(const struct host *h, const struct host_route *r)
 {
-	return r->family != 6 || (r->protocol != RTPROT_RA && r->protocol != RTPROT_KERNEL);
+	unsigned same = 0;
+
+	for (unsigned i = 0; i < h->route_count; i++)
+		same += h->route[i].family == r->family && h->route[i].metric == r->metric;
+	return same <= 1;
+}
+
+bool mss_route_ours(const struct host *h, const struct host_route *r)
+{
+	bool advertised =
+		r->family == 6 && (r->protocol == RTPROT_RA || r->protocol == RTPROT_KERNEL);
+
+	return !advertised && mss_route_alone(h, r);
 }

@@ -26,8 +26,12 @@ unsigned mss_limit(const struct settings *s, const struct host_link *link, uint8
  * interfaces, the most that it can be. */
 unsigned mss_announced(const struct host *h, const struct host_route *r, unsigned advmss);
 
-/* `up` may change the route: not those of router advertisements, which the kernel makes
- * anew with each of them. */
-bool mss_route_ours(const struct host_route *r);
+/* No other default route of its family has its metric. Of several the kernel replaces the
+ * first, whichever is meant, and that one would be lost. */
+bool mss_route_alone(const struct host *h, const struct host_route *r);
+
+/* `up` may change the route: it stands alone, and is not of a router advertisement, with
+ * each of which the kernel makes it anew. */
+bool mss_route_ours(const struct host *h, const struct host_route *r);
 
 #endif /* WEIR_BACKEND_MSS_H */

@@ -154,7 +154,7 @@ static uint32_t mss_wanted(const struct settings *s, const struct host *h,
 	unsigned limit;
 
 	if (!settings_unpack(s) || s->mss != SETTINGS_MSS_SET || !settings_family(s, r->family) ||
-	    !mss_route_ours(r))
+	    !mss_route_ours(h, r))
 		return own;
 	limit = mss_limit(s, link, r->family);
 	return mss_announced(h, r, own) > limit ? limit : own;
@@ -170,6 +170,8 @@ static void route_plan(struct plan *p, const struct settings *s, const struct ho
 	int noted = state_route_find(&p->before, &note), other = state_route_find(others, &note);
 	uint32_t own = r->advmss, want;
 
+	if (!mss_route_alone(h, r))
+		return; /* `check` says so */
 	if (other >= 0)
 		note = others->route[other];
 	else if (noted >= 0 && (p->before.route[noted].set == r->advmss ||
@@ -233,7 +235,7 @@ static void routes_down(struct plan *p, const struct host *h, const struct state
 		change.to = p->before.route[noted].was;
 		if ((p->before.route[noted].set == r->advmss ||
 		     p->before.route[noted].old == r->advmss) &&
-		    p->route_count < STATE_ROUTES)
+		    mss_route_alone(h, r) && p->route_count < STATE_ROUTES)
 			p->route[p->route_count++] = change;
 		else if (p->kept_route_count < STATE_ROUTES)
 			p->kept_route[p->kept_route_count++] = change;

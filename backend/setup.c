@@ -89,6 +89,13 @@ static int step_route(const struct setup *u, const struct plan_route *r)
 	int err = netlink_route_mss(u->nl, &r->route, r->to);
 
 	host_route_text(&u->host, &r->route, text);
+	if (err == -ESRCH) {
+		log_warning(
+			"%s is gone meanwhile, its MSS is not set; \"weir-backend check\" tells "
+			"whether another needs it",
+			text);
+		return 0;
+	}
 	if (err < 0)
 		return failed(err, "cannot set the MSS of", text);
 	if (r->to != 0)
@@ -264,7 +271,8 @@ static int down_steps(struct setup *u)
 			    "it was %d",
 			    p->kept[i].name, p->kept[i].from, p->kept[i].to);
 	for (unsigned i = 0; i < p->kept_route_count; i++)
-		log_warning("%s keeps advmss %u: someone else has set it since \"up\"",
+		log_warning("%s keeps advmss %u: since \"up\" someone else has set it, or made "
+			    "another default route of its metric",
 			    host_route_text(&u->host, &p->kept_route[i].route, text),
 			    p->kept_route[i].from);
 	if (first == 0 && (err = state_remove(u->path)) < 0)

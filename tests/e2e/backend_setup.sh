@@ -174,6 +174,8 @@ check ipv4_routes_by_an_ipv6_gateway defaults 2 \
     -4 route add default via inet6 $WEIR_6 dev eth0 ';' -6 route add default via $WEIR_6
 check routes_that_announce_little_stay defaults 0 \
     route add default via $WEIR advmss 1200 ';' -6 route add default via $WEIR_6 mtu 1400
+check routes_of_one_metric_stay defaults 1 \
+    route add default via $WEIR ';' route append default dev eth1 ';' -6 route add default via $WEIR_6
 default_routes_del
 wb_ip b route add default via $WEIR
 wb_ip b route add default via $WEIR_6

@@ -256,6 +256,20 @@ static void mss_of_a_route_of_router_advertisements(void **state)
 	assert_wrong("run \"sysctl -w net.ipv6.conf.eth0.mtu=1460\"");
 }
 
+static void mss_of_routes_of_one_metric(void **state)
+{
+	(void)state;
+	m.route[1] = m.route[0];
+	m.route[1].gateway = addr_of("10.0.0.9");
+	m.h.route_count = 2;
+	m.link[ETH0].mtu = 1500;
+	m.route[0].advmss = m.route[1].advmss = 1440;
+	assert_right();
+	m.route[1].advmss = 4000;
+	assert_wrong("give this route, where it is made, a metric that no other default route has, "
+		     "or advmss 1440");
+}
+
 static void mtu_of_the_interface_that_answers_leave_by(void **state)
 {
 	(void)state;
@@ -531,6 +545,7 @@ int main(void)
 		test(plain_packets_need_no_room),
 		test(mss_of_routes_that_up_leaves_alone),
 		test(mss_of_a_route_of_router_advertisements),
+		test(mss_of_routes_of_one_metric),
 		test(mtu_of_the_interface_that_answers_leave_by),
 		test(a_right_host_of_both_families_has_no_findings),
 		test(an_ipv6_vip_that_is_nowhere),

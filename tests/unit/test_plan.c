@@ -472,6 +472,29 @@ static void a_route_of_router_advertisements_stays(void **state)
 	assert_int_equal(plan.route_count, 1);
 }
 
+/* Replacing one of them would replace the first. */
+static void routes_of_one_metric_stay(void **state)
+{
+	(void)state;
+	m.route[1] = m.route[0];
+	m.route[1].gateway = addr_of("10.0.0.9");
+	m.h.route_count = 2;
+	m.route[0].advmss = m.route[1].advmss = 4000;
+	up();
+	assert_int_equal(plan.route_count, 0);
+	m.route[1].metric = 100;
+	up();
+	assert_int_equal(plan.route_count, 2);
+	m.h.route_count = 1; /* the other comes once the first has been changed */
+	up();
+	carry_out();
+	m.h.route_count = 2;
+	m.route[1].metric = 0;
+	down();
+	assert_int_equal(plan.route_count, 0);
+	assert_int_equal(plan.kept_route_count, 1);
+}
+
 static void mss_leave_and_mode_l2_give_back_what_was(void **state)
 {
 	(void)state;
@@ -587,6 +610,7 @@ int main(void)
 		test(routes_announce_what_fits),
 		test(a_route_that_announces_less_stays),
 		test(a_route_of_router_advertisements_stays),
+		test(routes_of_one_metric_stay),
 		test(mss_leave_and_mode_l2_give_back_what_was),
 		test(another_mtu_is_another_mss),
 		test(down_knows_the_mss_of_an_up_before),
