@@ -48,11 +48,9 @@ static_assert(WEIR_SERVICE_DROPS <= WEIR_SERVICE_DROP_ROOM, "a column for each r
 enum weir_msg_type {
 	/* control > worker */
 	WEIR_MSG_SNAPSHOT = 1, /* take the snapshot at `arg` (arena offset) */
-	WEIR_MSG_PURGE = 2,    /* drop the pins that name backend `arg` */
 	/* worker > control */
 	WEIR_MSG_TAKEN = 16,	/* `generation` is in force here */
 	WEIR_MSG_REJECTED = 17, /* `generation` was refused: `arg` is an enum weir_reject */
-	WEIR_MSG_PURGED = 18,
 };
 
 /* Why a worker refused a snapshot. */

@@ -62,15 +62,8 @@ void table_view_poll(struct worker *w)
 	for (unsigned i = 0; i < WEIR_RING_SLOTS; i++) {
 		if (!weir_ring_pop(&w->control->cmd, &w->area->cmd_head, &m))
 			break;
-		if (m.type == WEIR_MSG_SNAPSHOT) {
+		if (m.type == WEIR_MSG_SNAPSHOT)
 			newest = m;
-		} else if (m.type == WEIR_MSG_PURGE) {
-			/* In the order of sending: what came before holds first. */
-			if (newest.type != 0)
-				take(w, &newest);
-			newest.type = 0;
-			reply(w, WEIR_MSG_PURGED, m.arg, m.generation); /* no pins yet */
-		}
 	}
 	if (newest.type != 0)
 		take(w, &newest);
