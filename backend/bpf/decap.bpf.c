@@ -131,14 +131,25 @@ static __always_inline __u8 ecn_of_v6(const struct ipv6hdr *ip)
 	return ip->flow_lbl[0] >> 4 & ECN_MASK;
 }
 
-static __always_inline void count(const struct __sk_buff *skb, __u32 fate)
+/* Of a merged packet, those that the wire had. */
+static __always_inline __u32 packets(const struct __sk_buff *skb)
+{
+	return skb->gso_segs > 1 ? skb->gso_segs : 1;
+}
+
+static __always_inline void count_as(const struct __sk_buff *skb, __u32 fate, __u32 n)
 {
 	struct decap_count *c = bpf_map_lookup_elem(&weir_count, &fate);
 
 	if (c == NULL)
 		return;
-	c->packets += skb->gso_segs > 1 ? skb->gso_segs : 1;
+	c->packets += n;
 	c->bytes += skb->len;
+}
+
+static __always_inline void count(const struct __sk_buff *skb, __u32 fate)
+{
+	count_as(skb, fate, packets(skb));
 }
 
 static __always_inline int drop(const struct __sk_buff *skb, __u32 fate)
@@ -394,6 +405,7 @@ static __always_inline int decide(struct __sk_buff *skb, const struct outer *o)
 {
 	bool trusted = prefix_has(&weir_from, &o->src), readable, vip;
 	struct inner in = { 0 };
+	__u32 merged = packets(skb); /* take_off() makes the kernel forget it */
 
 	if (bpf_map_lookup_elem(&weir_local, &o->dst) == NULL)
 		return trusted ? pass(skb, DECAP_NOT_THIS_HOST) : TC_ACT_UNSPEC;
@@ -415,11 +427,12 @@ static __always_inline int decide(struct __sk_buff *skb, const struct outer *o)
 	 * get lost, so the packet is lost instead. */
 	if (o->ecn == ECN_CE && in.ecn == 0)
 		return drop(skb, DECAP_CONGESTED);
-	if (!take_off(skb, o))
-		return drop(skb, DECAP_FAILED);
-	if (o->ecn == ECN_CE && in.ecn != ECN_CE && !mark(skb, &in))
-		return drop(skb, DECAP_FAILED);
-	return pass(skb, DECAP_DECAPSULATED);
+	if (!take_off(skb, o) || (o->ecn == ECN_CE && in.ecn != ECN_CE && !mark(skb, &in))) {
+		count_as(skb, DECAP_FAILED, merged);
+		return TC_ACT_SHOT;
+	}
+	count_as(skb, DECAP_DECAPSULATED, merged);
+	return TC_ACT_UNSPEC;
 }
 
 SEC("tc")
