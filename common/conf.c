@@ -281,7 +281,22 @@ static void unset(const struct conf_opt *o, void *base)
 		*(uint64_t *)field = 0;
 		*((bool *)base + o->offset2) = false;
 		break;
-	default:
+	case CONF_U32:
+	case CONF_ENUM:
+	case CONF_PROTO:
+		*(uint32_t *)field = 0;
+		break;
+	case CONF_U16:
+		*(uint16_t *)field = 0;
+		break;
+	case CONF_CPUS:
+		*(uint32_t *)((char *)base + o->offset2) = 0;
+		break;
+	case CONF_BOOL:
+		*(bool *)field = false;
+		break;
+	case CONF_STRING:
+	case CONF_NAME:
 		*field = '\0';
 		break;
 	}

@@ -10,7 +10,7 @@
 static const char *const colours[] = { "red", "green", NULL };
 
 struct object {
-	uint32_t number;
+	uint32_t number, limit;
 	uint16_t small;
 	bool flag;
 	uint32_t colour, protocol;
@@ -28,6 +28,7 @@ struct object {
 
 static const struct conf_opt opts[] = {
 	{ "thing", "number", CONF_U32, AT(number), 0, "7", 5, 4294967295, .unit = "ms" },
+	{ "thing", "limit", CONF_U32, AT(limit), 0, "", 1, 100000, .help = "" },
 	{ "thing", "small", CONF_U16, AT(small), 0, "0", 0, 65535, .help = "" },
 	{ "thing", "flag", CONF_BOOL, AT(flag), 0, "no", .help = "" },
 	{ "thing", "colour", CONF_ENUM, AT(colour), 0, "green", .choices = colours },
@@ -89,6 +90,8 @@ static void values_of_every_type_are_read_and_written_back(void **state)
 	assert_becomes("protocol", "udp", "udp");
 	assert_becomes("text", "1234567", "1234567");
 	assert_becomes("text", "", "");
+	assert_becomes("limit", "70000", "70000");
+	assert_becomes("limit", "", "0");
 	assert_becomes("name", "a-b_c.D9", "a-b_c.D9");
 	assert_becomes("addr", "2001:DB8::0:1", "2001:db8::1");
 	assert_becomes("net", "192.0.2.0/24", "192.0.2.0/24");
