@@ -2,6 +2,7 @@
 #include "session_socket.h"
 
 #include "log.h"
+#include "successor.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -36,23 +37,37 @@ static int make_directory(const char *path)
 	return 0;
 }
 
+static int flock_soon(int fd)
+{
+	unsigned tries = 0;
+
+	while (flock(fd, LOCK_EX | LOCK_NB) < 0) {
+		int err = -errno;
+
+		if (err != -EWOULDBLOCK || !successor_waits(&tries))
+			return err;
+	}
+	return 0;
+}
+
 /* Returns the descriptor of the lock, which holds our pid, or a negative errno. */
 static int lock(const char *path)
 {
 	char name[PATH_MAX], text[16] = "";
-	int fd;
+	int fd, err;
 
 	snprintf(name, sizeof(name), "%s.lock", path);
 	fd = open(name, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0644);
 	if (fd < 0)
 		return fail(path, "cannot open the lock file beside it");
-	if (flock(fd, LOCK_EX | LOCK_NB) < 0) {
-		if (errno != EWOULDBLOCK) {
-			int err = fail(path, "cannot lock the file beside it");
-
-			close(fd);
-			return err;
-		}
+	err = flock_soon(fd);
+	if (err < 0 && err != -EWOULDBLOCK) {
+		errno = -err;
+		err = fail(path, "cannot lock the file beside it");
+		close(fd);
+		return err;
+	}
+	if (err < 0) {
 		if (pread(fd, text, sizeof(text) - 1, 0) < 0)
 			text[0] = '\0';
 		log_error("session_socket = %s: another weir-dataplane has it (pid %d)", path,

@@ -6,6 +6,7 @@
 #include "device.h"
 #include "iface.h"
 #include "log.h"
+#include "successor.h"
 
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
@@ -48,17 +49,15 @@ const char *steer_object(void)
 	return NULL;
 }
 
-/* One that is ending gives its descriptors back when its last thread has gone, some ms
- * after it looks ended to who restarts it. */
-#define LOCK_TRIES   100
-#define LOCK_STEP_US 20000
-
 static int bind_soon(int fd, const struct sockaddr_un *a, socklen_t len)
 {
-	for (unsigned tries = 1; bind(fd, (const struct sockaddr *)a, len) < 0; tries++) {
-		if (errno != EADDRINUSE || tries == LOCK_TRIES)
-			return -errno;
-		usleep(LOCK_STEP_US);
+	unsigned tries = 0;
+
+	while (bind(fd, (const struct sockaddr *)a, len) < 0) {
+		int err = -errno;
+
+		if (err != -EADDRINUSE || !successor_waits(&tries))
+			return err;
 	}
 	return 0;
 }
