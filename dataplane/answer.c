@@ -30,9 +30,6 @@
 #define LEAST_MTU4 68
 #define LEAST_MTU6 1280
 
-/* Bytes that an encapsulation adds, by enum weir_encap. */
-static const uint8_t overhead[WEIR_ENCAPS] = { 0, 20, 40, 32, 52 };
-
 static const uint8_t *l3(const struct pkt *p)
 {
 	return rte_pktmbuf_mtod_offset(p->mbuf, const uint8_t *, p->l3_off);
@@ -140,12 +137,8 @@ enum weir_answer answer_kind(const struct view *v, const struct pkt *p)
  * changed meanwhile gives another number, never one below the least. */
 static uint32_t client_mtu(const struct view *v, const struct egress *ports, const struct pkt *p)
 {
-	const struct weir_backend *be = &v->backend[p->backend];
-	uint32_t least = p->flags & PKT_IPV6 ? LEAST_MTU6 : LEAST_MTU4;
-	uint32_t mtu = RTE_MIN(be->mtu, ports[be->port % WEIR_MAX_PORTS].mtu);
-	uint32_t extra = be->encap < WEIR_ENCAPS ? overhead[be->encap] : 0;
-
-	return mtu > least + extra ? mtu - extra : least;
+	return RTE_MAX(encap_room(v, ports, p),
+		       p->flags & PKT_IPV6 ? (uint32_t)LEAST_MTU6 : (uint32_t)LEAST_MTU4);
 }
 
 static bool make(enum weir_answer kind, const struct view *v, const struct egress *ports,
