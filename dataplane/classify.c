@@ -18,7 +18,6 @@
 #include <rte_branch_prediction.h>
 #include <rte_byteorder.h>
 #include <rte_common.h>
-#include <rte_prefetch.h>
 
 #include <arpa/inet.h>
 #include <string.h>

@@ -191,6 +191,7 @@ static int run_ports(int signals)
 		privileges_raise(&dp.privileges);
 	}
 	close_ports();
+	workers_destroy(&dp.workers);
 	return err;
 }
 

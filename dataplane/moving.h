@@ -18,7 +18,8 @@
 /*
  * The backend of packet `p`, whose slot number is `slot` and whose entry is `s`,
  * moving or pinned. Makes, refreshes and drops pins as the rule says, unless
- * t->read_only. MOVING_NOBODY: a new flow, and no backend of the pool serves. `opener`: the packet starts a flow (select decides it).
+ * t->read_only. `opener`: the packet starts a flow (select decides it). MOVING_NOBODY: a
+ * new flow, and no backend of the pool serves.
  */
 unsigned moving_select(struct pins *t, const struct view *v, const struct pkt *p, uint32_t slot,
 		       weir_slot s, bool tcp, bool opener);
