@@ -18,13 +18,13 @@ set -euo pipefail
 
 SIZE=10000000
 UDP_PORT=4000
-# NAME MODE VIP MTU
-SERVICES="ipip ipip $VIP_IPIP 1600
-ipip-6 ipip $VIP_IPIP_6 1600
-gue gue $VIP_GUE 1600
-gue-6 gue $VIP_GUE_6 1600
-narrow ipip 203.0.113.22 1360
-narrow-6 gue 2001:db8:f::22 1360"
+# NAME MODE VIP MTU PATH: what packets of a client may have at most
+SERVICES="ipip ipip $VIP_IPIP 1600 1400
+ipip-6 ipip $VIP_IPIP_6 1600 1400
+gue gue $VIP_GUE 1600 1400
+gue-6 gue $VIP_GUE_6 1600 1400
+narrow ipip 203.0.113.22 1360 1340
+narrow-6 gue 2001:db8:f::22 1360 1308"
 LAB_BACKEND_OPTIONS=(--vip 203.0.113.22 --vip 2001:db8:f::22)
 
 # Take the client's link away from the router and put "access" between the two.
@@ -90,10 +90,15 @@ narrow_for() {
     done
 }
 
+# path_mtu VIP CLIENT: what the client's kernel has learned.
+path_mtu() {
+    lab_ip client route get "$1" from "$2" | sed -n 's/.* mtu \([0-9]*\).*/\1/p'
+}
+
 lab_create
 access_create
 lab_conf_head >"$LAB_DIR/weir.conf"
-while read -r name mode vip mtu; do
+while read -r name mode vip mtu _; do
     LAB_MTU=$mtu lab_conf_pool "$name" "$mode" "$vip"
     printf '[service udp-%s]\nvip = %s\nprotocol = udp\nport = %s\npool = %s\n\n' "$name" "$vip" $UDP_PORT "$name"
 done <<<"$SERVICES" >>"$LAB_DIR/weir.conf"
@@ -101,7 +106,7 @@ lab_route 203.0.113.22
 lab_route 2001:db8:f::22
 lab_start_backends
 head -c $SIZE /dev/urandom >"$LAB_DIR/www/large"
-while read -r name mode vip mtu <&3; do
+while read -r name _ vip _ <&3; do
     for b in "${LAB_BACKENDS[@]}"; do
         lab_start "udp-$name-$b" "$b" /usr/bin/python3 "$UDP" echo "$vip" $UDP_PORT
         wait_until 5 grep -q ready "$LAB_DIR/udp-$name-$b.log" || lab_fail "no UDP echo on $b" "udp-$name-$b"
@@ -112,7 +117,7 @@ lab_start_weir
 # Each service is used from an address of its own, and not from the one that the kernel
 # takes for the datagrams: the backends' kernels remember what they learn.
 n=0
-while read -r name mode vip mtu <&3; do
+while read -r name _ vip mtu path <&3; do
     client=${LAB_CLIENTS[n / 2 + 1]}
     [ "$(lab_family "$vip")" = 4 ] || client=${LAB_CLIENTS_6[n / 2]}
     n=$((n + 1))
@@ -127,6 +132,8 @@ while read -r name mode vip mtu <&3; do
         "$(narrow_for "$client")" "$(awk '/^X-Backend/ { print $2 }' "$LAB_DIR/headers" | tr -d '\r')"
     check "${name}_upload" equal "bytes that the backend received" \
         "$(fetch "$vip" upload -T "$LAB_DIR/www/large" --interface "$client")" $SIZE
+    check "${name}_the_client_knows_the_way" equal "path MTU" \
+        "$(path_mtu "$vip" "$client")" "$path"
     if [ "$mtu" -lt 1400 ]; then
         check "${name}_weir_told_the_client" at_least "errors sent by Weir" \
             $(($(too_bigs_of_weir) - answered)) 1
