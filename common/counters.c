@@ -20,15 +20,19 @@ static const struct strings answers[] = { WEIR_ANSWER_LIST(STRINGS) };
 static const struct strings punts[] = { WEIR_PUNT_LIST(STRINGS) };
 #undef STRINGS
 
-static const uint8_t columns[] = {
-#define COLUMN(id) WEIR_DROP_##id,
-	WEIR_SERVICE_DROP_LIST(COLUMN)
-#undef COLUMN
+static const struct weir_counted columns[] = {
+#define DROP(id)	   { false, WEIR_DROP_##id },
+#define ANSWER(id, answer) { true, WEIR_ANSWER_##answer },
+	WEIR_BACKEND_COLUMN_LIST(DROP, ANSWER) WEIR_SERVICE_COLUMN_LIST(DROP, ANSWER)
+		WEIR_VIP_COLUMN_LIST(DROP, ANSWER)
+#undef DROP
+#undef ANSWER
 };
+static_assert(sizeof(columns) / sizeof(columns[0]) == WEIR_COLUMNS, "one for each");
 
-unsigned weir_service_drop_reason(unsigned column)
+struct weir_counted weir_column_counts(unsigned column)
 {
-	return column < WEIR_SERVICE_DROPS ? columns[column] : WEIR_DROP_NONE;
+	return column < WEIR_COLUMNS ? columns[column] : (struct weir_counted){ false, 0 };
 }
 
 const char *weir_drop_name(unsigned reason)

@@ -7,6 +7,9 @@
 #ifndef WEIR_COUNTERS_H
 #define WEIR_COUNTERS_H
 
+#include <stdbool.h>
+#include <stdint.h>
+
 /* X(enum suffix, name in counters and JSON, sentence) */
 #define WEIR_DROP_LIST(X)                                                                     \
 	X(NONE, "none", "forwarded")                                                         \
@@ -45,45 +48,6 @@ enum weir_drop {
 /* Room in the shared layout for reasons that later versions add. */
 #define WEIR_DROP_ROOM 64
 
-/*
- * What can still go wrong once the service is known, and once the backend is: these
- * are counted for each service and each backend too, packets alone. The second list is
- * part of the first.
- */
-#define WEIR_BACKEND_DROP_LIST(X) \
-	X(BACKEND_OFF)            \
-	X(NO_NEXT_HOP)            \
-	X(TOO_BIG)                \
-	X(NO_HEADROOM)            \
-	X(NO_PORT)                \
-	X(TX_FULL)                \
-	X(NO_BUFFER)
-#define WEIR_SERVICE_DROP_LIST(X) WEIR_BACKEND_DROP_LIST(X) X(NO_BACKEND)
-
-/* Column of a reason among the counters of a service. */
-enum weir_service_drop {
-#define WEIR_SERVICE_DROP_ENUM(id) WEIR_SERVICE_DROP_##id,
-	WEIR_SERVICE_DROP_LIST(WEIR_SERVICE_DROP_ENUM)
-#undef WEIR_SERVICE_DROP_ENUM
-		WEIR_SERVICE_DROPS
-};
-/* Those of a backend are the first columns. */
-#define WEIR_BACKEND_DROPS ((unsigned)WEIR_SERVICE_DROP_NO_BACKEND)
-
-/* The column of a reason; WEIR_SERVICE_DROPS: it has none. */
-static inline unsigned weir_service_drop(unsigned reason)
-{
-	switch (reason) {
-#define WEIR_SERVICE_DROP_CASE(id) \
-	case WEIR_DROP_##id:       \
-		return WEIR_SERVICE_DROP_##id;
-		WEIR_SERVICE_DROP_LIST(WEIR_SERVICE_DROP_CASE)
-#undef WEIR_SERVICE_DROP_CASE
-	default:
-		return WEIR_SERVICE_DROPS;
-	}
-}
-
 /* What a worker sends of its own, in place of the packet that asked for it. */
 #define WEIR_ANSWER_LIST(X)                                                                   \
 	X(ECHO, "echo", "an echo reply")                                                     \
@@ -117,11 +81,62 @@ enum weir_punt {
 };
 #define WEIR_PUNT_ROOM 16
 
+/*
+ * What is counted for each backend, each service and each VIP too, packets alone: the drops
+ * and answers that are left once the backend, the service, or only the VIP is known.
+ * D(drop), A(column suffix, answer). A service has the columns of a backend and its own.
+ */
+#define WEIR_BACKEND_COLUMN_LIST(D, A)                                            \
+	D(BACKEND_OFF) D(NO_NEXT_HOP) D(TOO_BIG) D(NO_HEADROOM) D(NO_PORT) D(TX_FULL) \
+	D(NO_BUFFER) A(TOO_BIG, TOO_BIG)
+#define WEIR_SERVICE_COLUMN_LIST(D, A) D(NO_BACKEND) A(TOO_BIG_LIMITED, LIMITED)
+#define WEIR_VIP_COLUMN_LIST(D, A)                                                  \
+	D(STRAY) D(UNSUPPORTED_L4) D(BAD_QUOTE) D(ECHO_OFF) D(ECHO_FRAGMENT) D(TRUNCATED) \
+	D(BAD_HEADER) D(BAD_EXTENSION) D(FRAGMENT_TINY)                                   \
+	A(ECHO, ECHO) A(RESET, RESET) A(UNREACHABLE, UNREACHABLE) A(VIP_LIMITED, LIMITED)
+
+enum weir_column {
+#define WEIR_COLUMN_DROP(id)	      WEIR_COLUMN_##id,
+#define WEIR_COLUMN_ANSWER(id, answer) WEIR_COLUMN_ANSWER_##id,
+	WEIR_BACKEND_COLUMN_LIST(WEIR_COLUMN_DROP, WEIR_COLUMN_ANSWER)
+	WEIR_BACKEND_COLUMNS, /* of a backend: those before */
+	WEIR_COLUMN_STEP_BACK = WEIR_BACKEND_COLUMNS - 1,
+	WEIR_SERVICE_COLUMN_LIST(WEIR_COLUMN_DROP, WEIR_COLUMN_ANSWER)
+	WEIR_SERVICE_COLUMNS, /* of a service: those before */
+	WEIR_COLUMN_STEP_BACK_AGAIN = WEIR_SERVICE_COLUMNS - 1,
+	WEIR_VIP_COLUMN_LIST(WEIR_COLUMN_DROP, WEIR_COLUMN_ANSWER)
+	WEIR_COLUMNS /* of a VIP: from WEIR_SERVICE_COLUMNS on */
+#undef WEIR_COLUMN_DROP
+#undef WEIR_COLUMN_ANSWER
+};
+
+/* The column of a drop reason; WEIR_COLUMNS: it has none. */
+static inline unsigned weir_drop_column(unsigned reason)
+{
+	switch (reason) {
+#define WEIR_COLUMN_CASE(id) \
+	case WEIR_DROP_##id: \
+		return WEIR_COLUMN_##id;
+#define WEIR_COLUMN_NONE(id, answer)
+		WEIR_BACKEND_COLUMN_LIST(WEIR_COLUMN_CASE, WEIR_COLUMN_NONE)
+		WEIR_SERVICE_COLUMN_LIST(WEIR_COLUMN_CASE, WEIR_COLUMN_NONE)
+		WEIR_VIP_COLUMN_LIST(WEIR_COLUMN_CASE, WEIR_COLUMN_NONE)
+#undef WEIR_COLUMN_CASE
+#undef WEIR_COLUMN_NONE
+	default:
+		return WEIR_COLUMNS;
+	}
+}
+
 /* Name of a reason as counters and JSON give it; "unknown" out of range. */
 const char *weir_drop_name(unsigned reason);
 
-/* The reason (enum weir_drop) that a column counts. */
-unsigned weir_service_drop_reason(unsigned column);
+/* What a column counts: an enum weir_answer or an enum weir_drop. */
+struct weir_counted {
+	bool is_answer;
+	uint8_t what;
+};
+struct weir_counted weir_column_counts(unsigned column);
 
 /* The reason as a sentence for a person; "unknown" out of range. */
 const char *weir_drop_text(unsigned reason);

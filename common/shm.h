@@ -38,12 +38,13 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define WEIR_LAYOUT_VERSION 4
+#define WEIR_LAYOUT_VERSION 5
 #define WEIR_RING_SLOTS	    256 /* power of two */
 
-/* Counters of a service by drop reason: one cache line. */
-#define WEIR_SERVICE_DROP_ROOM 8
-static_assert(WEIR_SERVICE_DROPS <= WEIR_SERVICE_DROP_ROOM, "a column for each reason");
+/* Counters of a service by column, enum weir_column: whole cache lines. */
+#define WEIR_COLUMN_ROOM 24
+static_assert(WEIR_COLUMNS <= WEIR_COLUMN_ROOM, "room for each");
+static_assert(WEIR_BACKEND_COLUMNS == 8, "of a backend: one line");
 
 enum weir_msg_type {
 	/* control > worker */
@@ -173,10 +174,11 @@ struct weir_worker_area {
 	struct weir_count punt[WEIR_PUNT_ROOM];				 /* by enum weir_punt */
 	alignas(WEIR_CACHE_LINE) struct weir_count service[WEIR_MAX_SERVICES];
 	alignas(WEIR_CACHE_LINE) struct weir_count backend[WEIR_MAX_BACKENDS];
-	/* Packets, by column. 256 KiB and 896 KiB; only drops touch them. */
+	/* Packets, by column; what is a VIP's stands at one of its services. 768 KiB and
+	 * 1 MiB; only drops and answers touch them. */
 	alignas(WEIR_CACHE_LINE) _Atomic uint64_t
-		service_drop[WEIR_MAX_SERVICES][WEIR_SERVICE_DROP_ROOM];
-	_Atomic uint64_t backend_drop[WEIR_MAX_BACKENDS][WEIR_BACKEND_DROPS];
+		service_column[WEIR_MAX_SERVICES][WEIR_COLUMN_ROOM];
+	_Atomic uint64_t backend_column[WEIR_MAX_BACKENDS][WEIR_BACKEND_COLUMNS];
 	alignas(WEIR_CACHE_LINE) struct weir_pin_counts pins;
 	alignas(WEIR_CACHE_LINE) struct weir_frag_counts frags;
 	alignas(WEIR_CACHE_LINE) struct weir_ring reply; /* worker > control */

@@ -169,7 +169,7 @@ enum weir_hash {
 struct weir_lookup {
 	uint64_t k0;	  /* weir_lookup_k0(); 0 = empty entry */
 	uint64_t k1, k2;  /* IPv6 address as it lies in memory; 0 for IPv4 */
-	uint16_t service; /* index, < WEIR_MAX_SERVICES */
+	uint16_t service; /* index, < WEIR_MAX_SERVICES; of (VIP, 0, 0) the one that counts for it */
 	uint16_t pool;	  /* index, < WEIR_MAX_POOLS */
 	uint32_t flags;	  /* WEIR_SERVICE_* */
 };

@@ -263,15 +263,15 @@ static void begin_count(const struct attachment *a, struct backend *b)
 {
 	b->packets_before = 0;
 	b->bytes_before = 0;
-	memset(b->drops_before, 0, sizeof(b->drops_before));
+	memset(b->columns_before, 0, sizeof(b->columns_before));
 	for (uint32_t i = 0; i < a->dp->worker_count; i++) {
 		const struct weir_count *c = &a->link[i].area->backend[b->index];
-		const _Atomic uint64_t *d = a->link[i].area->backend_drop[b->index];
+		const _Atomic uint64_t *d = a->link[i].area->backend_column[b->index];
 
 		b->packets_before += atomic_load_explicit(&c->packets, memory_order_relaxed);
 		b->bytes_before += atomic_load_explicit(&c->bytes, memory_order_relaxed);
-		for (unsigned j = 0; j < WEIR_BACKEND_DROPS; j++)
-			b->drops_before[j] += atomic_load_explicit(&d[j], memory_order_relaxed);
+		for (unsigned j = 0; j < WEIR_BACKEND_COLUMNS; j++)
+			b->columns_before[j] += atomic_load_explicit(&d[j], memory_order_relaxed);
 	}
 }
 

@@ -20,10 +20,16 @@ json_t *cmd_status(struct controlplane *cp, const json_t *params, struct rpc_err
 json_t *cmd_services(struct controlplane *cp, const json_t *params, struct rpc_error *err);
 json_t *cmd_pools(struct controlplane *cp, const json_t *params, struct rpc_error *err);
 json_t *cmd_backends(struct controlplane *cp, const json_t *params, struct rpc_error *err);
-json_t *cmd_drops(struct controlplane *cp, const json_t *params, struct rpc_error *err);
 
 /* One backend as cmd_backends() lists it; NULL: no memory. */
 json_t *cmd_backend_json(const struct controlplane *cp, const struct backend *b);
+
+/* cmd_drops.c */
+json_t *cmd_drops(struct controlplane *cp, const json_t *params, struct rpc_error *err);
+
+/* "drops" and "answers" of one, {name: packets} of those that occurred, into *v. */
+void cmd_put_service_drops(const struct controlplane *cp, const struct service *s, json_t *v);
+void cmd_put_backend_drops(const struct controlplane *cp, const struct backend *b, json_t *v);
 
 /* cmd_backend.c */
 json_t *cmd_backend_add(struct controlplane *cp, const json_t *params, struct rpc_error *err);

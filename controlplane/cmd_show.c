@@ -259,35 +259,6 @@ json_t *cmd_status(struct controlplane *cp, const json_t *params, struct rpc_err
 
 /* -- services, pools -------------------------------------------------------- */
 
-/* {reason: packets} since the index's present holder has it, of those that occurred. */
-static json_t *lost_json(const uint64_t *now, const uint64_t *before, unsigned columns)
-{
-	json_t *v = json_object();
-
-	for (unsigned i = 0; i < columns; i++)
-		if (now[i] > before[i])
-			json_put_number(v, weir_drop_name(weir_service_drop_reason(i)),
-					now[i] - before[i]);
-	return v;
-}
-
-static json_t *service_lost(const struct controlplane *cp, const struct service *s)
-{
-	uint64_t now[WEIR_SERVICE_DROPS];
-
-	dp_service_drops(cp->dp, s->index, now);
-	return lost_json(now, s->drops_before, WEIR_SERVICE_DROPS);
-}
-
-static json_t *backend_lost(const struct controlplane *cp, const struct backend *b)
-{
-	uint64_t now[WEIR_BACKEND_DROPS] = { 0 };
-
-	if (b->index >= 0)
-		dp_backend_drops(cp->dp, (unsigned)b->index, now);
-	return lost_json(now, b->drops_before, WEIR_BACKEND_DROPS);
-}
-
 static json_t *service_json(const struct controlplane *cp, const struct service *s)
 {
 	json_t *v = json_object();
@@ -299,7 +270,7 @@ static json_t *service_json(const struct controlplane *cp, const struct service 
 	json_put_number(v, "port", s->conf.port);
 	json_put_text(v, "pool", s->conf.pool);
 	put_sum(v, since(dp_service_count(cp->dp, s->index), s->packets_before, s->bytes_before));
-	json_object_set_new(v, "drops", service_lost(cp, s));
+	cmd_put_service_drops(cp, s, v);
 	return v;
 }
 
@@ -441,7 +412,7 @@ static json_t *backend_json(const struct controlplane *cp, const struct backend 
 	json_put_number(v, "agent_percent", 100 - b->agent_cut);
 	json_put_number(v, "slots", slots);
 	put_sum(v, n);
-	json_object_set_new(v, "drops", backend_lost(cp, b));
+	cmd_put_backend_drops(cp, b, v);
 	json_object_set_new(v, "drain_left_s", deadline_json(b));
 	json_put_number(v, "share_percent", 100 - b->slow.missing * 100 / OWNERS_PARTS);
 	json_put_number(v, "windows", windows);
@@ -500,89 +471,4 @@ json_t *cmd_backends(struct controlplane *cp, const json_t *params, struct rpc_e
 	}
 	free(shares);
 	return json_pack("{s:o}", "backends", list);
-}
-
-static void append(json_t *list, const char *name, struct weir_sum s, const char *text)
-{
-	json_t *v = json_object();
-
-	json_put_text(v, "name", name);
-	put_sum(v, s);
-	json_put_text(v, "text", text);
-	json_array_append_new(list, v);
-}
-
-/* Of the whole data plane: every reason, answer and punt, in the order of their lists. */
-static json_t *drops_of_all(const struct controlplane *cp)
-{
-	json_t *drops = json_array(), *answers = json_array(), *punts = json_array();
-
-	for (unsigned i = WEIR_DROP_NONE + 1; i < WEIR_DROP_REASONS; i++)
-		append(drops, weir_drop_name(i), dp_drop_count(cp->dp, i), weir_drop_text(i));
-	for (unsigned i = 0; i < WEIR_ANSWERS; i++)
-		append(answers, weir_answer_name(i), dp_answer_count(cp->dp, i),
-		       weir_answer_text(i));
-	for (unsigned i = 0; i < WEIR_PUNTS; i++)
-		append(punts, weir_punt_name(i), dp_punt_count(cp->dp, i), weir_punt_text(i));
-	return json_pack("{s:o, s:o, s:o}", "drops", drops, "answers", answers, "punts", punts);
-}
-
-/* Of one service or backend: {reason: packets} as a list, with every reason it can have. */
-static json_t *drops_of_one(json_t *lost, unsigned columns)
-{
-	json_t *list = json_array();
-
-	for (unsigned i = 0; i < columns; i++) {
-		unsigned reason = weir_service_drop_reason(i);
-		json_t *v = json_object();
-
-		json_put_text(v, "name", weir_drop_name(reason));
-		json_object_set_new(v, "packets",
-				    json_integer(json_integer_value(
-					    json_object_get(lost, weir_drop_name(reason)))));
-		json_put_text(v, "text", weir_drop_text(reason));
-		json_array_append_new(list, v);
-	}
-	json_decref(lost);
-	return json_pack("{s:o}", "drops", list);
-}
-
-/*
- * drops {"service"?: string} or {"pool": string, "backend": string} or {}
- *
- * Every reason, also those that never occurred; without parameters those of the whole
- * data plane, and what Weir answered and handed to the kernel.
- *   RPC_NOT_FOUND   no such service or backend
- */
-json_t *cmd_drops(struct controlplane *cp, const json_t *params, struct rpc_error *err)
-{
-	const char *service = NULL, *pool = NULL, *backend = NULL;
-	const struct rpc_param want[] = {
-		{ "service", RPC_STRING, false, 1, WEIR_NAME_LEN - 1, &service },
-		{ "pool", RPC_STRING, false, 1, WEIR_NAME_LEN - 1, &pool },
-		{ "backend", RPC_STRING, false, 1, WEIR_NAME_LEN - 1, &backend },
-	};
-	const struct service *s;
-	const struct pool *p;
-	const struct backend *b;
-
-	if (!rpc_params(params, want, 3, err))
-		return NULL;
-	if ((pool == NULL) != (backend == NULL) || (pool != NULL && service != NULL))
-		return rpc_fail(err, RPC_BAD_PARAMS,
-				"a service, or a pool and its backend, or neither");
-	if (service != NULL) {
-		s = model_service(&cp->model, service);
-		if (s == NULL)
-			return rpc_fail(err, RPC_NOT_FOUND, "no service %s", service);
-		return drops_of_one(service_lost(cp, s), WEIR_SERVICE_DROPS);
-	}
-	if (pool != NULL) {
-		p = model_pool(&cp->model, pool);
-		b = p == NULL ? NULL : model_backend(p, backend);
-		if (b == NULL)
-			return rpc_fail(err, RPC_NOT_FOUND, "no backend %s/%s", pool, backend);
-		return drops_of_one(backend_lost(cp, b), WEIR_BACKEND_DROPS);
-	}
-	return drops_of_all(cp);
 }

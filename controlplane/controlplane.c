@@ -41,7 +41,7 @@ static void service_came(void *user, struct service *s)
 	n = dp_service_count(cp->dp, s->index);
 	s->packets_before = n.packets;
 	s->bytes_before = n.bytes;
-	dp_service_drops(cp->dp, s->index, s->drops_before);
+	dp_service_columns(cp->dp, s->index, s->columns_before);
 }
 
 static void something_changed(void *user, struct backend *b)
@@ -106,7 +106,7 @@ static void counters_begin(struct controlplane *cp, const struct dp_view *dp)
 			struct service *s = cp->model.service[i];
 
 			s->packets_before = s->bytes_before = 0;
-			memset(s->drops_before, 0, sizeof(s->drops_before));
+			memset(s->columns_before, 0, sizeof(s->columns_before));
 		}
 	}
 	cp->dp_start_ms = dp->state->start_ms;

@@ -559,22 +559,20 @@ static void add_columns(uint64_t *out, const _Atomic uint64_t *column, unsigned 
 		out[i] += atomic_load_explicit(&column[i], memory_order_relaxed);
 }
 
-void dp_service_drops(const struct dp_session *s, unsigned service,
-		      uint64_t out[WEIR_SERVICE_DROPS])
+void dp_service_columns(const struct dp_session *s, unsigned service, uint64_t out[WEIR_COLUMNS])
 {
-	memset(out, 0, WEIR_SERVICE_DROPS * sizeof(*out));
+	memset(out, 0, WEIR_COLUMNS * sizeof(*out));
 	for (uint32_t i = 0; s->attached && service < WEIR_MAX_SERVICES && i < s->view.worker_count;
 	     i++)
-		add_columns(out, s->view.state->worker[i].service_drop[service],
-			    WEIR_SERVICE_DROPS);
+		add_columns(out, s->view.state->worker[i].service_column[service], WEIR_COLUMNS);
 }
 
-void dp_backend_drops(const struct dp_session *s, unsigned backend,
-		      uint64_t out[WEIR_BACKEND_DROPS])
+void dp_backend_columns(const struct dp_session *s, unsigned backend,
+			uint64_t out[WEIR_BACKEND_COLUMNS])
 {
-	memset(out, 0, WEIR_BACKEND_DROPS * sizeof(*out));
+	memset(out, 0, WEIR_BACKEND_COLUMNS * sizeof(*out));
 	for (uint32_t i = 0; s->attached && backend < WEIR_MAX_BACKENDS && i < s->view.worker_count;
 	     i++)
-		add_columns(out, s->view.state->worker[i].backend_drop[backend],
-			    WEIR_BACKEND_DROPS);
+		add_columns(out, s->view.state->worker[i].backend_column[backend],
+			    WEIR_BACKEND_COLUMNS);
 }

@@ -67,10 +67,9 @@ struct weir_sum dp_drop_count(const struct dp_session *s, unsigned reason);
 struct weir_sum dp_answer_count(const struct dp_session *s, unsigned answer);
 struct weir_sum dp_punt_count(const struct dp_session *s, unsigned punt);
 
-/* Packets that a service or a backend lost, by column (enum weir_service_drop). */
-void dp_service_drops(const struct dp_session *s, unsigned service,
-		      uint64_t out[WEIR_SERVICE_DROPS]);
-void dp_backend_drops(const struct dp_session *s, unsigned backend,
-		      uint64_t out[WEIR_BACKEND_DROPS]);
+/* Packets of a service, with what is its VIP's, or of a backend, by enum weir_column. */
+void dp_service_columns(const struct dp_session *s, unsigned service, uint64_t out[WEIR_COLUMNS]);
+void dp_backend_columns(const struct dp_session *s, unsigned backend,
+			uint64_t out[WEIR_BACKEND_COLUMNS]);
 
 #endif /* WEIR_DP_SESSION_H */

@@ -61,7 +61,7 @@ struct backend {
 	struct hop_watch *watch;
 	/* counters of the index when this backend got it: subtract to get its own */
 	uint64_t packets_before, bytes_before;
-	uint64_t drops_before[WEIR_BACKEND_DROPS];
+	uint64_t columns_before[WEIR_BACKEND_COLUMNS]; /* enum weir_column */
 	struct slow_state slow, slow_before; /* slow_before: of the publication before */
 	bool stays; /* model_apply()'s mark */
 };
@@ -93,7 +93,7 @@ struct service {
 	uint32_t index; /* in the snapshot and the counters; kept while the service lives */
 	uint32_t vip_flags; /* WEIR_VIP_*, the same for all services of a VIP */
 	uint64_t packets_before, bytes_before;
-	uint64_t drops_before[WEIR_SERVICE_DROPS];
+	uint64_t columns_before[WEIR_COLUMNS]; /* enum weir_column; those of its VIP too */
 	bool stays; /* model_apply()'s mark */
 };
 

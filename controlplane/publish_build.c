@@ -32,6 +32,7 @@ static struct lookup_row *make_rows(const struct model *m)
 		row[2 * i + 1] =
 			(struct lookup_row){ .vip = &s->conf.vip,
 					     .vip_bits = s->conf.vip_bits,
+					     .service = (uint16_t)s->index,
 					     .flags = WEIR_SERVICE_VIP_ONLY | s->vip_flags };
 	}
 	return row;

@@ -5,6 +5,7 @@
  */
 #include "weirctl.h"
 
+#include "addr.h"
 #include "check_config.h"
 
 #include <errno.h>
@@ -104,12 +105,19 @@ static bool build_backend(json_t *params, char **word, unsigned count, const str
 	return split_name(params, word[0], "backend");
 }
 
-/* SERVICE, or POOL/BACKEND. */
+/* SERVICE, VIP or POOL/BACKEND. An address or a prefix is a VIP. */
 static bool build_drops(json_t *params, char **word, unsigned count, const struct options *o)
 {
+	struct weir_addr vip;
+	uint8_t len;
+
 	(void)o;
 	if (count == 0)
 		return true;
+	if (weir_addr_parse(word[0], &vip) == 0 || weir_prefix_parse(word[0], &vip, &len) == 0) {
+		json_object_set_new(params, "vip", json_string(word[0]));
+		return true;
+	}
 	if (strchr(word[0], '/') != NULL)
 		return split_name(params, word[0], "backend");
 	json_object_set_new(params, "service", json_string(word[0]));
@@ -230,7 +238,7 @@ static const struct command {
 	  weirctl_print_pools, NULL },
 	{ "backends", "[POOL]", "backends: weight, state, health, share, counters, next hop", 0, 1,
 	  "backends", build_pool, weirctl_print_backends, NULL },
-	{ "drops", "[SERVICE | POOL/BACKEND]",
+	{ "drops", "[SERVICE | VIP | POOL/BACKEND]",
 	  "packets that reached no backend, by reason; what Weir answered itself", 0, 1, "drops",
 	  build_drops, weirctl_print_drops, NULL },
 	{ "explain", "tcp|udp SOURCE:PORT VIP:PORT [--payload BYTES]",

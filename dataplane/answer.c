@@ -170,9 +170,38 @@ static bool make(enum weir_answer kind, const struct view *v, const struct egres
 	}
 }
 
-void answers_init(struct answers *a, struct weir_count *count, uint32_t per_s, uint64_t hz)
+void answers_init(struct answers *a, struct weir_worker_area *area, uint32_t per_s, uint64_t hz)
 {
-	*a = (struct answers){ .count = count, .rate = limit_rate(per_s, hz) };
+	*a = (struct answers){ .area = area, .rate = limit_rate(per_s, hz) };
+}
+
+/* The column of an answer, and that of its being limited; WEIR_COLUMNS: it has none. */
+static unsigned column_of(enum weir_answer kind, bool limited)
+{
+	switch (kind) {
+	case WEIR_ANSWER_TOO_BIG:
+		return limited ? WEIR_COLUMN_ANSWER_TOO_BIG_LIMITED : WEIR_COLUMN_ANSWER_TOO_BIG;
+	case WEIR_ANSWER_ECHO:
+		return limited ? WEIR_COLUMN_ANSWER_VIP_LIMITED : WEIR_COLUMN_ANSWER_ECHO;
+	case WEIR_ANSWER_RESET:
+		return limited ? WEIR_COLUMN_ANSWER_VIP_LIMITED : WEIR_COLUMN_ANSWER_RESET;
+	case WEIR_ANSWER_UNREACHABLE:
+		return limited ? WEIR_COLUMN_ANSWER_VIP_LIMITED : WEIR_COLUMN_ANSWER_UNREACHABLE;
+	default:
+		return WEIR_COLUMNS;
+	}
+}
+
+static void count_answer(struct weir_worker_area *area, const struct pkt *p, enum weir_answer kind,
+			 bool limited, uint32_t len)
+{
+	unsigned column = column_of(kind, limited);
+
+	if (area == NULL)
+		return;
+	count_add(&area->answer[limited ? WEIR_ANSWER_LIMITED : kind], 1, len);
+	if (column != WEIR_COLUMNS)
+		count_column(area, p->service, p->backend, column);
 }
 
 static void answer_packet(struct answers *a, const struct view *v, const struct egress *ports,
@@ -183,14 +212,14 @@ static void answer_packet(struct answers *a, const struct view *v, const struct 
 	if (kind == WEIR_ANSWERS)
 		return;
 	if (!limit_take(&a->limit[kind], &a->rate, now)) {
-		count_add(&a->count[WEIR_ANSWER_LIMITED], 1, p->mbuf->pkt_len);
+		count_answer(a->area, p, kind, true, p->mbuf->pkt_len);
 		return;
 	}
 	if (!make(kind, v, ports, p))
 		return;
 	p->flags |= PKT_ANSWER;
 	p->drop = WEIR_DROP_NONE;
-	count_add(&a->count[kind], 1, p->mbuf->pkt_len);
+	count_answer(a->area, p, kind, false, p->mbuf->pkt_len);
 }
 
 void answer_burst(struct answers *a, const struct view *v, const struct egress *ports,

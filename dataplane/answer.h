@@ -17,13 +17,13 @@
 
 /* Of one worker. */
 struct answers {
-	struct weir_count *count; /* [WEIR_ANSWER_ROOM], in the worker's area */
-	struct limit_rate rate;	  /* of each kind */
+	struct weir_worker_area *area; /* counters; NULL: nothing is counted */
+	struct limit_rate rate;	       /* of each kind */
 	struct limit limit[WEIR_ANSWERS];
 };
 
 /* per_s: answers of each kind a second, 0: none; hz: of `now` below. */
-void answers_init(struct answers *a, struct weir_count *count, uint32_t per_s, uint64_t hz);
+void answers_init(struct answers *a, struct weir_worker_area *area, uint32_t per_s, uint64_t hz);
 
 /*
  * Turn packets of the burst that were dropped into the answers that they call for:

@@ -67,13 +67,13 @@ static bool matches(const struct weir_capture *w, const struct burst *b, uint32_
 	const struct pkt *p = &b->pkt[i];
 	/* Which of them a packet that was dropped had come to. */
 	bool answer = p->flags & PKT_ANSWER, going = p->drop == WEIR_DROP_NONE && !answer;
-	unsigned column = weir_service_drop(p->drop);
+	unsigned column = weir_drop_column(p->drop);
 
 	if (w->by & WEIR_CAPTURE_BY_SERVICE &&
-	    (p->service != w->service || !(going || column < WEIR_SERVICE_DROPS)))
+	    (p->service != w->service || !(going || column < WEIR_SERVICE_COLUMNS)))
 		return false;
 	if (w->by & WEIR_CAPTURE_BY_BACKEND &&
-	    (p->backend != w->backend || !(going || column < WEIR_BACKEND_DROPS)))
+	    (p->backend != w->backend || !(going || column < WEIR_BACKEND_COLUMNS)))
 		return false;
 	return !(w->by & tuple) || (has_key(p) && tuple_matches(w, p, &b->key[i]));
 }

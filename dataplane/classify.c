@@ -6,8 +6,9 @@
  *
  * Reads:  the flow key, flags.  Writes: service, pool, service_flags; or drop. What
  * is dropped for a VIP has the flags of the VIP in service_flags: answer.c goes by
- * them. Passes by what has PKT_CHOSEN. What parse has dropped stays so if it is for a
- * VIP; otherwise it is none of ours, whatever is wrong with it, and PKT_MALFORMED.
+ * them; and as its service one of the VIP's, which counts for it. Passes by what has PKT_CHOSEN.
+ * What parse has dropped stays so if it is for a VIP; otherwise it is none of ours, whatever is
+ * wrong with it, and PKT_MALFORMED.
  *
  * The table's entries are in memory that the control plane can write: what is
  * taken from one is masked to its range, and a run of probes is bounded.
@@ -143,7 +144,7 @@ static bool by_vip(const struct view *v, struct pkt *p, const struct candidate *
 	if (e != NULL) {
 		classify_as(p, found_in(e));
 	} else {
-		p->service_flags = (uint8_t)vip->flags;
+		classify_as(p, found_in(vip));
 		p->drop = no_service(p);
 	}
 	return true;
@@ -245,7 +246,11 @@ static __rte_noinline void classify_malformed(const struct view *v, struct pkt *
 {
 	struct pkt asks = { .flags = (p->flags & PKT_IPV6) | PKT_OTHER_L4 };
 
-	if (!(p->flags & PKT_NO_ADDRESS) && !is_decided(v, &asks, k))
+	if (p->flags & PKT_NO_ADDRESS)
+		return;
+	if (is_decided(v, &asks, k))
+		p->service = asks.service;
+	else
 		not_ours(p, WEIR_DROP_NOT_A_VIP);
 }
 

@@ -19,6 +19,15 @@ static inline void count_add_u64(_Atomic uint64_t *c, uint64_t n)
 #endif
 }
 
+/* For a service and its backend, or for the VIP that has the service. */
+static inline void count_column(struct weir_worker_area *a, unsigned service, unsigned backend,
+				unsigned column)
+{
+	count_add_u64(&a->service_column[service % WEIR_MAX_SERVICES][column], 1);
+	if (column < WEIR_BACKEND_COLUMNS)
+		count_add_u64(&a->backend_column[backend % WEIR_MAX_BACKENDS][column], 1);
+}
+
 static inline void count_add(struct weir_count *c, uint64_t packets, uint64_t bytes)
 {
 	count_add_u64(&c->packets, packets);

@@ -168,13 +168,12 @@ static void run_stages(const struct view *v, struct pins *pins, struct frags *fr
 static void run_answers(const struct view *v, const struct worker *w, struct burst *b,
 			struct weir_explained *out)
 {
-	struct weir_count count[WEIR_ANSWER_ROOM] = { 0 };
-	struct answers answers = { .count = count, .rate = w->answers.rate };
+	struct answers answers = { .rate = w->answers.rate };
+	enum weir_answer kind = answer_kind(v, &b->pkt[0]);
 
 	answer_burst(&answers, v, w->egress, b, rte_rdtsc());
-	for (uint32_t i = 0; i < WEIR_ANSWERS; i++)
-		if (count[i].packets != 0 && i != WEIR_ANSWER_LIMITED)
-			out->answer = i;
+	if (b->pkt[0].flags & PKT_ANSWER)
+		out->answer = kind;
 }
 
 static void describe(const struct pkt *p, struct weir_explained *out)

@@ -153,9 +153,9 @@ void parse_burst(struct burst *b);						/* parse.c */
 void classify_burst(const struct view *v, struct burst *b);			/* classify.c */
 void select_burst(const struct view *v, struct pins *t, struct burst *b);	/* select.c */
 void encap_burst(const struct view *v, const struct egress *ports, struct burst *b); /* encap.c */
-void count_lost(struct worker *w, const struct burst *b); /* tx.c  what was dropped, for its
-							   * service and backend; before it may be
-							   * answered */
+void count_lost(struct worker *w, const struct burst *b); /* tx.c  what was dropped and is not
+							   * answered, for its VIP, service and
+							   * backend */
 void tx_burst(struct worker *w, struct burst *b);				/* tx.c */
 
 /* Bytes that an encapsulation puts in front of the client's packet; 0 if it is unknown. */

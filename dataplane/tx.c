@@ -12,7 +12,7 @@
  * FCS), as they were when the packet left or was given up. Bytes by service and
  * by backend are bytes of IP as the client sent it, whatever was put around it:
  * the figure that a backend's own counters can be compared with. What is lost once the
- * service is known is counted there by reason too, packets alone.
+ * service is known is counted there by reason too, packets alone; before that, for the VIP.
  */
 #include "count.h"
 #include "pipeline.h"
@@ -36,16 +36,13 @@ static void drop(struct worker *w, struct rte_mbuf *m, unsigned reason)
 	rte_pktmbuf_free(m);
 }
 
-/* For its service and its backend too, where the reason tells that it has these. */
+/* For its VIP, or its service and its backend, where the reason tells that it has these. */
 static void count_one(struct worker *w, const struct pkt *p, unsigned reason)
 {
-	unsigned column = weir_service_drop(reason);
+	unsigned column = weir_drop_column(reason);
 
-	if (column == WEIR_SERVICE_DROPS || p->flags & PKT_ANSWER)
-		return;
-	count_add_u64(&w->area->service_drop[p->service % WEIR_MAX_SERVICES][column], 1);
-	if (column < WEIR_BACKEND_DROPS)
-		count_add_u64(&w->area->backend_drop[p->backend % WEIR_MAX_BACKENDS][column], 1);
+	if (column != WEIR_COLUMNS && !(p->flags & (PKT_ANSWER | PKT_NO_ADDRESS)))
+		count_column(w->area, p->service, p->backend, column);
 }
 
 void count_lost(struct worker *w, const struct burst *b)

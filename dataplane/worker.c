@@ -75,8 +75,8 @@ static __rte_noinline void after_drops(struct worker *w, const struct view *v, s
 	send_in_pieces(w, v, b);
 	if (w->capturing != NULL)
 		capture_outcome(w->capturing, b);
-	count_lost(w, b);
 	answer_burst(&w->answers, v, w->egress, b, now);
+	count_lost(w, b);
 	if (w->punt.ports != 0)
 		punt_burst(&w->punt, b, now);
 }

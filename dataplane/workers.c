@@ -96,7 +96,7 @@ static struct worker *create(unsigned i, struct weir_state *state, const struct 
 		w->egress[p].mtu = port->mtu;
 		w->tx[p] = (struct worker_tx){ .ethdev = port->ethdev, .queue = (uint16_t)i };
 	}
-	answers_init(&w->answers, w->area->answer, conf->answers_per_s, rte_get_tsc_hz());
+	answers_init(&w->answers, w->area, conf->answers_per_s, rte_get_tsc_hz());
 	give_pins(w, i, state);
 	worker_init(w);
 	return w;

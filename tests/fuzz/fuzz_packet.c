@@ -289,7 +289,7 @@ static void answered(const struct view *v, struct burst *b, const uint8_t *frame
 	struct pkt *p = &b->pkt[0];
 
 	if (now == 0)
-		answers_init(&answers, area.answer, 1, 1);
+		answers_init(&answers, &area, 1, 1);
 	if (p->drop == WEIR_DROP_NOT_A_VIP || p->drop == WEIR_DROP_NOT_IP)
 		require(punt_class(p) < PUNT_CLASSES, "no class");
 	answer_burst(&answers, v, ports, b, ++now);

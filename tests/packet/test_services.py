@@ -2,8 +2,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """What a packet is for: VIPs that are prefixes, every port, and what is counted where."""
 
-from frames import (CLIENT, HTTP, ROUTER_MAC, PORT_MAC, VIP, backend_address, backend_mac, ether,
-                    mac_text, tcp, udp)
+from frames import (CLIENT, ETH, HTTP, OTHER_VIP, ROUTER_MAC, PORT_MAC, VIP, back4,
+                    backend_address, backend_mac, error4, ether, icmp, mac_text, tcp, udp)
+from outcome import with_bytes
 from scapy.layers.inet import TCP, UDP
 from scapy.layers.inet6 import IPv6
 from scapy.layers.l2 import Ether
@@ -129,6 +130,48 @@ def test_drops_are_counted_for_the_service_and_the_backend():
     equal("drops in all", {d["name"]: d["packets"] for d in seen["all"]["drops"] if d["packets"]},
           {"too-big": 5, "no-backend": 3})
     equal("frames that left", len(result.frames[0]), 3)
+
+
+def told(lab, counts, **whose):
+    """Drops and answers of one, those that occurred. counts: how many of each it can have."""
+    result = lab.rpc("drops", whose)
+    equal(f"kinds that {whose} has", [len(result[kind]) for kind in ("drops", "answers")], counts)
+    return [{d["name"]: d["packets"] for d in result[kind] if d["packets"]}
+            for kind in ("drops", "answers")]
+
+
+def test_answers_are_counted_for_the_service_the_backend_and_the_vip():
+    """All in one burst, in which three answers of a kind are left."""
+    conf = pools("big", "other", each=lambda name: "mtu = 600")
+    conf += service("big", VIP, 80) + service("other", VIP, 443)
+    conf += service("elsewhere", OTHER_VIP, 80).replace("pool = elsewhere", "pool = other")
+    conf += f"[vip {VIP}]\nstrays = reject\necho = on\n"
+    frames = [tcp(i, bytes(800), flags="DF") for i in range(5)]
+    frames += [tcp(i, dport=81) for i in range(4)] + [udp(i, dport=81) for i in range(4)]
+    frames += [icmp(id=i) for i in range(4)]
+    frames += [with_bytes(tcp(1), ETH, b"\x44"), error4(back4(CLIENT, 1, "tcp"), 20),
+               with_bytes(tcp(1), ETH + 9, b"\x2f"), tcp(1)[:ETH + 19], tcp(1)[:ETH + 20]]
+    seen = {}
+
+    def ask(lab):
+        seen["service"] = told(lab, [8, 2], service="big")
+        seen["backend"] = told(lab, [7, 1], pool="big", backend="b")
+        seen["vip"] = told(lab, [9, 4], vip=VIP)
+        seen["others"] = [told(lab, [8, 2], service="other"),
+                          told(lab, [9, 4], vip=OTHER_VIP + "/32")]
+
+    result = Lab(conf, [frames], dataplane="answers_per_s = 3").run(ask)
+    equal("of the service", seen["service"], [{"too-big": 2}, {"too-big": 3, "limited": 2}])
+    equal("of the backend", seen["backend"], [{"too-big": 2}, {"too-big": 3}])
+    equal("of the VIP", seen["vip"],
+          [{"stray": 2, "echo-off": 1, "bad-header": 1, "bad-quote": 1, "unsupported-l4": 1,
+            "truncated": 1}, {"echo": 3, "reset": 3, "unreachable": 3, "limited": 3}])
+    equal("of the others", seen["others"], [[{}, {}], [{}, {}]])
+    equal("answers in all", result.answers,
+          {"echo": 3, "reset": 3, "unreachable": 3, "too-big": 3, "limited": 5})
+    equal("drops in all", result.drops,
+          {"too-big": 2, "stray": 2, "echo-off": 1, "bad-header": 1, "bad-quote": 1,
+           "unsupported-l4": 1, "truncated": 2})
 
 
 if __name__ == "__main__":

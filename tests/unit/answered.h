@@ -42,7 +42,8 @@ static struct rte_mempool *buffers;
 static struct weir_lookup lookup[1 << BITS];
 static struct weir_backend backend;
 static struct egress ports[WEIR_MAX_PORTS];
-static struct weir_count count[WEIR_ANSWER_ROOM];
+static struct weir_worker_area area;
+static struct weir_count *const count = area.answer;
 static struct answers answers;
 static struct view view;
 static struct burst b;
@@ -81,7 +82,7 @@ static inline int setup(void **state)
 {
 	(void)state;
 	memset(ports, 0, sizeof(ports));
-	memset(count, 0, sizeof(count));
+	memset(&area, 0, sizeof(area));
 	memcpy(ports[PORT].mac, our_mac, sizeof(our_mac));
 	ports[PORT].mtu = 1500;
 	ports[OUT] = (struct egress){ .mac = { 2, 0, 0, 0, 0, 0xbb }, .mtu = 1500 };
@@ -93,7 +94,7 @@ static inline int setup(void **state)
 	view.backend = &backend;
 	view.backend_count = 1;
 	set_vip(0);
-	answers_init(&answers, count, PER_S, HZ);
+	answers_init(&answers, &area, PER_S, HZ);
 	now = 1000 * (uint64_t)HZ;
 	return 0;
 }

@@ -83,7 +83,7 @@ static void echo_off_means_silence(void **state)
 static void every_turned_checksum_is_right(void **state)
 {
 	(void)state;
-	answers_init(&answers, count, HZ, HZ);
+	answers_init(&answers, &area, HZ, HZ);
 	for (unsigned id = 0; id <= UINT16_MAX; id += 13) {
 		const uint8_t *ip;
 
@@ -204,7 +204,7 @@ static void kinds_do_not_take_from_each_other(void **state)
 static void zero_a_second_is_none(void **state)
 {
 	(void)state;
-	answers_init(&answers, count, 0, HZ);
+	answers_init(&answers, &area, 0, HZ);
 	assert_int_equal(pings_answered(3), 0);
 	assert_int_equal(count[WEIR_ANSWER_LIMITED].packets, 3);
 }

@@ -188,13 +188,13 @@ static void counters_begin_where_the_last_owner_left_them(void **state)
 	dp.state->worker[0].backend[1].packets = 100;
 	dp.state->worker[1].backend[1].packets = 11;
 	dp.state->worker[1].backend[1].bytes = 5000;
-	dp.state->worker[0].backend_drop[1][WEIR_SERVICE_DROP_TX_FULL] = 3;
-	dp.state->worker[1].backend_drop[1][WEIR_SERVICE_DROP_TX_FULL] = 4;
+	dp.state->worker[0].backend_column[1][WEIR_COLUMN_TX_FULL] = 3;
+	dp.state->worker[1].backend_column[1][WEIR_COLUMN_TX_FULL] = 4;
 	publish(false);
 	assert_int_equal(backend(0, 1)->packets_before, 111);
 	assert_int_equal(backend(0, 1)->bytes_before, 5000);
-	assert_int_equal(backend(0, 1)->drops_before[WEIR_SERVICE_DROP_TX_FULL], 7);
-	assert_int_equal(backend(0, 1)->drops_before[WEIR_SERVICE_DROP_TOO_BIG], 0);
+	assert_int_equal(backend(0, 1)->columns_before[WEIR_COLUMN_TX_FULL], 7);
+	assert_int_equal(backend(0, 1)->columns_before[WEIR_COLUMN_TOO_BIG], 0);
 	assert_int_equal(backend(0, 0)->packets_before, 0);
 	dp.state->worker[0].backend[1].packets = 150;
 	publish(false);

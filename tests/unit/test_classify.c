@@ -156,7 +156,8 @@ static void malformed_is_ours_only_for_a_vip(void **state)
 	struct burst b = { .n = 4, .dropped = true };
 
 	(void)state;
-	one_vip();
+	enter(key(VIP, 0, 0), 5, 0)->flags = WEIR_SERVICE_VIP_ONLY;
+	enter(key(VIP, IPPROTO_TCP, 443), 7, 3);
 	for (unsigned i = 0; i < b.n; i++) {
 		b.pkt[i].drop = WEIR_DROP_BAD_HEADER;
 		b.key[i].v4.dst_be = htonl(address[i]);
@@ -171,6 +172,7 @@ static void malformed_is_ours_only_for_a_vip(void **state)
 	assert_int_equal(b.pkt[2].drop, WEIR_DROP_BAD_HEADER);
 	assert_int_equal(b.pkt[3].drop, WEIR_DROP_NOT_A_VIP);
 	assert_int_equal(b.pkt[0].flags, 0);
+	assert_int_equal(b.pkt[0].service, 5); /* counts for the VIP */
 	assert_int_equal(b.pkt[1].flags, PKT_MALFORMED);
 	assert_int_equal(b.pkt[3].flags, PKT_MALFORMED | PKT_IPV6);
 
@@ -198,11 +200,12 @@ static void a_drop_for_a_vip_has_the_flags_of_the_vip(void **state)
 		    { PKT_FRAG_LATER, WEIR_DROP_FRAGMENT } };
 
 	(void)state;
-	enter(key(VIP, 0, 0), 0, 0)->flags = WEIR_SERVICE_VIP_ONLY | WEIR_VIP_ECHO | WEIR_VIP_ARP;
+	enter(key(VIP, 0, 0), 5, 0)->flags = WEIR_SERVICE_VIP_ONLY | WEIR_VIP_ECHO | WEIR_VIP_ARP;
 	for (unsigned i = 0; i < sizeof(row) / sizeof(row[0]); i++) {
 		struct pkt p = classify(VIP, IPPROTO_TCP, 80, row[i].flags);
 
 		assert_int_equal(p.drop, row[i].drop);
+		assert_int_equal(p.service, 5); /* counts for it */
 		assert_int_equal(p.service_flags,
 				 WEIR_SERVICE_VIP_ONLY | WEIR_VIP_ECHO | WEIR_VIP_ARP);
 		assert_int_equal(classify(NO_VIP, IPPROTO_TCP, 80, row[i].flags).drop,

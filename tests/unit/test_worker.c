@@ -181,7 +181,7 @@ static uint64_t lost_by_services(unsigned column)
 	uint64_t sum = 0;
 
 	for (unsigned i = 0; i < WEIR_MAX_SERVICES; i++)
-		sum += atomic_load(&area->service_drop[i][column]);
+		sum += atomic_load(&area->service_column[i][column]);
 	return sum;
 }
 
@@ -190,7 +190,7 @@ static uint64_t lost_by_backends(unsigned column)
 	uint64_t sum = 0;
 
 	for (unsigned i = 0; i < WEIR_MAX_BACKENDS; i++)
-		sum += atomic_load(&area->backend_drop[i][column]);
+		sum += atomic_load(&area->backend_column[i][column]);
 	return sum;
 }
 
@@ -222,7 +222,7 @@ static void every_packet_is_counted_once_everywhere(void **state)
 	assert_int_equal(area->rx[0].bytes, frames);
 	assert_int_equal(dropped(WEIR_DROP_NOT_A_VIP), 5);
 	assert_int_equal(area->drop[WEIR_DROP_NOT_A_VIP].bytes, 5 * 54);
-	for (unsigned i = 0; i < WEIR_SERVICE_DROPS; i++) /* it has neither */
+	for (unsigned i = 0; i < WEIR_COLUMNS; i++) /* it has neither */
 		assert_int_equal(lost_by_services(i), 0);
 	assert_int_equal(area->tx[0].packets + area->tx[1].packets, 40);
 	assert_int_equal(area->tx[0].bytes + area->tx[1].bytes, frames - 5 * 54);
@@ -287,8 +287,8 @@ static void what_a_full_queue_does_not_take_is_a_counted_drop(void **state)
 	assert_int_equal(sent, 2 * (OUT_ENTRIES - 1)); /* nobody took anything out */
 	assert_int_equal(sent + full, 400);
 	assert_int_equal(area->drop[WEIR_DROP_TX_FULL].bytes, full * frame);
-	assert_int_equal(lost_by_services(WEIR_SERVICE_DROP_TX_FULL), full);
-	assert_int_equal(lost_by_backends(WEIR_SERVICE_DROP_TX_FULL), full);
+	assert_int_equal(lost_by_services(WEIR_COLUMN_TX_FULL), full);
+	assert_int_equal(lost_by_backends(WEIR_COLUMN_TX_FULL), full);
 	assert_int_equal(area->tx[0].bytes + area->tx[1].bytes, sent * frame);
 	assert_int_equal(area->service[SERVICE_TCP].packets, sent);
 	assert_int_equal(area->service[SERVICE_TCP].bytes, sent * (frame - AT_IP));
