@@ -97,9 +97,11 @@ static inline uint8_t *frame_wrap(struct rte_mbuf *m, uint32_t old_len, uint32_t
 				  uint32_t ip_len)
 {
 	if (unlikely(m->nb_segs > 1)) {
-		if (m->pkt_len > old_len + ip_len)
-			trim_segments(m, old_len + ip_len);
-		return frame_restart(m, old_len, new_len);
+		uint8_t *at = frame_restart(m, old_len, new_len);
+
+		if (at != NULL && m->pkt_len > new_len + ip_len)
+			trim_segments(m, new_len + ip_len);
+		return at;
 	}
 	if (unlikely(m->data_off + old_len < new_len))
 		return NULL;

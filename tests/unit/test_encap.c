@@ -353,8 +353,8 @@ static void nonsense_in_a_backend_stays_in_range(void **state)
 
 static struct rte_mempool *buffers;
 
-/* A frame in segments of at most `cut` bytes, from the pool. */
-static struct rte_mbuf *segments(const uint8_t *bytes, size_t len, size_t cut)
+/* A frame in segments of at most `cut` bytes, from the pool, each behind `headroom`. */
+static struct rte_mbuf *segments(const uint8_t *bytes, size_t len, size_t cut, uint16_t headroom)
 {
 	struct rte_mbuf *head = NULL, *m;
 
@@ -362,6 +362,7 @@ static struct rte_mbuf *segments(const uint8_t *bytes, size_t len, size_t cut)
 		size_t part = RTE_MIN(cut, len - done);
 
 		m = rte_pktmbuf_alloc(buffers);
+		m->data_off = headroom;
 		memcpy(rte_pktmbuf_append(m, (uint16_t)part), bytes + done, part);
 		if (head == NULL)
 			head = m;
@@ -380,7 +381,7 @@ static void segments_are_carried_and_trimmed_wherever_the_packet_ends(void **sta
 	backend.encap = WEIR_ENCAP_IPIP4;
 	memset(bytes + len, 0x55, 300);
 	for (size_t padding = 0; padding <= 300; padding += 25) {
-		struct rte_mbuf *m = segments(bytes, len + padding, 100);
+		struct rte_mbuf *m = segments(bytes, len + padding, 100, FRAME_HEADROOM);
 		struct pkt p = packet(m, bytes);
 		const uint8_t *whole;
 
@@ -393,6 +394,25 @@ static void segments_are_carried_and_trimmed_wherever_the_packet_ends(void **sta
 		rte_pktmbuf_free(m);
 		assert_int_equal(rte_mempool_in_use_count(buffers), 0);
 	}
+}
+
+static void segments_without_headroom_stay_as_they_came(void **state)
+{
+	uint8_t bytes[FRAME_MAX], got[FRAME_MAX];
+	size_t len = build_ipv4(bytes, IPPROTO_TCP, 0, 600), padding = 250;
+	struct rte_mbuf *m;
+	struct pkt p;
+
+	(void)state;
+	backend.encap = WEIR_ENCAP_IPIP4;
+	memset(bytes + len, 0x55, padding);
+	m = segments(bytes, len + padding, 100, 2);
+	p = packet(m, bytes);
+	assert_int_equal(encap(&p), WEIR_DROP_NO_HEADROOM);
+	assert_int_equal(m->pkt_len, len + padding);
+	assert_memory_equal(rte_pktmbuf_read(m, 0, m->pkt_len, got), bytes, len + padding);
+	rte_pktmbuf_free(m);
+	assert_int_equal(rte_mempool_in_use_count(buffers), 0);
 }
 
 static int group_setup(void **state)
@@ -427,6 +447,7 @@ int main(void)
 		TEST(without_headroom_there_is_no_outer_header),
 		TEST(nonsense_in_a_backend_stays_in_range),
 		TEST(segments_are_carried_and_trimmed_wherever_the_packet_ends),
+		TEST(segments_without_headroom_stay_as_they_came),
 	};
 
 	return cmocka_run_group_tests_name("encap", tests, group_setup, group_teardown);
