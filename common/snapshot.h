@@ -284,9 +284,10 @@ struct weir_backend_cold {
 	uint8_t admin;		    /* the operator's word: 0 enabled, 1 draining, 2 disabled */
 	uint8_t health;		    /* 0 pending, 1 up, 2 down */
 	uint8_t served;		    /* 1: took new flows */
-	uint8_t reserved0;
+	uint8_t agent_admin;	    /* its agent's word, likewise */
 	uint32_t slow_since_ms;	    /* CLOCK_BOOTTIME, low 32 bits; 0: no slow start is on */
-	uint8_t reserved[4];
+	uint8_t agent_cut;	    /* percent of its weight that its agent does not want */
+	uint8_t reserved[3];
 };
 static_assert(sizeof(struct weir_backend_cold) == 32, "layout 1");
 

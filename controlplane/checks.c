@@ -351,6 +351,7 @@ static void agent_sync(struct backend_checks *bc, bool anew)
 	if (bc->b->agent_cut != 0)
 		bc->b->pool->full_stale = true;
 	bc->b->agent_cut = bc->b->agent_admin = 0;
+	bc->b->agent_known = false;
 	(void)verdict_settle(bc); /* checks_sync() decides for the pool */
 }
 
@@ -476,6 +477,8 @@ void checks_hold(struct checks *c)
 
 static void release_one(struct backend_checks *bc)
 {
+	if (bc->agent != NULL && bc->agent->has_last)
+		verdict_agent(bc->agent);
 	for (unsigned i = 0; i < bc->count; i++)
 		bc->run[i]->before = verdict_standing(bc);
 	for (unsigned i = 0; i < bc->count; i++)
@@ -485,15 +488,22 @@ static void release_one(struct backend_checks *bc)
 
 void checks_release(struct checks *c)
 {
-	if (!c->held)
-		return;
+	bool held = c->held;
+
 	c->held = false;
 	for (unsigned i = 0; i < c->model->pool_count; i++) {
 		const struct pool *p = c->model->pool[i];
 
-		for (unsigned j = 0; j < p->backend_count; j++)
-			if (p->backend[j]->check != NULL)
-				release_one(p->backend[j]->check);
+		for (unsigned j = 0; j < p->backend_count; j++) {
+			struct backend *b = p->backend[j];
+
+			if (b->check == NULL)
+				continue;
+			b->check->said.percent = 100 - b->agent_cut; /* taken over */
+			b->check->said.admin = (enum agent_admin)b->agent_admin;
+			if (held)
+				release_one(b->check);
+		}
 	}
 }
 

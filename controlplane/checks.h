@@ -58,7 +58,8 @@ void checks_follow(struct checks *c);
 /*
  * Note results without judging them, until checks_release(): a data plane may have in force
  * what another control plane found out, and that is to fall by the rule, not by one failure.
- * Call checks_release() when the model has taken that over, or there is none to ask.
+ * Call checks_release() when the model has taken that over, or there is none to ask; and
+ * again whenever it has.
  */
 void checks_hold(struct checks *c);
 void checks_release(struct checks *c);

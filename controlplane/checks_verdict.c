@@ -214,8 +214,9 @@ void verdict_agent(struct check_run *r)
 	struct backend *b = bc->b;
 	bool changed;
 
-	if (!r->last.ok || agent_read(&bc->said, r->last.text) == 0)
+	if (bc->all->held || !r->last.ok || agent_read(&bc->said, r->last.text) == 0)
 		return;
+	b->agent_known = true;
 	b->agent_cut = 100 - bc->said.percent;
 	b->agent_admin = (uint32_t)bc->said.admin;
 	if (before.percent != bc->said.percent)

@@ -57,6 +57,7 @@ struct backend {
 	/* What its agent says (agent_words.h): share of the weight that it does not want,
 	 * percent; enum agent_admin. */
 	uint32_t agent_cut, agent_admin;
+	bool agent_known; /* it has said so, or had before us */
 	struct backend_checks *check;
 	struct hop_watch *watch;
 	/* counters of the index when this backend got it: subtract to get its own */

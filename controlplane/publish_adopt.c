@@ -184,6 +184,19 @@ static void adopt_admin(struct backend *b, const struct weir_backend_cold *cold)
 	b->conf.drain_deadline_ms = cold->admin == ADMIN_DRAINING ? cold->drain_deadline_ms : 0;
 }
 
+/* An agent that cannot be reached changes nothing, at a restart either. */
+static void adopt_agent(struct backend *b, const struct weir_backend_cold *cold)
+{
+	if (b->agent_known || b->pool->conf.agent_port == 0 ||
+	    cold->agent_admin > ADMIN_DISABLED || cold->agent_cut > 100)
+		return;
+	b->agent_known = true;
+	b->agent_admin = cold->agent_admin;
+	b->agent_cut = cold->agent_cut;
+	if (b->agent_cut != 0)
+		b->pool->full_stale = true;
+}
+
 static void adopt_slow_start(struct backend *b, uint32_t since_ms, uint64_t now_ms)
 {
 	b->slow.since_ms = since_ms == 0 ? 0 : now_ms - (uint32_t)((uint32_t)now_ms - since_ms);
@@ -212,6 +225,7 @@ int adopt_backends(const struct adopt *s, struct model *m, uint64_t now_ms)
 			b->index = (int32_t)at;
 			if (m->admin_is_lost)
 				adopt_admin(b, &colds(s)[at]);
+			adopt_agent(b, &colds(s)[at]);
 			adopt_health(b, colds(s)[at].health);
 			adopt_hop(b, &lines(s)[at]);
 			b->slow.served = colds(s)[at].served != 0;

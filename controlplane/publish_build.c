@@ -225,6 +225,8 @@ static struct weir_backend_cold backend_cold(const struct backend *b)
 		.drain_deadline_ms = b->conf.drain_deadline_ms,
 		.pool = b->pool->index,
 		.admin = (uint8_t)b->conf.admin,
+		.agent_admin = (uint8_t)b->agent_admin,
+		.agent_cut = (uint8_t)b->agent_cut,
 		.health = (uint8_t)b->health,
 		.served = b->slow.served,
 		.slow_since_ms = (uint32_t)b->slow.since_ms,

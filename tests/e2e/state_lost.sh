@@ -44,7 +44,7 @@ hash=$(hash_of 12345)
 check the_hash_is_that_of_a_flow at_least "digits of the hash" ${#hash} 3
 lab_stop controlplane KILL
 rm "$LAB_DIR/state.json"
-agent ready
+lab_stop moody KILL # the agent is not there to say it again
 kill -STOP "$(lab_pid dataplane)" # cannot be asked
 lab_start_controlplane
 wait_until 10 lab_weirctl status || lab_fail "no answer after the restart" controlplane
@@ -52,14 +52,24 @@ lab_weirctl backend weight web-ipip/b3 20 >/dev/null
 lab_stop controlplane
 kill -CONT "$(lab_pid dataplane)"
 lab_start_controlplane
-wait_until 10 lab_ready || lab_fail "not ready after the restart" controlplane dataplane
+ready_but_for_the_agent() {
+    lab_holds '.attached and ([.workers[] | .generation > 0] | all)' status && lab_holds \
+        '[.backends[] | select(.state == "enabled" and .pool != "web-agent") | .serving] | all' backends &&
+        backend_is web-agent/b3 health up
+}
+wait_until 10 ready_but_for_the_agent || lab_fail "not ready after the restart" controlplane dataplane
 
 check a_flow_has_the_same_hash equal "hash" "$(hash_of 12345)" "$hash"
 check the_drain_goes_on backend_is web-l2/b1 state draining
 check its_deadline_stands at_most "seconds left" "$(deadline_of)" 600
 check its_deadline_is_not_over at_least "seconds left" "$(deadline_of)" 500
 check the_disabled_one_stays_so backend_is web-ipip/b2 state disabled
-check an_agents_word_has_become_nobodys backend_is web-agent/b3 state enabled
+check an_agents_word_is_not_the_operators backend_is web-agent/b3 state enabled
+check and_stands_all_the_same backend_is web-agent/b3 serving false
+agent ready
+lab_start moody b3 /usr/bin/python3 "$WEIR_ROOT/tests/lib/moody.py" "$LAB_DIR" 0.0.0.0 agent:7999
+wait_until 10 backend_is web-agent/b3 serving true || true
+check until_it_says_another backend_is web-agent/b3 serving true
 check it_says_why grep -q "web-ipip/b2 stays disabled, as it is in force: there was no state file" \
     "$LAB_DIR/controlplane.log"
 lab_fetch 100 "$LAB_DIR/fetched" "http://$VIP_L2/1k" "http://$VIP_IPIP/1k"

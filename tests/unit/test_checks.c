@@ -501,6 +501,31 @@ static void without_checks_an_agents_word_comes_and_goes(void **state)
 	assert_string_equal(backend[0].reason, "not checked");
 }
 
+/* A restarted control plane: what the agent said stands until it says another word. */
+static void an_agents_word_outlives_a_restart(void **state)
+{
+	(void)state;
+	checks_hold(checks);
+	fill_pool(2);
+	pool.conf.check.kind = CHECK_KIND_NONE;
+	pool.conf.agent_port = 1;
+	pool.conf.agent_interval_ms = 60000;
+	checks_sync(checks, &running);
+	agent_says("ready"); /* before what was in force is known */
+	backend[0].check->agent->has_last = true;
+	for (unsigned i = 0; i < 2; i++) {
+		backend[i].agent_admin = ADMIN_DRAINING;
+		backend[i].agent_cut = 25;
+		backend[i].agent_known = true;
+	}
+	checks_release(checks);
+	assert_int_equal(backend[0].agent_admin, ADMIN_ENABLED);
+	assert_int_equal(backend[0].agent_cut, 25);
+	assert_int_equal(backend[1].agent_admin, ADMIN_DRAINING);
+	assert_int_equal(backend[1].check->said.admin, AGENT_DRAIN);
+	assert_int_equal(backend[1].check->said.percent, 75);
+}
+
 /* The checks go, the agent stays, and so does its word. */
 static void an_agents_word_outlives_the_checks(void **state)
 {
@@ -646,6 +671,7 @@ int main(void)
 		T(the_first_verdict_of_one_check_is_not_anothers),
 		T(results_before_a_take_over_are_judged_after_it),
 		T(without_checks_an_agents_word_comes_and_goes),
+		T(an_agents_word_outlives_a_restart),
 		T(an_agents_word_outlives_the_checks),
 		T(a_new_backend_has_the_checks_there_are),
 		T(a_hold_ends_even_if_its_timer_was_early),

@@ -98,6 +98,9 @@ static void an_agents_word_is_not_taken_for_the_operators(void **state)
 
 	(void)state;
 	begin(1, 3);
+	small_pool[0].agent_port = 1;
+	small_apply(&model);
+	backend(0, 0)->agent_cut = 40;
 	backend(0, 1)->agent_admin = ADMIN_DRAINING;
 	backend(0, 2)->agent_admin = ADMIN_DISABLED;
 	publish(false);
@@ -106,6 +109,35 @@ static void an_agents_word_is_not_taken_for_the_operators(void **state)
 	assert_true(model.admin_is_lost);
 	assert_int_equal(backend(0, 1)->conf.admin, ADMIN_ENABLED);
 	assert_int_equal(backend(0, 2)->conf.admin, ADMIN_ENABLED);
+	/* It stays the agent's until it says another one. */
+	assert_int_equal(backend(0, 0)->agent_cut, 40);
+	assert_int_equal(backend(0, 1)->agent_admin, ADMIN_DRAINING);
+	assert_int_equal(backend(0, 2)->agent_admin, ADMIN_DISABLED);
+	assert_true(backend(0, 0)->agent_known);
+
+	/* Nobody has an agent any more. */
+	small_pool[0].agent_port = 0;
+	assert_int_equal(restart(&why), 1);
+	assert_int_equal(backend(0, 0)->agent_cut, 0);
+	assert_int_equal(backend(0, 2)->agent_admin, ADMIN_ENABLED);
+}
+
+static void an_agent_that_has_spoken_is_not_overruled(void **state)
+{
+	const char *why;
+
+	(void)state;
+	begin(1, 3);
+	small_pool[0].agent_port = 1;
+	small_apply(&model);
+	backend(0, 1)->agent_admin = ADMIN_DRAINING;
+	publish(false);
+	attachment_close(&at);
+	small_free(&model);
+	small_apply(&model);
+	backend(0, 1)->agent_known = true; /* "ready" */
+	assert_int_equal(attach(&why), 1);
+	assert_int_equal(backend(0, 1)->agent_admin, ADMIN_ENABLED);
 }
 
 static void without_a_state_file_drains_and_seed_are_those_in_force(void **state)
@@ -328,6 +360,7 @@ int main(void)
 		TEST(without_a_state_file_drains_and_seed_are_those_in_force),
 		TEST(with_a_state_file_drains_and_seed_are_its),
 		TEST(an_agents_word_is_not_taken_for_the_operators),
+		TEST(an_agent_that_has_spoken_is_not_overruled),
 		TEST(a_restart_with_another_configuration_goes_by_name),
 		TEST(the_source_of_a_tunnel_is_read_back),
 		TEST(an_older_generation_of_one_worker_is_kept),
