@@ -14,31 +14,15 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define BITS 5
 #include "lookup_made.h"
 
-#define BITS 5
 #define SIZE (1u << BITS)
 #define MASK (SIZE - 1)
 
 #define VIP	  0xcb00710au /* 203.0.113.10 */
 #define OTHER_VIP 0xcb00710bu
 #define NO_VIP	  0xc0000201u
-
-static struct view view;
-
-static int setup(void **state)
-{
-	(void)state;
-	lookup_make(&view, BITS);
-	return 0;
-}
-
-static int teardown(void **state)
-{
-	(void)state;
-	lookup_free(&view);
-	return 0;
-}
 
 static struct weir_lookup *entries(void)
 {
@@ -52,7 +36,7 @@ static uint64_t key(uint32_t addr, uint8_t protocol, uint16_t port)
 
 static struct weir_lookup *enter(uint64_t k0, uint16_t service, uint16_t pool)
 {
-	return lookup_enter(&view, &(struct weir_lookup){ .k0 = k0, .service = service, .pool = pool });
+	return lookup_enter(&(struct weir_lookup){ .k0 = k0, .service = service, .pool = pool });
 }
 
 static struct pkt classify(uint32_t addr, uint8_t protocol, uint16_t port, uint16_t flags)
@@ -360,7 +344,7 @@ static void each_packet_of_a_burst_gets_its_own_service(void **state)
 	}
 }
 
-#define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+#define TEST(f) cmocka_unit_test_setup_teardown(f, lookup_setup, lookup_teardown)
 
 int main(void)
 {

@@ -17,26 +17,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define BITS 12
 #include "lookup_made.h"
 
-#define BITS 12
 #define SIZE (1u << BITS)
-
-static struct view view;
-
-static int setup(void **state)
-{
-	(void)state;
-	lookup_make(&view, BITS);
-	return 0;
-}
-
-static int teardown(void **state)
-{
-	(void)state;
-	lookup_free(&view);
-	return 0;
-}
 
 /* An address of either family: IPv4 in the first 4 bytes. */
 struct address {
@@ -69,7 +53,7 @@ static void enter(const struct address *a, unsigned len, uint8_t protocol, uint1
 			view.prefixes6[len / 64] |= 1ull << len % 64;
 	}
 	e.k0 = weir_lookup_k0(weir_lookup_kind(a->family, len), protocol, htons(port), v4);
-	lookup_enter(&view, &e);
+	lookup_enter(&e);
 }
 
 static void enter_vip(const char *text, unsigned len, uint32_t flags)
@@ -191,8 +175,8 @@ static void a_prefix_of_every_length_holds_what_it_should(void **state)
 		for (unsigned len = 0; len < (family ? 128u : 32u); len++) {
 			struct address a = address(of[family]), prefix = a;
 
-			teardown(state);
-			setup(state);
+			lookup_teardown(state);
+			lookup_setup(state);
 			for (unsigned bit = len; bit < (family ? 128u : 32u); bit++)
 				prefix.bytes[bit / 8] &= (uint8_t) ~(0x80 >> bit % 8);
 			enter(&prefix, len, 0, 0, 0, WEIR_SERVICE_VIP_ONLY);
@@ -236,8 +220,8 @@ static void any_set_of_vips_is_seen_as_by_looking_at_each(void **state)
 		uint8_t family = round % 2 ? 6 : 4;
 		unsigned width = family == 6 ? 128 : 32;
 
-		teardown(state);
-		setup(state);
+		lookup_teardown(state);
+		lookup_setup(state);
 		for (unsigned i = 0; i < VIPS; i++) {
 			struct random_vip *v = &vip[i];
 
@@ -340,7 +324,7 @@ static void nonsense_in_the_table_stays_in_range(void **state)
 	}
 }
 
-#define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+#define TEST(f) cmocka_unit_test_setup_teardown(f, lookup_setup, lookup_teardown)
 
 int main(void)
 {
