@@ -9,13 +9,14 @@
 #   client --- router ===br0=== weir
 #    flow_client   '== b1, b2, b3, b4, b5: flow_server
 #
-# TCP windows are 65 s, so that some end while it runs. --full: four times as long.
+# TCP windows are 65 s, so that some end while it runs; in web-ipip a backend that comes
+# back takes its share within 60 s. --full: four times as long.
 set -euo pipefail
 # shellcheck source=tests/lib/e2e.sh
 . "$(dirname "$0")/../lib/e2e.sh"
 
 LAB_BACKENDS=(b1 b2 b3 b4 b5)
-CHATS=1600 HALVES=200 IDLES=200 IDLE_S=60 SHORTS=500
+CHATS=1600 HALVES=200 IDLES=200 IDLE_S=60 SHORTS=500 SLOW_START=60
 # Messages that come back between two changes: some 2,000 a second do.
 ECHOES=8000
 [ -z "${WEIR_TEST_FULL:-}" ] || ECHOES=40000
@@ -32,7 +33,7 @@ conf() {
     # b5 is for later.
     LAB_BACKENDS=(b1 b2 b3 b4)
     lab_conf_pool web-l2 l2 "$VIP_L2" "tcp_window_s = 65"
-    lab_conf_pool web-ipip ipip "$VIP_IPIP" "tcp_window_s = 65"
+    lab_conf_pool web-ipip ipip "$VIP_IPIP" "tcp_window_s = 65" "slow_start_s = $SLOW_START"
 }
 
 start() {
@@ -198,7 +199,8 @@ change backend weight web-l2/b2 0
 edit web-ipip 's/^\(backend b1 .*\) weight=10/\1 weight=15/'
 change reload
 change backend enable web-ipip/b3
-hold a_reload
+check a_slow_start_is_under_way at_most "share of web-ipip/b3 in percent" "$(backend_value web-ipip/b3 share_percent)" 99
+hold a_reload_or_slow_start
 
 cutting web-l2/b4 backend disable web-l2/b4
 kill_server b2
