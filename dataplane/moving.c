@@ -133,10 +133,13 @@ unsigned moving_select(struct pins *t, const struct view *v, const struct pkt *p
 		return opener && !w.grace ? w.cur : w.base;
 
 	if (opener) {
-		/* In the grace: base, and no pin before the flow is more than an
-		 * opener. */
-		if (w.grace)
+		/* In the grace: base, and pinned there, for it may be sent again after the
+		 * grace, and a QUIC client's second datagram is one too. */
+		if (w.grace) {
+			(void)pins_put_base(t, v, p->flow_hash,
+					    weir_pin_meta(w.base, flags, p->pool, 0, t->now_ds));
 			return w.base;
+		}
 		if (unlikely(w.cur == MOVING_NOBODY))
 			return w.cur;
 		return pins_put(t, v, p->flow_hash,

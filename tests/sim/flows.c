@@ -83,7 +83,7 @@ static uint32_t gap(struct world *w, const struct flow *f)
 
 	if (f->phase == PHASE_HALF)
 		most = HALF_GAP_S;
-	if (f->ending == SILENTLY)
+	if (f->ending == SILENTLY && !(w->scenario->flags & QUIC))
 		most = UDP_GAP_S;
 	return ticks_of(GAP_S + (uniform(w) < 0.9 ? 0 : (most - GAP_S) * uniform(w)));
 }
@@ -95,9 +95,13 @@ static void judge(struct world *w, struct flow *f, unsigned model, uint16_t to, 
 	uint16_t b = f->backend[model];
 
 	if (f->phase == PHASE_SYN) {
+		bool elsewhere = f->repeats > 0 && to != b;
+
+		if (f->repeats > 0 && f->fate[model] != FATE_GOOD)
+			return;
 		f->began_at = (uint8_t)at;
 		f->backend[model] = to;
-		if (to >= SIM_BACKENDS) {
+		if (to >= SIM_BACKENDS || elsewhere) {
 			f->fate[model] = FATE_BROKEN;
 			r->failed_new++;
 			return;
@@ -137,15 +141,23 @@ static void flow_step(struct world *w, uint32_t n)
 {
 	struct flow *f = &w->flow[n];
 	uint32_t next = 1;
+	bool acks_handshake = f->ending == SILENTLY && f->phase == PHASE_ACK;
 
-	if (f->phase == PHASE_SYN)
+	if (f->phase == PHASE_SYN && f->repeats == 0)
 		w->live[f->slot]++;
+	/* Its answer is late: it is sent again after 1 s, then 2 s. */
+	if (f->phase == PHASE_SYN && f->repeats < 2 && w->scenario->repeats > 0 &&
+	    random64(w) % 100 < w->scenario->repeats) {
+		schedule(w, n, TICKS_S << f->repeats++);
+		return;
+	}
 	f->phase = f->then;
 	if (f->phase == PHASE_END) {
 		flow_end(w, n);
 		return;
 	}
-	if (f->phase == PHASE_DATA || f->phase == PHASE_HALF) {
+	if ((f->phase == PHASE_DATA && !(w->scenario->flags & QUIC && acks_handshake)) ||
+	    f->phase == PHASE_HALF) {
 		next = gap(w, f);
 		if (w->tick + next > f->end_tick)
 			next = f->end_tick > w->tick ? f->end_tick - w->tick : 1;
@@ -202,7 +214,8 @@ static void packet(struct world *w, uint32_t lane, struct sent s)
 						 .sport_be = htons(40000),
 						 .dport_be = htons(s.dport),
 						 .protocol = s.protocol } };
-	b->pkt[b->n] = (struct pkt){ .mbuf = &frame->mbuf, .flags = s.flags | (s.protocol == IPPROTO_TCP ? PKT_TCP : 0) };
+	b->pkt[b->n] = (struct pkt){ .mbuf = &frame->mbuf, .flags = s.flags | (s.protocol == IPPROTO_TCP ? PKT_TCP : 0),
+				     .service_flags = WEIR_SERVICE_QUIC };
 	w->of[lane][b->n] = s.flow;
 	if (++b->n == WEIR_BURST)
 		burst_run(w, lane);
@@ -251,8 +264,12 @@ void flow_packet(struct world *w, uint32_t n)
 	struct flow *f = &w->flow[n];
 	uint64_t h = f->id * 0x9e3779b97f4a7c15ull;
 	struct sent s = { .flow = n, .id = f->id, .dport = 80 };
+	bool is_initial;
 
+	/* A QUIC client's second datagram still has an Initial, which acknowledges. */
+	is_initial = w->scenario->flags & QUIC && f->ending == SILENTLY && f->phase <= PHASE_ACK;
 	s.flags = flow_due(f, w->stopping || w->tick >= f->end_tick);
+	s.flags |= is_initial ? PKT_QUIC_INITIAL : 0;
 	s.ack = f->ack;
 	s.protocol = f->ending == SILENTLY ? IPPROTO_UDP : IPPROTO_TCP;
 	/* The router and the NIC spread by other hashes than ours. */

@@ -111,6 +111,8 @@ static struct world *create(const struct scenario *s, uint32_t flows)
 		pins = pins < WEIR_PINS_MIN ? WEIR_PINS_MIN : pins;
 		sim_weir_create(&w->weir[i], s->workers, pins, 0x57656972);
 		flow_table_create(&w->table[i], pins);
+		if (s->flags & QUIC)
+			w->weir[i].view.pool[0].udp_window_ms = 300000;
 	}
 	w->pool.count = 100;
 	for (uint32_t b = 0; b < 100; b++) {

@@ -45,6 +45,7 @@ struct flow {
 	uint16_t backend[MODELS];
 	uint8_t fate[MODELS];
 	uint8_t phase, then, ending; /* then: the phase after this packet */
+	uint8_t repeats;	     /* of the opener, so far */
 	uint8_t began_at;	     /* the Weir that had its first packet */
 	uint32_t ack;		     /* of what it received */
 	uint32_t since[MODELS];	     /* failures of the backend when the flow began */
@@ -93,6 +94,7 @@ struct scenario {
 	uint32_t weirs, workers, pins;
 	unsigned flags;
 	unsigned half, udp; /* percent of the flows that are half-closed for a while; UDP */
+	unsigned repeats;   /* percent of the openers that get no answer in time */
 };
 
 enum {
@@ -100,6 +102,7 @@ enum {
 	FAILURES = 1 << 1,    /* flows are lost with their backend */
 	TEN_PERCENT = 1 << 2, /* bounds of the pins */
 	LIVE = 1 << 3,
+	QUIC = 1 << 4, /* what UDP there is */
 };
 
 /* -- cases.c -- */
