@@ -89,8 +89,3 @@ enum verdict agent_verdict(enum verdict checks, const struct agent_state *s)
 {
 	return s->down && checks == VERDICT_UP ? VERDICT_DOWN : checks;
 }
-
-uint32_t agent_weight(uint32_t configured, const struct agent_state *s)
-{
-	return (uint32_t)(((uint64_t)configured * s->percent + 99) / 100);
-}

@@ -10,7 +10,7 @@
  *   maxconn:N                understood and not used: Weir counts no connections
  *
  * An agent can lower a backend and never raise it: see agent_verdict() and
- * agent_weight(). An agent that cannot be reached changes nothing; the checks decide.
+ * backend_weight() of model.h. An agent that cannot be reached changes nothing; the checks decide.
  *
  * Source: HAProxy 2.6 configuration manual, section 5.2, "agent-check".
  */
@@ -25,8 +25,8 @@ struct agent_state {
 	uint32_t percent; /* 0..100; start with 100 */
 	enum agent_admin admin;
 	bool down;
-	char word[10];	    /* with which it went down: "stopped" */
-	char reason[96];    /* behind "#", or empty */
+	char word[10];	 /* with which it went down: "stopped" */
+	char reason[96]; /* behind "#", or empty */
 };
 
 /*
@@ -37,9 +37,5 @@ unsigned agent_read(struct agent_state *s, const char *line);
 
 /* The backend's verdict with the agent's word: down if either says so. */
 enum verdict agent_verdict(enum verdict checks, const struct agent_state *s);
-
-/* Its weight: the agent's share of what is configured, rounded up so that only 0 %
- * takes all of it. */
-uint32_t agent_weight(uint32_t configured, const struct agent_state *s);
 
 #endif /* WEIR_AGENT_WORDS_H */

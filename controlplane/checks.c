@@ -443,7 +443,7 @@ static void sync_all(struct checks *c, const struct conf *running)
 		pool->checks->seen = true;
 		for (unsigned j = 0; j < pool->backend_count; j++)
 			sync_one(c, pool->backend[j], pool->checks, &rev);
-		(void)verdict_pool(c, pool);
+		verdict_pool(pool);
 	}
 	for (at = &c->pools; (p = *at) != NULL;) {
 		if (p->seen) {
@@ -524,11 +524,10 @@ static void closed(uv_handle_t *h)
 	free(h->data);
 }
 
-void checks_forget(struct checks *c, struct backend *b)
+void checks_forget(struct backend *b)
 {
 	struct backend_checks *bc = b->check;
 
-	(void)c;
 	if (bc == NULL)
 		return;
 	checks_now_cancel(bc);

@@ -72,7 +72,7 @@ void checks_reread(struct checks *c);
 void checks_hop(struct checks *c, struct backend *b);
 
 /* The backend is about to go. */
-void checks_forget(struct checks *c, struct backend *b);
+void checks_forget(struct backend *b);
 
 /* First probes that have not ended yet. */
 unsigned checks_pending(const struct checks *c);
@@ -90,7 +90,7 @@ void checks_count(const struct checks *c, struct checks_count *out);
 bool checks_failing(const struct backend *b);
 
 /* All that is known of a backend's health, for `weirctl health`; NULL: no memory. */
-json_t *checks_json(const struct checks *c, const struct backend *b);
+json_t *checks_json(const struct backend *b);
 /* Of a pool's protection. */
 json_t *checks_pool_json(const struct pool *p);
 

@@ -137,7 +137,7 @@ bool verdict_settle(struct backend_checks *bc);
 enum verdict verdict_standing(const struct backend_checks *bc);
 /* Decide who serves in the pool, and say what changed loudly; true if somebody's part in
  * it did. */
-bool verdict_pool(struct checks *c, struct pool *p);
+void verdict_pool(struct pool *p);
 /* verdict_pool() and the hook, in the next turn of the loop. */
 void verdict_pool_soon(struct checks *c, struct pool *p);
 void verdict_tell(uv_timer_t *t);      /* of c->told */

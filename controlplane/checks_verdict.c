@@ -284,17 +284,15 @@ static void say_guard(const struct pool *p, unsigned events)
 			    n->primaries_up, n->primaries);
 }
 
-bool verdict_pool(struct checks *c, struct pool *p)
+void verdict_pool(struct pool *p)
 {
 	struct guard_member *m = calloc(p->backend_count + 1, sizeof(*m));
 	struct pool_checks *pc = p->checks;
-	bool changed = false;
 	unsigned events;
 
-	(void)c;
 	if (m == NULL || pc == NULL) {
 		free(m);
-		return false;
+		return;
 	}
 	for (uint32_t i = 0; i < p->backend_count; i++) {
 		const struct backend *b = p->backend[i];
@@ -313,20 +311,16 @@ bool verdict_pool(struct checks *c, struct pool *p)
 	p->backups = pc->state.backups;
 	for (uint32_t i = 0; i < p->backend_count; i++) {
 		struct backend *b = p->backend[i];
-		bool kept = m[i].kept && b->health != HEALTH_UP;
-		bool standby = b->conf.backup && !pc->state.backups && !m[i].kept;
 
 		if (b->check == NULL)
 			continue;
 		b->check->member = m[i];
 		pc->kept += m[i].kept;
-		changed |= b->kept != kept || b->standby != standby;
-		b->kept = kept;
-		b->standby = standby;
+		b->kept = m[i].kept && b->health != HEALTH_UP;
+		b->standby = b->conf.backup && !pc->state.backups && !m[i].kept;
 	}
 	free(m);
 	say_guard(p, events);
-	return changed;
 }
 
 void verdict_pool_soon(struct checks *c, struct pool *p)
@@ -346,7 +340,7 @@ void verdict_tell(uv_timer_t *t)
 	while (c->dirty_count > 0) {
 		struct pool *p = c->dirty[--c->dirty_count];
 
-		(void)verdict_pool(c, p);
+		verdict_pool(p);
 		if (p->backend_count > 0)
 			c->hooks.verdict(c->hooks.user, p->backend[0]);
 	}
@@ -430,7 +424,7 @@ static json_t *agent_json(const struct backend_checks *bc)
 			 bc->agent->has_last ? checks_result_json(&bc->agent->last) : json_null());
 }
 
-json_t *checks_json(const struct checks *c, const struct backend *b)
+json_t *checks_json(const struct backend *b)
 {
 	const struct backend_checks *bc = b->check;
 	json_t *v =
@@ -441,7 +435,6 @@ json_t *checks_json(const struct checks *c, const struct backend *b)
 	json_t *list = json_array();
 	struct mono now = now_mono();
 
-	(void)c;
 	if (v == NULL)
 		return NULL;
 	json_object_set_new(v, "checks", list);

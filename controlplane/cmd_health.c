@@ -44,8 +44,7 @@ json_t *cmd_health(struct controlplane *cp, const json_t *params, struct rpc_err
 		json_array_append_new(pools, checks_pool_json(p));
 		for (uint32_t j = 0; j < p->backend_count; j++)
 			if (name == NULL || strcmp(name, p->backend[j]->conf.name) == 0)
-				json_array_append_new(backends,
-						      checks_json(cp->checks, p->backend[j]));
+				json_array_append_new(backends, checks_json(p->backend[j]));
 	}
 	return json_pack("{s:o, s:o}", "pools", pools, "backends", backends);
 }

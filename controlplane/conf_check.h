@@ -34,7 +34,7 @@ static_assert(offsetof(struct service_conf, vip_bits) ==
 #define fault(r, line, ...)  conf_error((r)->errors, (r)->file, line, __VA_ARGS__)
 #define unwise(r, line, ...) conf_error((r)->warnings, (r)->file, line, __VA_ARGS__)
 
-/* The line of a key of [pool] or [service]; of the section when it was not given. */
+/* The line of a key of [pool], [service] or [check]; of the section when it was not given. */
 int conf_check_line(const struct key_lines *keys, const char *section, const char *key,
 		    int section_line);
 
@@ -60,7 +60,7 @@ int conf_check_vip_sections(struct conf_check *r);
 /* A pool and its backends. 0 whatever was found, or -ENOMEM. */
 int conf_check_pool(struct conf_check *r, const struct pool_conf *p);
 
-/* conf_check_check.c: every [check], and then those of a pool. 0, or -1: no memory. */
+/* conf_check_check.c: every [check], 0 or -ENOMEM; and then those of a pool. */
 int conf_check_checks(struct conf_check *r);
 void conf_check_pool_checks(struct conf_check *r, const struct pool_conf *p);
 

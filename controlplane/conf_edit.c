@@ -17,14 +17,6 @@ struct pool_conf *conf_pool(struct conf *c, const char *name)
 	return NULL;
 }
 
-struct service_conf *conf_service(struct conf *c, const char *name)
-{
-	for (uint32_t i = 0; i < c->service_count; i++)
-		if (strcmp(c->service[i].name, name) == 0)
-			return &c->service[i];
-	return NULL;
-}
-
 const struct check_conf *conf_check_find(const struct conf *c, const char *name)
 {
 	for (uint32_t i = 0; i < c->check_count; i++)

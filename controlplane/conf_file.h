@@ -99,7 +99,7 @@ struct pool_check_conf {
 
 #define CHECK_TEXT_LEN 256
 
-/* [check NAME]. Texts are as the file has them; check_build.h reads them. */
+/* [check NAME]. Texts are as the file has them; check_build() reads them. */
 struct check_conf {
 	char name[WEIR_NAME_LEN];
 	uint32_t kind;	       /* enum check_kind */
@@ -225,7 +225,6 @@ void conf_free(struct conf *c); /* NULL is fine */
 
 /* By name, or NULL. */
 struct pool_conf *conf_pool(struct conf *c, const char *name);
-struct service_conf *conf_service(struct conf *c, const char *name);
 const struct check_conf *conf_check_find(const struct conf *c, const char *name);
 /* Is the address a VIP of this service? */
 bool conf_service_holds(const struct service_conf *s, const struct weir_addr *a);

@@ -28,7 +28,7 @@ static void backend_goes(void *user, struct backend *b)
 	struct controlplane *cp = user;
 
 	neigh_forget(cp->neigh, b);
-	checks_forget(cp->checks, b);
+	checks_forget(b);
 }
 
 static void service_came(void *user, struct service *s)

@@ -3,21 +3,9 @@
 
 #include <stddef.h>
 
-/* Before its first verdict nothing is changed. */
-static bool is_up(const struct guard_member *m)
-{
-	return m->verdict == VERDICT_UP || (m->verdict == VERDICT_PENDING && m->was_up);
-}
-
-/* Nothing is known of it yet: it may turn out to be up. */
-static bool is_open(const struct guard_member *m)
-{
-	return m->verdict == VERDICT_PENDING && !m->was_up;
-}
-
 static void remember(struct guard_member *m, struct mono now)
 {
-	bool up = is_up(m);
+	bool up = m->verdict == VERDICT_UP;
 
 	/* The step that sees it down is the last moment at which it was taken to be up. */
 	if (up || m->was_up) {
@@ -44,9 +32,9 @@ static struct guard_counts count(const struct guard_conf *c, const struct guard_
 		if (!m[i].eligible)
 			continue;
 		k.primaries += !m[i].backup;
-		k.primaries_up += !m[i].backup && is_up(&m[i]);
-		k.backups_up += m[i].backup && is_up(&m[i]);
-		k.open += is_open(&m[i]);
+		k.primaries_up += !m[i].backup && m[i].verdict == VERDICT_UP;
+		k.backups_up += m[i].backup && m[i].verdict == VERDICT_UP;
+		k.open += m[i].verdict == VERDICT_PENDING; /* may turn out to be up */
 	}
 	k.needed = needed(c, k.primaries);
 	return k;
@@ -88,12 +76,8 @@ unsigned guard_step(const struct guard_conf *c, struct guard_state *s, struct gu
 	if (events & GUARD_PANIC_BEGAN)
 		keep(c, m, n, backups_before, now);
 
-	for (unsigned i = 0; i < n; i++) {
-		if (!s->panic)
-			m[i].kept = false;
-		m[i].serves = m[i].eligible &&
-			      (m[i].kept || (is_up(&m[i]) && (!m[i].backup || s->backups)));
-	}
+	for (unsigned i = 0; i < n && !s->panic; i++)
+		m[i].kept = false;
 	if (counts != NULL)
 		*counts = k;
 	return events;

@@ -29,12 +29,11 @@ struct guard_member {
 	bool backup;
 	enum verdict verdict;
 
-	/* state; zeroed at first. A caller that adopts what is in force sets was_up for
-	 * those that serve: they stay until their first verdict. */
-	bool was_up, seen_up, kept;
+	/* state; zeroed at first */
+	bool was_up, seen_up;
 	struct mono up_at; /* last seen up, with seen_up */
 
-	bool serves; /* the answer */
+	bool kept; /* the answer: is to serve whatever the verdict */
 };
 
 struct guard_state {

@@ -27,7 +27,7 @@ struct service *model_service(const struct model *m, const char *name)
 	return NULL;
 }
 
-/* Rounded up, so that only 0 % takes all of it: agent_weight() of agent_words.h. */
+/* What its agent leaves of it, rounded up, so that only 0 % takes all of it. */
 static uint32_t share(const struct backend *b, uint32_t weight)
 {
 	uint32_t percent = b->agent_cut < 100 ? 100 - b->agent_cut : 0;

@@ -204,15 +204,6 @@ bool probe_path_left(void *user, uint32_t mark, uint64_t since_ns)
 	       c.last_ns >= since_ns;
 }
 
-uint64_t probe_path_unknown(const struct probe_path *p)
-{
-	uint32_t zero = 0;
-	uint64_t n = 0;
-
-	bpf_map__lookup_elem(p->bpf->maps.weir_unknown, &zero, sizeof(zero), &n, sizeof(n), 0);
-	return n;
-}
-
 /* -- what is heard ------------------------------------------------------------------ */
 
 const char *probe_path_hint(void *user, uint32_t mark, uint64_t since_ns)

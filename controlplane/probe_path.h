@@ -84,9 +84,6 @@ void probe_path_remove(struct probe_path *p, uint32_t mark);
 
 int probe_path_count(const struct probe_path *p, uint32_t mark, struct probe_path_count *out);
 
-/* Packets dropped for marks without an entry. */
-uint64_t probe_path_unknown(const struct probe_path *p);
-
 /* Descriptor of the program: its test runs it on frames (BPF_PROG_TEST_RUN). */
 int probe_path_program(const struct probe_path *p);
 

@@ -5,8 +5,8 @@
  * the indices of the services (their counters live in the data plane).
  *
  * JSON in one file, replaced whole: written beside it, synced, renamed, so that a
- * reader (and the next start) finds the old one or the new one. Only pools,
- * backends and services are in it: the other sections hold for a process's life.
+ * reader (and the next start) finds the old one or the new one. Pools, backends,
+ * services, [vip] and [check] are in it: the other sections hold for a process's life.
  */
 #ifndef WEIR_STATE_FILE_H
 #define WEIR_STATE_FILE_H

@@ -1,13 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * Pools, backends and services as JSON: the options of the table by their names, as
- * the text that the file would give; defaults are left out. Used by the state file
- * alone.
+ * Pools, backends, services, [vip] and [check] as JSON: the options of the table by their
+ * names, as the text that the file would give; defaults are left out. Used by the state
+ * file alone.
  *
  *   {"pools": [{"name": "web", "mode": "l2", ...,
  *               "backends": [{"name": "a", "address": "192.0.2.1", "weight": "0", ...,
  *                             "base_weight": 10, "drain_deadline_ms": 123456, "leaves": true}]}],
- *    "services": [{"name": "www", "vip": "198.51.100.1", ...}]}
+ *    "services": [{"name": "www", "vip": "198.51.100.1", ...}],
+ *    "vips": [{"name": "198.51.100.1", ...}], "checks": [{"name": "page", ...}]}
  */
 #ifndef WEIR_STATE_JSON_H
 #define WEIR_STATE_JSON_H

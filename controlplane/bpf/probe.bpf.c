@@ -51,14 +51,6 @@ struct {
 	__type(value, struct probe_count);
 } weir_counts SEC(".maps");
 
-/* [0]: packets dropped because their mark has no entry. */
-struct {
-	__uint(type, BPF_MAP_TYPE_ARRAY);
-	__uint(max_entries, 1);
-	__type(key, __u32);
-	__type(value, __u64);
-} weir_unknown SEC(".maps");
-
 /* What of the probe's own header matters here. */
 struct inner {
 	__u8 family; /* 4 or 6 */
@@ -94,8 +86,7 @@ static __always_inline void add(__u64 *counter, __u64 n)
 
 static __always_inline int drop(__u64 *counter)
 {
-	if (counter != NULL)
-		add(counter, 1);
+	add(counter, 1);
 	return TC_ACT_SHOT;
 }
 
@@ -292,7 +283,7 @@ static __always_inline bool address(struct __sk_buff *skb, const struct probe_en
 SEC("tc")
 int weir_probe(struct __sk_buff *skb)
 {
-	__u32 mark = skb->mark, zero = 0, ifindex;
+	__u32 mark = skb->mark, ifindex;
 	struct probe_entry *e;
 	struct probe_count *c;
 	struct inner in;
@@ -302,7 +293,7 @@ int weir_probe(struct __sk_buff *skb)
 	e = bpf_map_lookup_elem(&weir_entries, &mark);
 	c = bpf_map_lookup_elem(&weir_counts, &mark);
 	if (e == NULL || c == NULL)
-		return drop(bpf_map_lookup_elem(&weir_unknown, &zero));
+		return TC_ACT_SHOT;
 	if (!inner_read(skb, &in) || !is_for(&in, e))
 		return drop(&c->not_the_vip);
 	if (e->mtu != 0 && in.segment + overhead(e->mode) > e->mtu)

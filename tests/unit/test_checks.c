@@ -194,7 +194,7 @@ static void a_probe_that_is_taken_away_makes_room_for_another(void **state)
 	assert_int_equal(checks->under_way, 2);
 	for (unsigned i = 0; i < 4; i++)
 		if (backend[i].check->run[0]->probe != NULL)
-			checks_forget(checks, &backend[i]);
+			checks_forget(&backend[i]);
 	while (checks->under_way < 2)
 		uv_run(&loop, UV_RUN_ONCE);
 	for (unsigned i = 0; i < 3; i++)

@@ -209,7 +209,7 @@ static void backend_may_go_while_its_probe_is_under_way(void **state)
 	pool.conf.check.interval_ms = 60000;
 	checks_sync(checks, &running);
 	uv_run(&loop, UV_RUN_NOWAIT); /* the probes have begun */
-	checks_forget(checks, &backend[0]);
+	checks_forget(&backend[0]);
 	assert_null(backend[0].check);
 	while (settled == 0)
 		uv_run(&loop, UV_RUN_ONCE);
@@ -237,7 +237,7 @@ static void last_sixteen_changes_are_remembered(void **state)
 		else
 			assert_int_equal(listen(fd, 64), 0);
 	}
-	all = checks_json(checks, &backend[0]);
+	all = checks_json(&backend[0]);
 	history = json_object_get(all, "history");
 	assert_int_equal(json_array_size(history), 16);
 	for (unsigned i = 0; i < 16; i++) { /* the newest first */

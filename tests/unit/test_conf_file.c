@@ -66,11 +66,12 @@ static void a_whole_file_arrives(void **state)
 	assert_int_equal(b->vlan, 7);
 	assert_string_equal(b->port, "wan");
 
-	assert_int_equal(conf_service(c, "dns")->protocol, IPPROTO_UDP);
-	assert_int_equal(conf_service(c, "dns")->port, 53);
-	assert_string_equal(conf_service(c, "dns")->pool, "web");
+	assert_int_equal(c->service_count, 1);
+	assert_string_equal(c->service[0].name, "dns");
+	assert_int_equal(c->service[0].protocol, IPPROTO_UDP);
+	assert_int_equal(c->service[0].port, 53);
+	assert_string_equal(c->service[0].pool, "web");
 	assert_null(conf_pool(c, "dns"));
-	assert_null(conf_service(c, "web"));
 	assert_null(conf_backend(c, "web", "c"));
 	assert_null(conf_backend(c, "dns", "a"));
 	conf_free(c);

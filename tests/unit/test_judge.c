@@ -305,8 +305,12 @@ static unsigned step(struct test_pool *p, const char *members, int64_t now_s)
 							 : p->m[i].verdict;
 	}
 	events = guard_step(&p->conf, &p->state, p->m, p->n, at(now_s), &p->counts);
-	for (unsigned i = 0; i < p->n; i++)
-		p->serving[i] = p->m[i].serves ? '1' : '0';
+	for (unsigned i = 0; i < p->n; i++) {
+		const struct guard_member *m = &p->m[i];
+		bool wanted = m->verdict == VERDICT_UP && (!m->backup || p->state.backups);
+
+		p->serving[i] = m->eligible && (m->kept || wanted) ? '1' : '0';
+	}
 	p->serving[p->n] = '\0';
 	return events;
 }
@@ -443,20 +447,7 @@ static void all_gone_with_the_backups_keeps_the_primaries(void **state)
 	assert_string_equal(p.serving, "110"); /* the backup had no part in it */
 }
 
-static void what_was_adopted_serves_until_its_first_verdict(void **state)
-{
-	struct test_pool p = { .conf = { .min_count = 1, .memory_ms = 10000 } };
-
-	(void)state;
-	p.m[0].was_up = p.m[1].was_up = true; /* from the snapshot in force */
-	assert_int_equal(step(&p, "...", 0), 0);
-	assert_string_equal(p.serving, "110");
-	assert_int_equal(step(&p, "d..", 1), 0);
-	assert_string_equal(p.serving, "010");
-}
-
-/* -- agents' words
- * ---------------------------------------------------------------------------------- */
+/* -- agents' words ---------------------------------------------------------------------------- */
 
 static struct agent_state words(unsigned understood, const char *line)
 {
@@ -471,14 +462,13 @@ static void agents_lower_the_weight_and_never_raise_it(void **state)
 	struct agent_state s = words(1, "75%");
 
 	(void)state;
-	assert_int_equal(agent_weight(10, &s), 8);
-	assert_int_equal(agent_weight(1, &s), 1);
+	assert_int_equal(s.percent, 75);
 	s = words(1, "0%\n");
-	assert_int_equal(agent_weight(10, &s), 0);
+	assert_int_equal(s.percent, 0);
 	s = words(1, "200%");
-	assert_int_equal(agent_weight(10, &s), 10);
+	assert_int_equal(s.percent, 100);
 	s = words(1, "99999999999999999999%");
-	assert_int_equal(agent_weight(10, &s), 10);
+	assert_int_equal(s.percent, 100);
 }
 
 static void agents_say_several_things_in_a_line(void **state)
@@ -573,7 +563,6 @@ int main(void)
 		cmocka_unit_test(backups_join_when_no_primary_is_up),
 		cmocka_unit_test(backups_join_before_panic),
 		cmocka_unit_test(all_gone_with_the_backups_keeps_the_primaries),
-		cmocka_unit_test(what_was_adopted_serves_until_its_first_verdict),
 		cmocka_unit_test(agents_lower_the_weight_and_never_raise_it),
 		cmocka_unit_test(agents_say_several_things_in_a_line),
 		cmocka_unit_test(agents_go_down_with_a_reason),

@@ -346,6 +346,13 @@ static void who_serves_and_who_forwards(void **state)
 		assert_int_equal(backend_serves(&b), rows[i].serves);
 		assert_int_equal(backend_forwards(&b), rows[i].forwards);
 	}
+	for (uint32_t percent = 0; percent <= 75; percent += 75) { /* its agent's */
+		struct backend b = { .conf = { .weight = 10, .base_weight = 1 },
+				     .agent_cut = 100 - percent };
+
+		assert_int_equal(backend_weight(&b), percent == 75 ? 8 : 0);
+		assert_int_equal(backend_table_weight(&b), 1);
+	}
 	assert_string_equal(admin_text(ADMIN_DRAINING), "draining");
 	assert_string_equal(admin_text(3), "unknown");
 	assert_string_equal(health_text(HEALTH_PENDING), "pending");
