@@ -134,7 +134,7 @@ static inline int teardown(void **state)
 {
 	(void)state;
 	for (unsigned i = 0; i < pool.backend_count; i++)
-		checks_forget(checks, &backend[i]);
+		checks_forget(&backend[i]);
 	checks_destroy(checks);
 	uv_close((uv_handle_t *)&watchdog, NULL);
 	uv_run(&loop, UV_RUN_DEFAULT);
