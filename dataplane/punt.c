@@ -82,18 +82,21 @@ static bool is_for_kernel(const struct pkt *p)
 static void punt_packet(struct punt *u, struct pkt *p, uint64_t now)
 {
 	enum punt_class class = punt_class(p);
-	struct rte_ring *r = class == PUNT_OTHER ? u->rest : u->first;
+	bool rest = class == PUNT_OTHER;
+	struct rte_ring *r = rest ? u->rest : u->first;
+	uint32_t *away = rest ? &u->rest_away : &u->first_away;
 	enum weir_punt kind = p->drop == WEIR_DROP_NOT_IP ? WEIR_PUNT_NOT_IP : WEIR_PUNT_NOT_A_VIP;
 	uint32_t len = p->mbuf->pkt_len;
 
-	p->mbuf->port = p->port; /* for the punt thread: which TAP */
-	if (u->away == PUNT_AWAY || rte_ring_free_count(r) == 0 ||
+	p->mbuf->port = p->port;  /* for the punt thread: which TAP */
+	p->mbuf->hash.usr = rest; /* for take_back() */
+	if (*away == (rest ? PUNT_REST : PUNT_FIRST) || rte_ring_free_count(r) == 0 ||
 	    !limit_take(&u->limit[p->port][class], &u->rate[p->port], now)) {
 		p->drop = WEIR_DROP_PUNT_FULL;
 		return;
 	}
 	rte_ring_enqueue(r, p->mbuf); /* the only producer: the slot is still there */
-	u->away++;
+	++*away;
 	p->drop = PKT_TAKEN;
 	count_add(&u->count[kind], 1, len);
 }
@@ -111,10 +114,13 @@ void punt_burst(struct punt *u, struct burst *b, uint64_t now)
 static void take_back(struct punt *u)
 {
 	struct rte_mbuf *m[PUNT_ROUND];
-	uint32_t n = rte_ring_dequeue_burst(u->done, (void **)m, PUNT_ROUND, NULL);
+	uint32_t n = rte_ring_dequeue_burst(u->done, (void **)m, PUNT_ROUND, NULL), rest = 0;
 
+	for (uint32_t i = 0; i < n; i++)
+		rest += m[i]->hash.usr;
 	rte_pktmbuf_free_bulk(m, n);
-	u->away -= n;
+	u->rest_away -= rest;
+	u->first_away -= n - rest;
 }
 
 /* Until the port has as many buffers as it may, or the pool has none to spare. */

@@ -23,11 +23,13 @@ struct rte_mempool;
 struct rte_ring;
 
 /* Buffers. */
-#define PUNT_FIRST 256			   /* slots of `first`: one is never used */
-#define PUNT_REST  512			   /* of `rest` */
-#define PUNT_AWAY  (PUNT_FIRST + PUNT_REST) /* of a worker, at most, until they come back */
-#define PUNT_DONE  1024			   /* of `done`: so it is never full */
-#define PUNT_LENT  256			   /* of a port, blank and filled together, at most */
+#define PUNT_FIRST 256 /* slots of `first`: one is never used */
+#define PUNT_REST  512 /* of `rest` */
+/* Of a worker, until they come back: at most as many of a ring as it has slots, so that a
+ * flood of the one leaves the other its own. */
+#define PUNT_AWAY (PUNT_FIRST + PUNT_REST)
+#define PUNT_DONE 1024 /* of `done`: so it is never full */
+#define PUNT_LENT 256  /* of a port, blank and filled together, at most */
 static_assert(PUNT_AWAY < PUNT_DONE, "a buffer can always come back");
 
 /* What must get through a flood of the rest, each by a rate of its own. */
@@ -56,9 +58,9 @@ struct punt_port {
 /* Of one worker. */
 struct punt {
 	struct rte_ring *first, *rest, *done;
-	struct weir_count *count; /* [WEIR_PUNT_ROOM], in the worker's area */
-	uint32_t ports;		  /* bit: the port has a TAP; 0: nothing of this is used */
-	uint32_t away;		  /* buffers that have not come back */
+	struct weir_count *count;	/* [WEIR_PUNT_ROOM], in the worker's area */
+	uint32_t ports;			/* bit: the port has a TAP; 0: nothing of this is used */
+	uint32_t first_away, rest_away; /* buffers that have not come back */
 	struct limit_rate rate[WEIR_MAX_PORTS];
 	struct limit limit[WEIR_MAX_PORTS][PUNT_CLASSES];
 	struct punt_port *home[WEIR_MAX_PORTS];

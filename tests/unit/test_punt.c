@@ -254,7 +254,7 @@ static void a_full_ring_is_a_drop_and_leaves_the_other_open(void **state)
 	assert_int_equal(fill(PKT_TCP), PUNT_REST - 1);
 	ipv4(IPPROTO_TCP, 179, 2);
 	assert_int_equal(fill(PKT_TCP), PUNT_FIRST - 1);
-	assert_true(w->punt.away <= PUNT_AWAY);
+	assert_true(w->punt.first_away + w->punt.rest_away <= PUNT_AWAY);
 }
 
 /* As the punt thread does, n at a time. */
@@ -264,6 +264,25 @@ static void write_all(struct rte_ring *r)
 
 	while (rte_ring_dequeue(r, &m) == 0)
 		assert_int_equal(rte_ring_enqueue(w->punt.done, m), 0);
+}
+
+/* What has been written and not yet taken back holds no place of the other ring's. */
+static void what_is_away_of_one_class_leaves_the_other_its_own(void **state)
+{
+	(void)state;
+	w->punt.rate[TAP_PORT] = limit_rate(HZ, HZ);
+	ipv4(IPPROTO_TCP, 1, 2);
+	assert_int_equal(fill(PKT_TCP), PUNT_REST - 1);
+	write_all(w->punt.rest);
+	assert_int_equal(fill(PKT_TCP), 1);
+	ipv4(IPPROTO_TCP, 179, 2);
+	assert_int_equal(fill(PKT_TCP), PUNT_FIRST - 1);
+	write_all(w->punt.rest);
+	write_all(w->punt.first);
+	for (unsigned i = 0; i < PUNT_AWAY / 32 + 1; i++)
+		punt_poll(w);
+	assert_int_equal(w->punt.first_away, 0);
+	assert_int_equal(w->punt.rest_away, 0);
 }
 
 static void each_class_has_a_rate_of_its_own(void **state)
@@ -293,11 +312,11 @@ static void buffers_come_back(void **state)
 	ipv4(IPPROTO_TCP, 1, 2);
 	for (unsigned i = 0; i < 100; i++)
 		assert_false(freed(arrive(WEIR_DROP_NOT_A_VIP, PKT_TCP, TAP_PORT)));
-	assert_int_equal(w->punt.away, 100);
+	assert_int_equal(w->punt.rest_away, 100);
 	write_all(w->punt.rest);
 	for (unsigned i = 0; i < 4; i++) /* a bounded number each time */
 		punt_poll(w);
-	assert_int_equal(w->punt.away, 0);
+	assert_int_equal(w->punt.rest_away, 0);
 }
 
 static void a_thread_that_stands_still_keeps_a_bounded_number(void **state)
@@ -314,7 +333,7 @@ static void a_thread_that_stands_still_keeps_a_bounded_number(void **state)
 		if (i % 3 == 0 && rte_ring_dequeue(w->punt.rest, &m) == 0)
 			rte_pktmbuf_free(m);
 	}
-	assert_int_equal(w->punt.away, PUNT_AWAY);
+	assert_int_equal(w->punt.rest_away, PUNT_REST);
 	assert_true(tap.lent < PUNT_LENT);
 }
 
@@ -402,6 +421,7 @@ int main(void)
 		TEST(it_is_counted_by_what_it_is),
 		TEST(nothing_else_goes_to_the_kernel),
 		TEST(a_full_ring_is_a_drop_and_leaves_the_other_open),
+		TEST(what_is_away_of_one_class_leaves_the_other_its_own),
 		TEST(each_class_has_a_rate_of_its_own),
 		TEST(buffers_come_back),
 		TEST(a_thread_that_stands_still_keeps_a_bounded_number),
