@@ -55,6 +55,13 @@ static bool is_host6(const struct rte_ipv6_hdr *ip)
 	return memcmp(ip->src_addr, zero, 15) != 0 || ip->src_addr[15] > 1; /* ::, ::1 */
 }
 
+/* RFC 1122, section 3.2.1.2: a header with a fault is nobody's. parse leaves the checksum
+ * to the backend, but what we answer no backend sees. */
+static bool is_sound4(const struct rte_ipv4_hdr *ip)
+{
+	return rte_raw_cksum(ip, rte_ipv4_hdr_len(ip)) == 0xffff;
+}
+
 /* Is there one host to answer, and was the packet meant for one? */
 static bool may_answer(const struct pkt *p)
 {
@@ -65,7 +72,8 @@ static bool may_answer(const struct pkt *p)
 		return false;
 	if (p->flags & PKT_IPV6)
 		return is_host6((const struct rte_ipv6_hdr *)l3(p));
-	return is_host4((const struct rte_ipv4_hdr *)l3(p));
+	return is_host4((const struct rte_ipv4_hdr *)l3(p)) &&
+	       is_sound4((const struct rte_ipv4_hdr *)l3(p));
 }
 
 /* About a packet of TCP or UDP, whole or the first fragment. */

@@ -221,8 +221,8 @@ static inline unsigned counted(void)
 	return WEIR_ANSWERS;
 }
 
-static inline void check_ip4(const uint8_t *ip, size_t total, uint8_t tos, uint16_t id, uint16_t frag,
-		      uint8_t protocol)
+static inline void check_ip4(const uint8_t *ip, size_t total, uint8_t tos, uint16_t id,
+			     uint16_t frag, uint8_t protocol)
 {
 	assert_int_equal(ip[0], 0x45);
 	assert_int_equal(ip[1], tos);
@@ -237,7 +237,8 @@ static inline void check_ip4(const uint8_t *ip, size_t total, uint8_t tos, uint1
 	assert_int_equal(b.pkt[0].mbuf->pkt_len, b.pkt[0].l3_off + total);
 }
 
-static inline void check_ip6(const uint8_t *ip, size_t payload, uint32_t first, uint8_t next, uint8_t hops)
+static inline void check_ip6(const uint8_t *ip, size_t payload, uint32_t first, uint8_t next,
+			     uint8_t hops)
 {
 	uint8_t want[16];
 
@@ -260,6 +261,13 @@ static inline void check_to_client6(const uint8_t *ip)
 }
 
 /* ICMP echo request with n bytes of data. */
+/* The checksum of the IPv4 header as it has become. */
+static inline void mend_header(void)
+{
+	put16(bytes + AT_SUM, 0);
+	put16(bytes + AT_SUM, slow_checksum(bytes + AT_IP, (bytes[AT_IP] & 15) * 4u));
+}
+
 static inline void ping4(size_t options, size_t n)
 {
 	uint8_t *icmp;
@@ -267,6 +275,7 @@ static inline void ping4(size_t options, size_t n)
 	len = build_ipv4(bytes, IPPROTO_ICMP, options, 8 + n);
 	bytes[AT_TOS] = 0x2c;
 	put16(bytes + AT_IP + 4, 0x1234);
+	mend_header();
 	icmp = bytes + AT_IP + 20 + options;
 	memset(icmp, 0, 4);
 	icmp[0] = 8;

@@ -20,7 +20,8 @@ static void an_echo_request_is_answered_with_its_data(void **state)
 		check_ip4(ip, 28 + n, 0x2c, 0x1234, 0, IPPROTO_ICMP);
 		assert_int_equal(get16(ip + 20), 0); /* type, code */
 		assert_int_equal(slow_checksum(ip + 20, (8 + n) / 2 * 2) -
-					 (n % 2 ? ip[20 + 7 + n] << 8 : 0), 0);
+					 (n % 2 ? ip[20 + 7 + n] << 8 : 0),
+				 0);
 		assert_memory_equal(ip + 24, bytes + AT_IP + 24, 4 + n); /* id, sequence, data */
 	}
 	assert_int_equal(counted(), WEIR_ANSWER_ECHO);
@@ -102,14 +103,15 @@ static void every_turned_checksum_is_right(void **state)
 
 static void a_source_that_is_no_host_is_not_answered(void **state)
 {
-	static const uint32_t odd4[] = { 0, 0x00010203, 0x7f000001, 0xe0000001, 0xefffffff,
-					 0xf0000001, 0xffffffff, VIP_IP };
+	static const uint32_t odd4[] = { 0,	     0x00010203, 0x7f000001, 0xe0000001,
+					 0xefffffff, 0xf0000001, 0xffffffff, VIP_IP };
 	static const char *const odd6[] = { "::", "::1", "ff02::1", VIP6 };
 
 	(void)state;
 	for (unsigned i = 0; i < sizeof(odd4) / sizeof(odd4[0]); i++) {
 		ping4(0, 0);
 		put32(bytes + AT_SRC, odd4[i]);
+		mend_header();
 		assert_null(answer(arrive(WEIR_DROP_ECHO_OFF, PKT_ECHO, WEIR_VIP_ECHO)));
 		assert_null(answer(arrive(WEIR_DROP_STRAY, 0, WEIR_VIP_REJECT)));
 		assert_null(answer(arrive(WEIR_DROP_TOO_BIG, 0, 0)));
@@ -122,6 +124,19 @@ static void a_source_that_is_no_host_is_not_answered(void **state)
 		assert_null(answer(arrive(WEIR_DROP_TOO_BIG, PKT_IPV6, 0)));
 	}
 	assert_int_equal(counted(), WEIR_ANSWERS);
+}
+
+/* The damage may be in the address that would get the answer. */
+static void a_damaged_header_is_not_answered(void **state)
+{
+	(void)state;
+	ping4(8, 0);
+	bytes[AT_SRC] ^= 1;
+	assert_null(answer(arrive(WEIR_DROP_ECHO_OFF, PKT_ECHO, WEIR_VIP_ECHO)));
+	assert_null(answer(arrive(WEIR_DROP_STRAY, 0, WEIR_VIP_REJECT)));
+	assert_null(answer(arrive(WEIR_DROP_TOO_BIG, 0, 0)));
+	bytes[AT_SRC] ^= 1;
+	assert_non_null(answer(arrive(WEIR_DROP_ECHO_OFF, PKT_ECHO, WEIR_VIP_ECHO)));
 }
 
 static void a_frame_for_all_or_from_all_is_not_answered(void **state)
@@ -145,8 +160,8 @@ static void no_error_is_about_an_error_or_a_later_fragment(void **state)
 
 		assert_null(answer(arrive(WEIR_DROP_TOO_BIG, family | PKT_ICMP_ERROR, 0)));
 		assert_null(answer(arrive(WEIR_DROP_TOO_BIG, family | PKT_FRAG_LATER, 0)));
-		assert_null(answer(arrive(WEIR_DROP_STRAY, family | PKT_FRAG_LATER,
-					  WEIR_VIP_REJECT)));
+		assert_null(
+			answer(arrive(WEIR_DROP_STRAY, family | PKT_FRAG_LATER, WEIR_VIP_REJECT)));
 		build6(IPPROTO_UDP, CLIENT6, VIP6, 1000);
 	}
 }
@@ -172,8 +187,7 @@ static unsigned pings_answered(unsigned n)
 
 	while (n-- > 0) {
 		ping4(0, 0);
-		answered +=
-			answer(arrive(WEIR_DROP_ECHO_OFF, PKT_ECHO, WEIR_VIP_ECHO)) != NULL;
+		answered += answer(arrive(WEIR_DROP_ECHO_OFF, PKT_ECHO, WEIR_VIP_ECHO)) != NULL;
 	}
 	return answered;
 }
@@ -233,6 +247,7 @@ int main(void)
 		TEST(echo_off_means_silence),
 		TEST(every_turned_checksum_is_right),
 		TEST(a_source_that_is_no_host_is_not_answered),
+		TEST(a_damaged_header_is_not_answered),
 		TEST(a_frame_for_all_or_from_all_is_not_answered),
 		TEST(no_error_is_about_an_error_or_a_later_fragment),
 		TEST(other_drops_get_no_answer),
