@@ -133,22 +133,55 @@ void capture_before(struct capture_ring *r, const struct burst *b)
 	}
 }
 
-void capture_outcome(struct capture_ring *r, const struct burst *b)
+/* Where punt decides whether it is dropped at all. */
+static bool is_for_punt(unsigned drop)
+{
+	return drop == WEIR_DROP_NOT_A_VIP || drop == WEIR_DROP_NOT_IP ||
+	       drop == WEIR_DROP_NO_SNAPSHOT || drop == WEIR_DROP_PUNT_FULL;
+}
+
+/* What became of the copies of this burst, and copies of what was dropped as is asked for.
+ * A frame that was given up is as it came. */
+static void outcome(struct capture_ring *r, const struct burst *b, bool behind_punt)
 {
 	const struct weir_capture *w = r->want;
 
 	for (uint32_t i = 0; i < r->copies; i++) {
+		struct capture_slot *s = capture_slot(r, r->copy[i].slot);
 		uint8_t drop = b->pkt[r->copy[i].pkt].drop;
 
-		if (drop != PKT_TAKEN)
-			capture_slot(r, r->copy[i].slot)->drop = drop;
+		if (behind_punt && is_for_punt(s->drop))
+			s->drop = drop == PKT_TAKEN ? WEIR_DROP_NONE : drop;
+		else if (!behind_punt && drop != PKT_TAKEN)
+			s->drop = drop;
 	}
-	if (!(w->by & WEIR_CAPTURE_BY_DROP) || !(w->points & WEIR_CAPTURE_BEFORE))
+	if (!(w->by & WEIR_CAPTURE_BY_DROP) || !(w->points & WEIR_CAPTURE_BEFORE) ||
+	    is_for_punt(w->drop) != behind_punt)
 		return;
-	/* A frame that was given up is as it came. */
 	for (uint32_t i = 0; i < b->n; i++)
 		if (b->pkt[i].drop == w->drop && matches(w, b, i) && in_sample(r))
 			copy(r, b->pkt[i].mbuf, WEIR_CAPTURE_BEFORE, r->came_by[i], w->drop);
+}
+
+void capture_outcome(struct capture_ring *r, const struct burst *b)
+{
+	outcome(r, b, false);
+}
+
+void capture_unpunted(struct capture_ring *r, const struct burst *b)
+{
+	outcome(r, b, true);
+}
+
+void capture_unheld(struct capture_ring *r, const struct rte_mbuf *m, uint8_t port, uint8_t drop)
+{
+	const struct weir_capture *w = r->want;
+
+	if (w->by != WEIR_CAPTURE_BY_DROP || !(w->points & WEIR_CAPTURE_BEFORE) ||
+	    w->drop != drop || !in_sample(r))
+		return;
+	copy(r, m, WEIR_CAPTURE_BEFORE, port, drop);
+	capture_commit(r);
 }
 
 void capture_after(struct capture_ring *r, const struct burst *b)

@@ -65,8 +65,16 @@ static inline struct capture_slot *capture_slot(const struct capture_ring *r, ui
 /* Before encap, while every frame is as it came. */
 void capture_before(struct capture_ring *r, const struct burst *b);
 
-/* Behind encap where something was dropped, before it is answered: reasons stand now. */
+/* Behind encap where something was dropped, before it is answered: reasons stand now, but
+ * for what may be the kernel's. */
 void capture_outcome(struct capture_ring *r, const struct burst *b);
+
+/* Behind punt: what the kernel did not take. */
+void capture_unpunted(struct capture_ring *r, const struct burst *b);
+
+/* A fragment that was held, and its first one never came: it has left its burst, so that
+ * it matches by this reason alone. */
+void capture_unheld(struct capture_ring *r, const struct rte_mbuf *m, uint8_t port, uint8_t drop);
 
 /* Before tx: what leaves. */
 void capture_after(struct capture_ring *r, const struct burst *b);

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "frags.h"
 
+#include "capture.h"
 #include "count.h"
-#include "split.h"
 
 #include <rte_branch_prediction.h>
 #include <rte_mbuf.h>
@@ -142,6 +142,8 @@ static void give_up(struct frags *f, uint32_t position, enum weir_drop reason)
 	struct rte_mbuf *m = f->held[AT(position)].mbuf;
 
 	count_add(&f->area->drop[reason], 1, m->pkt_len);
+	if (f->capturing != NULL)
+		capture_unheld(f->capturing, m, f->held[AT(position)].port, (uint8_t)reason);
 	rte_pktmbuf_free(m);
 	gone(f, position);
 }
@@ -155,6 +157,26 @@ static uint32_t held_of(const struct frags *f, uint64_t tag)
 	return n;
 }
 
+/* Close the gaps between those that are held. */
+static void close_gaps(struct frags *f)
+{
+	uint32_t to = f->head;
+
+	for (uint32_t at = f->head; at != f->tail; at++) {
+		if (f->held[AT(at)].mbuf == NULL)
+			continue;
+		if (at != to) {
+			f->held[AT(to)] = f->held[AT(at)];
+			f->tag[AT(to)] = f->tag[AT(at)];
+			f->held[AT(at)] = (struct frags_held){ .mbuf = NULL };
+			f->tag[AT(at)] = 0;
+		}
+		to++;
+	}
+	f->tail = to;
+	f->look = f->head;
+}
+
 /* When there is no room the oldest gives way: its first one is least likely to come. */
 static void hold(struct frags *f, struct pkt *p, uint64_t tag)
 {
@@ -162,6 +184,8 @@ static void hold(struct frags *f, struct pkt *p, uint64_t tag)
 		p->drop = WEIR_DROP_FRAGMENT_FULL;
 		return;
 	}
+	if (f->tail - f->head == FRAGS_HELD && f->waiting + f->ready < FRAGS_HELD)
+		close_gaps(f);
 	if (f->tail - f->head == FRAGS_HELD)
 		give_up(f, f->head, WEIR_DROP_FRAGMENT_FULL);
 
@@ -243,6 +267,13 @@ static void follow(struct frags *f, const struct view *v, struct pkt *p, struct 
 	}
 }
 
+/* The same once more is a duplicate, or another datagram with a number that is used again:
+ * its other fragments are new in any case. */
+static bool contradicts(const struct frag_record *before, const struct fragment *first)
+{
+	return before->state & FRAG_BAD || before->first_len != first->len;
+}
+
 void frags_find(struct frags *f, const struct view *v, struct burst *b)
 {
 	bool again = f->again;
@@ -250,12 +281,22 @@ void frags_find(struct frags *f, const struct view *v, struct burst *b)
 	f->again = false;
 	for (uint32_t i = 0; i < b->n; i++) {
 		struct pkt *p = &b->pkt[i];
+		bool first = p->flags & PKT_FRAG_FIRST && p->drop == WEIR_DROP_NONE;
+		bool later = p->flags & PKT_FRAG_LATER && p->drop == WEIR_DROP_FRAGMENT;
 		struct frag_record r;
 		uint64_t tag;
 
-		if (p->drop != WEIR_DROP_FRAGMENT || !(p->flags & PKT_FRAG_LATER))
+		if (!first && !later)
 			continue;
 		tag = tag_of(p, &b->key[i], &b->fragment[i], v->flow_seed);
+		if (first) {
+			if (frag_get(f->table, tag, f->now_ms, &r) &&
+			    contradicts(&r, &b->fragment[i])) {
+				p->drop = WEIR_DROP_FRAGMENT_OVERLAP;
+				b->dropped = true;
+			}
+			continue;
+		}
 		if (!get(f, tag, &r)) {
 			if (!again && !f->read_only)
 				hold(f, p, tag);
@@ -270,7 +311,7 @@ void frags_find(struct frags *f, const struct view *v, struct burst *b)
 	}
 }
 
-/* What became of a first fragment, as a new record. */
+/* What became of a first fragment, as a new record. One that left in pieces is TAKEN. */
 static struct frag_record decided(const struct frags *f, const struct view *v, const struct pkt *p,
 				  const struct fragment *fragment, uint64_t tag)
 {
@@ -284,7 +325,7 @@ static struct frag_record decided(const struct frags *f, const struct view *v, c
 	r.pool = p->pool;
 	r.backend = p->backend;
 	r.flow_hash = p->flow_hash;
-	if (p->drop == WEIR_DROP_NONE || split_wanted(v, p))
+	if (p->drop == WEIR_DROP_NONE || p->drop == PKT_TAKEN)
 		r.stamp = stamp_of(v, p->backend);
 	else
 		r.reason = p->drop;
@@ -297,10 +338,10 @@ static void note(struct frags *f, const struct view *v, struct pkt *p,
 	struct frag_record before, r = decided(f, v, p, fragment, tag);
 
 	if (frag_get(f->table, tag, f->now_ms, &before)) {
-		/* The same once more is a duplicate, or another datagram with a number
-		 * that is used again: its other fragments are new in any case. */
-		if (before.state & FRAG_BAD || before.first_len != fragment->len) {
-			if (p->drop == WEIR_DROP_NONE || split_wanted(v, p))
+		if (contradicts(&before, fragment)) {
+			/* Both in one burst: the other was not noted when this one was
+			 * looked for. */
+			if (p->drop == WEIR_DROP_NONE)
 				p->drop = WEIR_DROP_FRAGMENT_OVERLAP;
 			if (before.state & FRAG_BAD)
 				return;

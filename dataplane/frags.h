@@ -32,6 +32,7 @@
 /* Of the held ones, so many are looked for in the other workers' tables each ms. */
 #define FRAGS_LOOK 32
 
+struct capture_ring;
 struct weir_worker_area;
 
 struct frags_held {
@@ -49,10 +50,11 @@ struct frags {
 	uint32_t other_count;
 	bool read_only; /* explain: look, hold nothing, change nothing */
 
-	bool again;	  /* the burst at hand has been held */
-	uint32_t now_ms;  /* frags_clock() */
-	uint32_t waiting; /* held and not ready */
-	uint32_t ready;	  /* held and ready */
+	struct capture_ring *capturing; /* the worker's; NULL: nothing is captured */
+	bool again;			/* the burst at hand has been held */
+	uint32_t now_ms;		/* frags_clock() */
+	uint32_t waiting;		/* held and not ready */
+	uint32_t ready;			/* held and ready */
 
 	/* The held ones in the order in which they came: positions head..tail - 1,
 	 * free-running; some of them have gone. */
@@ -73,13 +75,14 @@ void frags_clock(struct frags *f);
 /*
  * Later fragments for a VIP, which classify left as WEIR_DROP_FRAGMENT: where the first
  * one is known, service, pool, flow hash and backend are its (PKT_CHOSEN), or the reason
- * for which it was dropped; otherwise they are held: PKT_TAKEN.
+ * for which it was dropped; otherwise they are held: PKT_TAKEN. A first one that overlaps
+ * what came before is dropped.
  */
 void frags_find(struct frags *f, const struct view *v, struct burst *b);
 
 /*
- * First fragments, behind encap and before anything is done about what was dropped:
- * note where they go, or why they do not. One that overlaps what came before is dropped.
+ * First fragments, behind encap and what left in pieces, before anything else is done
+ * about what was dropped: note where they go, or why they do not.
  */
 void frags_note(struct frags *f, const struct view *v, struct burst *b);
 

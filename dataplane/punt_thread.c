@@ -33,6 +33,7 @@ static struct rte_ring *make_ring(const char *what, unsigned number, unsigned si
 
 int punt_open(struct punt_thread *t, struct ports *ports)
 {
+	t->ports = ports;
 	for (unsigned i = 0; i < WEIR_MAX_PORTS; i++)
 		t->tap[i] = -1;
 	for (unsigned i = 0; i < ports->count; i++) {
@@ -46,7 +47,7 @@ int punt_open(struct punt_thread *t, struct ports *ports)
 		if (fd < 0) {
 			log_error("[port %s] punt = tap: cannot make the TAP interface %s: %s",
 				  p->conf->name, name,
-				  fd == -EBUSY	? "another interface or program has it"
+				  fd == -EBUSY	 ? "another interface or program has it"
 				  : fd == -EPERM ? "needs root (CAP_NET_ADMIN) to start"
 						 : strerror(-fd));
 			return fd;
@@ -189,9 +190,10 @@ static void sleep_until_tap(struct punt_thread *t, long ns)
 		if (!(t->poll[i].revents & (POLLERR | POLLNVAL)))
 			continue;
 		t->port[i].gone = true;
-		log_error("the TAP interface of port number %u has been taken away; the kernel "
-			  "has no part in this port until weir-dataplane is started anew",
-			  t->port[i].port);
+		log_error("[port %s] its TAP interface has been taken away; what goes to it is "
+			  "lost, and the kernel sends nothing by this port, until weir-dataplane "
+			  "is started anew",
+			  t->ports->port[t->port[i].port].conf->name);
 	}
 }
 

@@ -15,6 +15,7 @@
 #include <stdatomic.h>
 
 struct punt_thread {
+	const struct ports *ports;
 	struct punt_port port[WEIR_MAX_PORTS]; /* those with a TAP, in the order of ports */
 	unsigned port_count;
 	const struct punt *lane[WEIR_MAX_WORKERS]; /* the workers' */

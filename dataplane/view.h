@@ -9,7 +9,7 @@
 
 #include "shm.h"
 
-/* Enough of a pool for a packet: half a cache line. */
+/* Enough of a pool for a packet. */
 struct view_pool {
 	const weir_slot *slot;	      /* table_len entries */
 	const struct weir_move_group *moves; /* NULL: no slot is moving */

@@ -67,6 +67,14 @@ static void send_in_pieces(struct worker *w, const struct view *v, struct burst 
 	}
 }
 
+/* A first fragment that cannot be cut up takes the others along: pieces come before notes. */
+static __rte_noinline void note_fragments(struct worker *w, const struct view *v, struct burst *b)
+{
+	if (b->dropped)
+		send_in_pieces(w, v, b);
+	frags_note(&w->frags, v, b);
+}
+
 /* Some of what was dropped is to leave in pieces or to be answered, some is the kernel's. */
 static __rte_noinline void after_drops(struct worker *w, const struct view *v, struct burst *b)
 {
@@ -79,6 +87,8 @@ static __rte_noinline void after_drops(struct worker *w, const struct view *v, s
 	count_lost(w, b);
 	if (w->punt.ports != 0)
 		punt_burst(&w->punt, b, now);
+	if (w->capturing != NULL)
+		capture_unpunted(w->capturing, b);
 }
 
 /* From parse to tx; `capture` is a constant where this is expanded. */
@@ -96,7 +106,7 @@ static __rte_always_inline void run_stages(struct worker *w, const struct view *
 		capture_before(w->capturing, b);
 	encap_burst(v, w->egress, b);
 	if (unlikely(b->seen & PKT_FRAGMENT))
-		frags_note(&w->frags, v, b);
+		note_fragments(w, v, b);
 	if (unlikely(b->dropped))
 		after_drops(w, v, b);
 	if (capture) {
@@ -162,7 +172,7 @@ static void take_capture(struct worker *w)
 		atomic_store(&w->capture_seen, said);
 		r = atomic_load(&w->capture);
 	} while (r != said);
-	w->capturing = r;
+	w->capturing = w->frags.capturing = r;
 }
 
 void worker_run(struct worker *w)

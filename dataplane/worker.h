@@ -57,7 +57,7 @@ struct worker {
 	struct worker_tx tx[WEIR_MAX_PORTS];  /* by our port number */
 	struct answers answers;		      /* answers_init() */
 	struct punt punt;		      /* punt_connect(); ports = 0: nobody punts */
-	struct pins pins; /* tables, mask, capacity and area set before; the rest its own */
+	struct pins pins;   /* tables, mask, capacity and area set before; the rest its own */
 	struct frags frags; /* tables and area set before; the rest its own */
 
 	/* Stored by the housekeeping thread while the worker runs. A session's
@@ -73,9 +73,9 @@ struct worker {
 	 * other is where the next snapshot is checked and filled in. */
 	alignas(WEIR_CACHE_LINE) const struct view *view;
 	struct capture_ring *capturing; /* as capture_seen */
-	uint32_t loops;	   /* rounds that are not yet in the area */
-	uint32_t idle_run; /* rounds in a row that brought nothing */
-	uint32_t sleep_ns; /* the next one */
+	uint32_t loops;			/* rounds that are not yet in the area */
+	uint32_t idle_run;		/* rounds in a row that brought nothing */
+	uint32_t sleep_ns;		/* the next one */
 	struct view views[2];
 };
 

@@ -10,8 +10,8 @@
  * with options, an MTU, and how much there is behind it: the pieces fit, and make up the
  * packet.
  *
- * links: dataplane/encap.c dataplane/frag_table.c dataplane/frags.c dataplane/split.c
- * links: dataplane/view.c
+ * links: dataplane/capture.c dataplane/encap.c dataplane/frag_table.c dataplane/frags.c
+ * links: dataplane/split.c dataplane/view.c
  * packages: libdpdk libxxhash
  */
 #include "frags.h"

@@ -204,6 +204,54 @@ static void what_became_of_it_stands_with_the_copy(void **state)
 	assert_int_equal(copied(3)->drop, WEIR_DROP_NONE);
 }
 
+/* Only punt knows whether they are dropped. */
+static void what_may_be_the_kernels_is_told_behind_punt(void **state)
+{
+	(void)state;
+	want.points = WEIR_CAPTURE_BEFORE;
+	b.n = 3;
+	b.pkt[0].drop = b.pkt[1].drop = b.pkt[2].drop = WEIR_DROP_NOT_A_VIP;
+	capture_before(ring, &b);
+	capture_outcome(ring, &b);
+	b.pkt[0].drop = PKT_TAKEN;
+	b.pkt[1].drop = WEIR_DROP_PUNT_FULL;
+	capture_unpunted(ring, &b);
+	capture_commit(ring);
+	assert_int_equal(copied(0)->drop, WEIR_DROP_NONE);
+	assert_int_equal(copied(1)->drop, WEIR_DROP_PUNT_FULL);
+	assert_int_equal(copied(2)->drop, WEIR_DROP_NOT_A_VIP);
+}
+
+static void a_drop_that_punt_decides_is_matched_behind_it(void **state)
+{
+	(void)state;
+	want.by = WEIR_CAPTURE_BY_DROP;
+	want.drop = WEIR_DROP_NOT_A_VIP;
+	b.pkt[2].drop = b.pkt[3].drop = WEIR_DROP_NOT_A_VIP;
+	capture_before(ring, &b);
+	capture_outcome(ring, &b);
+	b.pkt[2].drop = PKT_TAKEN;
+	capture_unpunted(ring, &b);
+	capture_commit(ring);
+	assert_int_equal(copies(), 1);
+	assert_int_equal(copied(0)->bytes[0], 3);
+}
+
+static void what_was_held_in_vain_matches_by_its_reason(void **state)
+{
+	(void)state;
+	want.by = WEIR_CAPTURE_BY_DROP;
+	want.drop = WEIR_DROP_FRAGMENT;
+	capture_unheld(ring, &frames[9].mbuf, 3, WEIR_DROP_FRAGMENT_FULL);
+	capture_unheld(ring, &frames[8].mbuf, 3, WEIR_DROP_FRAGMENT);
+	want.by |= WEIR_CAPTURE_BY_DPORT;
+	want.dport = 80;
+	capture_unheld(ring, &frames[7].mbuf, 3, WEIR_DROP_FRAGMENT);
+	assert_int_equal(copies(), 1);
+	assert_int_equal(copied(0)->bytes[0], 8);
+	assert_int_equal(copied(0)->drop, WEIR_DROP_FRAGMENT);
+}
+
 /* What parse refused has no tuple; what classify refused no service; what is held by
  * somebody else is left alone. */
 static void packets_match_only_by_what_they_have(void **state)
@@ -273,6 +321,9 @@ int main(void)
 		TEST(ipv6_addresses_match_by_their_first_bits),
 		TEST(a_drop_is_matched_once_its_reason_is_known),
 		TEST(what_became_of_it_stands_with_the_copy),
+		TEST(what_may_be_the_kernels_is_told_behind_punt),
+		TEST(a_drop_that_punt_decides_is_matched_behind_it),
+		TEST(what_was_held_in_vain_matches_by_its_reason),
 		TEST(packets_match_only_by_what_they_have),
 		TEST(a_sample_is_every_nth_match),
 		TEST(a_full_ring_misses_and_goes_on_when_it_is_read),

@@ -124,9 +124,8 @@ static void of_a_first_one_that_leaves_in_pieces_the_others_go_on(void **state)
 	struct pkt *p = first(1, 2);
 
 	(void)state;
-	p->drop = WEIR_DROP_TOO_BIG;
-	p->pool = 1;
-	memset(rte_pktmbuf_mtod(p->mbuf, void *), 0, 64); /* DF is clear */
+	rte_pktmbuf_free(p->mbuf);
+	p->drop = PKT_TAKEN;
 	note(0);
 	assert_int_equal(backend_of_later(0, 1), 2);
 }
@@ -192,6 +191,21 @@ static void a_first_fragment_of_another_length_overlaps(void **state)
 	frags_note(&frags[0], &view, &b);
 	assert_int_equal(b.pkt[0].drop, WEIR_DROP_FRAGMENT_OVERLAP);
 	burst_end();
+	assert_int_equal(find_later(0, 1, LEN, LEN, true), WEIR_DROP_FRAGMENT_OVERLAP);
+}
+
+static void it_is_found_before_it_is_encapsulated(void **state)
+{
+	(void)state;
+	note_first(0, 1, 2);
+	first(1, 2);
+	find(0);
+	assert_int_equal(b.pkt[0].drop, WEIR_DROP_NONE); /* a duplicate */
+	b.fragment[0].len = LEN + 8;
+	find(0);
+	assert_int_equal(b.pkt[0].drop, WEIR_DROP_FRAGMENT_OVERLAP);
+	assert_true(b.dropped);
+	note(0);
 	assert_int_equal(find_later(0, 1, LEN, LEN, true), WEIR_DROP_FRAGMENT_OVERLAP);
 }
 
@@ -308,6 +322,7 @@ int main(void)
 		T(after_the_limit_nothing_is_known),
 		T(an_overlap_ends_the_whole_datagram),
 		T(a_first_fragment_of_another_length_overlaps),
+		T(it_is_found_before_it_is_encapsulated),
 		T(a_duplicate_goes_with_the_others),
 		T(the_first_fragment_anew_is_another_datagram),
 		T(another_workers_copy_learns_of_an_overlap),

@@ -161,6 +161,26 @@ static void in_a_full_queue_the_oldest_gives_way(void **state)
 	assert_int_equal(b.n, 1);
 }
 
+/* Places between those that wait are places. */
+static void who_waits_long_gives_way_to_nobody_while_there_is_room(void **state)
+{
+	(void)state;
+	assert_int_equal(find_later(0, 5, LEN, LEN, true), PKT_TAKEN);
+	for (uint16_t id = 10; id < 10 + 2 * FRAGS_HELD; id++) {
+		const struct fragment of = { .id_be = id, .off = LEN, .len = LEN, .more = true };
+
+		assert_int_equal(find_later(0, id, LEN, LEN, true), PKT_TAKEN);
+		note_first(0, id, 2);
+		assert_int_equal(again(0, &of), 1);
+		burst_end();
+	}
+	assert_int_equal(area[0]->drop[WEIR_DROP_FRAGMENT_FULL].packets, 0);
+	assert_int_equal(area[0]->frags.holding, 1);
+	note_first(0, 5, 2);
+	assert_true(frags_again(&frags[0], &b));
+	assert_int_equal(b.n, 1);
+}
+
 /* What came again and is not known any more is not held a second time. */
 static void held_once_and_not_twice(void **state)
 {
@@ -212,6 +232,7 @@ int main(void)
 		T(who_waits_is_not_dropped_in_a_line_behind_one_who_is_gone),
 		T(one_datagram_may_not_fill_the_queue),
 		T(in_a_full_queue_the_oldest_gives_way),
+		T(who_waits_long_gives_way_to_nobody_while_there_is_room),
 		T(held_once_and_not_twice),
 		T(a_flood_of_first_fragments_takes_places_of_the_oldest),
 	};
