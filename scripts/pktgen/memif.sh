@@ -30,7 +30,7 @@ trap finish EXIT
 
 fail() {
     echo "memif.sh: $*" >&2
-    tail -n 20 "$dir"/*.log >&2 || :
+    tail -n 20 "$dir"/*.log >&2 2>/dev/null || :
     exit 1
 }
 
@@ -50,11 +50,15 @@ fail() {
 children+=($!)
 "$build/controlplane/weir-controlplane" -c "$dir/weir.conf" >"$dir/controlplane.log" 2>&1 &
 children+=($!)
+ready() {
+    "$build/controlplane/weirctl" -s "$dir/control.sock" --json status 2>/dev/null |
+        jq -e '.attached and ([.workers[] | .generation > 0] | all)' >/dev/null
+}
 for _ in $(seq 100); do
-    ! "$build/controlplane/weirctl" -s "$dir/control.sock" status >/dev/null 2>&1 || break
+    ! ready || break
     sleep 0.1
 done
-"$build/controlplane/weirctl" -s "$dir/control.sock" status >/dev/null || fail "Weir does not start"
+ready || fail "Weir does not forward after 10 s"
 
 WEIR_PKTGEN_DIR=$here WEIR_REPORT=$dir/report timeout -k 5 900 "$PKTGEN" \
     --lcores 0@0,1@0 --no-pci --in-memory --iova-mode=va --file-prefix=weirpktgen-gen -m 3072 --no-telemetry \
