@@ -17,17 +17,27 @@
 #include "key_map.h"
 
 #include <errno.h>
+#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 
 /* What is merged: pools, backends, services, VIPs or checks. All begin with their name. */
 struct kind {
-	size_t size;
+	const char *section;
+	size_t size, line, keys; /* the last two: where those members are */
 	/* NULL `before`: whatever differs from `after` is changed. 0 or -ENOMEM. */
-	int (*merge)(void *running, const void *before, const void *after, unsigned *changed);
-	int (*copy)(void *to, const void *from); /* to memory of its own; 0 or -ENOMEM */
-	void (*release)(void *object);		 /* what copy() took */
+	int (*merge)(const struct kind *k, void *running, const void *before, const void *after,
+		     unsigned *changed);
+	/* What it points to, to memory of its own, 0 or -ENOMEM; and back. NULL: nothing. */
+	int (*copy)(void *to, const void *from);
+	void (*release)(void *object);
 };
+
+#define KIND(section, type, merge, copy, release)                                               \
+	{                                                                                       \
+		section, sizeof(type), offsetof(type, line), offsetof(type, keys), merge, copy, \
+			release                                                                 \
+	}
 
 struct list {
 	void *at;
@@ -69,11 +79,12 @@ static int merge_present(const struct kind *k, struct list running, struct list 
 		     *place = element(k, *out, out->count);
 
 		if (r != NULL) {
-			if (k->merge(r, b, a, changed) < 0)
+			if (k->merge(k, r, b, a, changed) < 0)
 				goto out_both;
 			memcpy(place, r, k->size);
 		} else if (b == NULL) {
-			if (k->copy(place, a) < 0)
+			memcpy(place, a, k->size);
+			if (k->copy != NULL && k->copy(place, a) < 0)
 				goto out_both;
 			made[out->count] = 1;
 			++*changed;
@@ -112,7 +123,8 @@ static int merge_absent(const struct kind *k, struct list running, struct list b
 		if (in_before.to_b[i] == KEY_MAP_NONE) {
 			memcpy(element(k, *out, out->count++), r, k->size);
 		} else {
-			k->release(r);
+			if (k->release != NULL)
+				k->release(r);
 			++*changed;
 		}
 	}
@@ -144,7 +156,7 @@ static int merge_list(const struct kind *k, struct list *running, struct list be
 
 err_free:
 	for (uint32_t i = 0; made != NULL && i < out.count; i++)
-		if (made[i])
+		if (made[i] && k->release != NULL)
 			k->release(element(k, out, i));
 	free(made);
 	free(out.at);
@@ -172,7 +184,8 @@ static void merge_opts(const char *section, void *running, const void *before, c
 	}
 }
 
-static int backend_merge(void *running, const void *before, const void *after, unsigned *changed)
+static int backend_merge(const struct kind *k, void *running, const void *before, const void *after,
+			 unsigned *changed)
 {
 	struct backend_conf *r = running, old = *r;
 	const struct backend_conf *a = after, *b = before ? before : &old;
@@ -181,7 +194,7 @@ static int backend_merge(void *running, const void *before, const void *after, u
 		r->addr = a->addr;
 		++*changed;
 	}
-	merge_opts("backend", r, b, a, changed);
+	merge_opts(k->section, r, b, a, changed);
 	backend_set_weight(r, r->weight);
 	if (a->admin != b->admin || a->drain_deadline_ms != b->drain_deadline_ms ||
 	    a->leaves != b->leaves) {
@@ -193,21 +206,12 @@ static int backend_merge(void *running, const void *before, const void *after, u
 	return 0;
 }
 
-static int backend_copy(void *to, const void *from)
-{
-	memcpy(to, from, sizeof(struct backend_conf));
-	return 0;
-}
+static const struct kind backend_kind = { .section = "backend",
+					  .size = sizeof(struct backend_conf),
+					  .merge = backend_merge };
 
-static void backend_release(void *object)
-{
-	(void)object;
-}
-
-static const struct kind backend_kind = { sizeof(struct backend_conf), backend_merge, backend_copy,
-					  backend_release };
-
-static int pool_merge(void *running, const void *before, const void *after, unsigned *changed)
+static int pool_merge(const struct kind *k, void *running, const void *before, const void *after,
+		      unsigned *changed)
 {
 	struct pool_conf *r = running, old = *r;
 	const struct pool_conf *a = after, *b = before ? before : &old;
@@ -221,7 +225,7 @@ static int pool_merge(void *running, const void *before, const void *after, unsi
 		return -ENOMEM;
 	r->backend = backends.at;
 	r->backend_count = backends.count;
-	merge_opts("pool", r, b, a, changed);
+	merge_opts(k->section, r, b, a, changed);
 	r->line = a->line;
 	r->keys = a->keys;
 	return 0;
@@ -235,7 +239,6 @@ static int pool_copy(void *to, const void *from)
 
 	if (backend == NULL)
 		return -ENOMEM;
-	*t = *f;
 	t->backend = backend;
 	if (f->backend_count > 0)
 		memcpy(backend, f->backend, f->backend_count * sizeof(*backend));
@@ -247,112 +250,71 @@ static void pool_release(void *object)
 	free(((struct pool_conf *)object)->backend);
 }
 
-static const struct kind pool_kind = { sizeof(struct pool_conf), pool_merge, pool_copy,
-				       pool_release };
-
-static int service_merge(void *running, const void *before, const void *after, unsigned *changed)
+/* A section that is its keys and nothing else. */
+static int keys_merge(const struct kind *k, void *running, const void *before, const void *after,
+		      unsigned *changed)
 {
-	struct service_conf *r = running, old = *r;
-	const struct service_conf *a = after, *b = before ? before : &old;
+	union {
+		struct service_conf service;
+		struct vip_conf vip;
+		struct check_conf check;
+	} old;
 
-	merge_opts("service", r, b, a, changed);
-	r->line = a->line;
-	r->keys = a->keys;
+	memcpy(&old, running, k->size);
+	merge_opts(k->section, running, before != NULL ? before : &old, after, changed);
+	memcpy((char *)running + k->line, (const char *)after + k->line, sizeof(int));
+	memcpy((char *)running + k->keys, (const char *)after + k->keys, sizeof(struct key_lines));
 	return 0;
 }
 
-static int service_copy(void *to, const void *from)
+/* The lists of a configuration: their kinds, and where they stand in it. */
+static const struct {
+	struct kind kind;
+	size_t at, count;
+} lists[] = {
+	{ KIND("pool", struct pool_conf, pool_merge, pool_copy, pool_release),
+	  offsetof(struct conf, pool), offsetof(struct conf, pool_count) },
+	{ KIND("service", struct service_conf, keys_merge, NULL, NULL),
+	  offsetof(struct conf, service), offsetof(struct conf, service_count) },
+	{ KIND("vip", struct vip_conf, keys_merge, NULL, NULL), offsetof(struct conf, vip),
+	  offsetof(struct conf, vip_count) },
+	{ KIND("check", struct check_conf, keys_merge, NULL, NULL), offsetof(struct conf, check),
+	  offsetof(struct conf, check_count) },
+};
+
+static struct list list_of(const struct conf *c, size_t at, size_t count)
 {
-	memcpy(to, from, sizeof(struct service_conf));
-	return 0;
+	struct list l;
+
+	memcpy(&l.at, (const char *)c + at, sizeof(l.at));
+	memcpy(&l.count, (const char *)c + count, sizeof(l.count));
+	return l;
 }
-
-static const struct kind service_kind = { sizeof(struct service_conf), service_merge, service_copy,
-					  backend_release };
-
-static int vip_merge(void *running, const void *before, const void *after, unsigned *changed)
-{
-	struct vip_conf *r = running, old = *r;
-	const struct vip_conf *a = after, *b = before ? before : &old;
-
-	merge_opts("vip", r, b, a, changed);
-	r->line = a->line;
-	r->keys = a->keys;
-	return 0;
-}
-
-static int vip_copy(void *to, const void *from)
-{
-	memcpy(to, from, sizeof(struct vip_conf));
-	return 0;
-}
-
-static const struct kind vip_kind = { sizeof(struct vip_conf), vip_merge, vip_copy,
-				      backend_release };
-
-static int check_merge(void *running, const void *before, const void *after, unsigned *changed)
-{
-	struct check_conf *r = running, old = *r;
-	const struct check_conf *a = after, *b = before ? before : &old;
-
-	merge_opts("check", r, b, a, changed);
-	r->line = a->line;
-	r->keys = a->keys;
-	return 0;
-}
-
-static int check_copy(void *to, const void *from)
-{
-	memcpy(to, from, sizeof(struct check_conf));
-	return 0;
-}
-
-static const struct kind check_kind = { sizeof(struct check_conf), check_merge, check_copy,
-					backend_release };
 
 int conf_merge(struct conf *running, const struct conf *before, const struct conf *after,
 	       unsigned *changed)
 {
 	struct conf *c = conf_dup(running), old;
-	struct list pools, services, vips, checks;
 	unsigned n = 0;
 
 	if (c == NULL)
 		return -ENOMEM;
-	pools = (struct list){ c->pool, c->pool_count };
-	services = (struct list){ c->service, c->service_count };
-	vips = (struct list){ c->vip, c->vip_count };
-	if (merge_list(&pool_kind, &pools, (struct list){ before->pool, before->pool_count },
-		       (struct list){ after->pool, after->pool_count }, &n) < 0)
-		goto err;
-	c->pool = pools.at;
-	c->pool_count = pools.count;
-	if (merge_list(&service_kind, &services,
-		       (struct list){ before->service, before->service_count },
-		       (struct list){ after->service, after->service_count }, &n) < 0)
-		goto err;
-	c->service = services.at;
-	c->service_count = services.count;
-	if (merge_list(&vip_kind, &vips, (struct list){ before->vip, before->vip_count },
-		       (struct list){ after->vip, after->vip_count }, &n) < 0)
-		goto err;
-	c->vip = vips.at;
-	c->vip_count = vips.count;
-	checks = (struct list){ c->check, c->check_count };
-	if (merge_list(&check_kind, &checks, (struct list){ before->check, before->check_count },
-		       (struct list){ after->check, after->check_count }, &n) < 0)
-		goto err;
-	c->check = checks.at;
-	c->check_count = checks.count;
+	for (unsigned i = 0; i < sizeof(lists) / sizeof(lists[0]); i++) {
+		size_t at = lists[i].at, count = lists[i].count;
+		struct list merged = list_of(c, at, count);
 
+		if (merge_list(&lists[i].kind, &merged, list_of(before, at, count),
+			       list_of(after, at, count), &n) < 0) {
+			conf_free(c);
+			return -ENOMEM;
+		}
+		memcpy((char *)c + at, &merged.at, sizeof(merged.at));
+		memcpy((char *)c + count, &merged.count, sizeof(merged.count));
+	}
 	old = *running;
 	*running = *c;
 	*c = old;
 	conf_free(c);
 	*changed = n;
 	return 0;
-
-err:
-	conf_free(c);
-	return -ENOMEM;
 }
