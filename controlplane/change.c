@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "change.h"
 
+#include "clock.h"
 #include "log.h"
 #include "reload.h"
 #include "state_file.h"
@@ -249,7 +250,7 @@ void change_expire(struct controlplane *cp)
 	struct conf *next = change_begin(cp, &err);
 	bool done = false;
 
-	if (next != NULL && drain_expire(next, drain_clock_ms()) == 0) {
+	if (next != NULL && drain_expire(next, clock_ms(CLOCK_BOOTTIME)) == 0) {
 		conf_free(next);
 		drain_arm(cp->drain, cp->running);
 		return;

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "checks_impl.h"
 
+#include "clock.h"
 #include "log.h"
 
 #include <errno.h>
@@ -82,14 +83,6 @@ unsigned checks_pending(const struct checks *c)
 void checks_count(const struct checks *c, struct checks_count *out)
 {
 	*out = c->count;
-}
-
-uint64_t checks_realtime_ms(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_REALTIME, &ts);
-	return (uint64_t)ts.tv_sec * 1000 + (uint64_t)ts.tv_nsec / 1000000;
 }
 
 /* -- one run ---------------------------------------------------------------------------- */
@@ -209,7 +202,7 @@ static void ended(void *user, const struct probe_result *result)
 	first_is_in(r);
 	r->last = *result;
 	r->has_last = true;
-	r->last_ms = checks_realtime_ms();
+	r->last_ms = clock_ms(CLOCK_REALTIME);
 	if (r->agent)
 		verdict_agent(r);
 	else
@@ -245,7 +238,7 @@ static void blocked(struct check_run *r, const char *why)
 	r->has_last = true;
 	r->last = (struct probe_result){ .failure = PROBE_FAIL_LOCAL, .cert_days = PROBE_NO_CERT };
 	snprintf(r->last.reason, sizeof(r->last.reason), "%.*s", PROBE_REASON_LEN - 1, why);
-	r->last_ms = checks_realtime_ms();
+	r->last_ms = clock_ms(CLOCK_REALTIME);
 	verdict_waits(r->of);
 	r->due_ms = uv_now(r->of->all->loop);
 	schedule_next(r);

@@ -114,7 +114,6 @@ struct pool_checks *checks_pool_sync(struct checks *c, struct pool *p, const str
 
 /* -- checks.c --------------------------------------------------------------------- */
 
-uint64_t checks_realtime_ms(void);
 /* No probe of it goes on or begins by itself. */
 void checks_run_stop(struct check_run *r);
 /* Where a probe of this run goes; false: *why says why it cannot. */

@@ -9,6 +9,7 @@
  */
 #include "checks_impl.h"
 
+#include "clock.h"
 #include "json_put.h"
 #include "log.h"
 
@@ -101,7 +102,7 @@ static void remember(struct backend_checks *bc, enum health to)
 	struct change *h = &bc->history[bc->changes++ % HISTORY_MAX];
 
 	free(h->reason);
-	*h = (struct change){ checks_realtime_ms(), to, strdup(bc->b->reason) };
+	*h = (struct change){ clock_ms(CLOCK_REALTIME), to, strdup(bc->b->reason) };
 }
 
 static void say_change(struct backend_checks *bc)
@@ -148,7 +149,7 @@ bool verdict_settle(struct backend_checks *bc)
 	if (to == before || to == HEALTH_PENDING)
 		return false;
 	b->health = to;
-	b->since_ms = checks_realtime_ms();
+	b->since_ms = clock_ms(CLOCK_REALTIME);
 	remember(bc, to);
 	say_change(bc);
 	return true;
@@ -241,7 +242,7 @@ void verdict_unchecked(struct backend_checks *bc)
 	struct backend *b = bc->b;
 
 	if (b->health != health)
-		b->since_ms = checks_realtime_ms();
+		b->since_ms = clock_ms(CLOCK_REALTIME);
 	b->health = health;
 	bc->flap = (struct flap_state){ .verdict = VERDICT_UP };
 	say_reason(bc, 0, now_mono());

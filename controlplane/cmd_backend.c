@@ -4,6 +4,7 @@
  * it in force. Results are the backend as `backends` lists it, unless it says otherwise.
  */
 #include "change.h"
+#include "clock.h"
 #include "cmd.h"
 
 #include <ctype.h>
@@ -138,7 +139,7 @@ static json_t *leave(struct controlplane *cp, const struct backend *b, json_int_
 	edit->admin = ADMIN_DRAINING;
 	edit->leaves = true;
 	if (deadline_s > 0)
-		edit->drain_deadline_ms = drain_clock_ms() + (uint64_t)deadline_s * 1000;
+		edit->drain_deadline_ms = clock_ms(CLOCK_BOOTTIME) + (uint64_t)deadline_s * 1000;
 	return change_commit(cp, next, err)
 		       ? json_pack("{s:o}", "leaves",
 				   json_sprintf("%s/%s", b->pool->conf.name, b->conf.name))
@@ -294,6 +295,6 @@ json_t *cmd_backend_drain(struct controlplane *cp, const json_t *params, struct 
 	edit = conf_backend(next, pool, name);
 	edit->admin = ADMIN_DRAINING;
 	edit->drain_deadline_ms =
-		deadline_s > 0 ? drain_clock_ms() + (uint64_t)deadline_s * 1000 : 0;
+		deadline_s > 0 ? clock_ms(CLOCK_BOOTTIME) + (uint64_t)deadline_s * 1000 : 0;
 	return commit(cp, next, pool, name, err);
 }

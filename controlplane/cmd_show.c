@@ -2,6 +2,7 @@
 /*
  * What runs and what was counted. Nothing here changes anything.
  */
+#include "clock.h"
 #include "cmd.h"
 #include "json_put.h"
 #include "owners.h"
@@ -365,7 +366,7 @@ static json_t *hop_json(const struct controlplane *cp, const struct next_hop *ho
 /* Seconds until a drain ends, rounded up; null: no drain, or one without a deadline. */
 static json_t *deadline_json(const struct backend *b)
 {
-	uint64_t now = drain_clock_ms(), at = b->conf.drain_deadline_ms;
+	uint64_t now = clock_ms(CLOCK_BOOTTIME), at = b->conf.drain_deadline_ms;
 
 	if (b->conf.admin != ADMIN_DRAINING || at == 0)
 		return json_null();

@@ -17,14 +17,6 @@ struct drain {
 	void *user;
 };
 
-uint64_t drain_clock_ms(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_BOOTTIME, &ts);
-	return (uint64_t)ts.tv_sec * 1000 + (uint64_t)ts.tv_nsec / 1000000;
-}
-
 static void fired(uv_poll_t *p, int status, int events)
 {
 	struct drain *d = p->data;

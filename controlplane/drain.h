@@ -28,7 +28,4 @@ bool drain_again(struct drain *d);
  * many. */
 unsigned drain_expire(struct conf *c, uint64_t boottime_ms);
 
-/* CLOCK_BOOTTIME now, ms. */
-uint64_t drain_clock_ms(void);
-
 #endif /* WEIR_DRAIN_H */

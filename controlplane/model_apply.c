@@ -5,6 +5,7 @@
  */
 #include "model.h"
 
+#include "clock.h"
 #include "key_map.h"
 
 #include <errno.h>
@@ -26,14 +27,6 @@ struct plan {
 	struct pool **pools; /* the model's new arrays */
 	struct service **services;
 };
-
-static uint64_t realtime_ms(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_REALTIME, &ts);
-	return (uint64_t)ts.tv_sec * 1000 + (uint64_t)ts.tv_nsec / 1000000;
-}
 
 /* 0 means "free" in a snapshot: the one name in 2^64 that has it gets 1. */
 static uint64_t id_of(const char *text)
@@ -219,7 +212,7 @@ static int news_make(struct news *n, const struct model *m, const struct conf *c
 static void backend_forget_observed(struct backend *b)
 {
 	b->health = HEALTH_PENDING;
-	b->since_ms = realtime_ms();
+	b->since_ms = clock_ms(CLOCK_REALTIME);
 	snprintf(b->reason, sizeof(b->reason), "not checked yet");
 	b->hop = (struct next_hop){ 0 };
 	snprintf(b->hop.why, sizeof(b->hop.why), "not looked up yet");

@@ -10,6 +10,7 @@
 #include "publish.h"
 
 #include "attachment.h"
+#include "clock.h"
 #include "log.h"
 #include "publish_wait.h"
 
@@ -177,14 +178,6 @@ static void log_pins(struct publisher *p)
 
 /* -- publishing ------------------------------------------------------------- */
 
-static uint64_t realtime_ms(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_REALTIME, &ts);
-	return (uint64_t)ts.tv_sec * 1000 + (uint64_t)ts.tv_nsec / 1000000;
-}
-
 static void want(struct publisher *p)
 {
 	if (!p->wanted)
@@ -222,15 +215,6 @@ static void arm_due(struct publisher *p)
 	uv_timer_start(&p->due, due, next > now ? next - now : 0, 0);
 }
 
-/* Windows and deadlines count on while the host is suspended; uv's clock does not. */
-static uint64_t boottime_ms(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_BOOTTIME, &ts);
-	return (uint64_t)ts.tv_sec * 1000 + (uint64_t)ts.tv_nsec / 1000000;
-}
-
 static void arm_turn(struct publisher *p)
 {
 	if (attachment_is_unsettled(&p->at, p->model) && !uv_is_active((uv_handle_t *)&p->turn))
@@ -239,7 +223,7 @@ static void arm_turn(struct publisher *p)
 
 static void publish(struct publisher *p)
 {
-	int err = attachment_publish(&p->at, p->model, boottime_ms());
+	int err = attachment_publish(&p->at, p->model, clock_ms(CLOCK_BOOTTIME));
 
 	uv_update_time(p->loop);
 	p->tried_ms = uv_now(p->loop);
@@ -252,7 +236,7 @@ static void publish(struct publisher *p)
 	}
 	p->wanted = false;
 	p->sent_ns = p->wanted_ns;
-	p->sent_real_ms = realtime_ms();
+	p->sent_real_ms = clock_ms(CLOCK_REALTIME);
 	log_success(p);
 	publish_waits_published(&p->waits, p->at.generation);
 	attachment_send(&p->at, p->tried_ms);
@@ -288,7 +272,7 @@ static void log_adopted(const struct publisher *p, int adopted, const char *why)
 static void begin(struct publisher *p)
 {
 	const char *why = NULL;
-	int adopted = attachment_adopt(&p->at, p->model, boottime_ms(), &why);
+	int adopted = attachment_adopt(&p->at, p->model, clock_ms(CLOCK_BOOTTIME), &why);
 
 	p->joining = false;
 	p->held = adopted == 1 && !p->released;
@@ -383,7 +367,7 @@ static void turn(uv_timer_t *t)
 		return;
 	reclaim(p);
 	log_pins(p);
-	if (attachment_turn(&p->at, p->model, boottime_ms()))
+	if (attachment_turn(&p->at, p->model, clock_ms(CLOCK_BOOTTIME)))
 		want(p);
 	if (p->turned != NULL)
 		p->turned(p->turned_user);
@@ -507,7 +491,8 @@ uint64_t publisher_window_ms(const struct publisher *p, const struct pool *pool,
 {
 	if (p->at.dp == NULL || p->joining)
 		return 0;
-	return attachment_window_ms(&p->at, p->model, boottime_ms(), pool, slot, protocol);
+	return attachment_window_ms(&p->at, p->model, clock_ms(CLOCK_BOOTTIME), pool, slot,
+				    protocol);
 }
 
 bool publisher_pins(const struct publisher *p, int32_t index, uint32_t *count)

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "state_file.h"
 
+#include "clock.h"
 #include "state_json.h"
 
 #include <errno.h>
@@ -18,14 +19,6 @@
 #define STATE_FORMAT  "weir-state"
 #define STATE_VERSION 1
 #define STATE_BYTES   (64 << 20) /* 16,384 backends twice are 12 MB */
-
-static uint64_t clock_ms(clockid_t id)
-{
-	struct timespec ts;
-
-	clock_gettime(id, &ts);
-	return (uint64_t)ts.tv_sec * 1000 + (uint64_t)ts.tv_nsec / 1000000;
-}
 
 void state_clock_now(struct state_clock *now)
 {
