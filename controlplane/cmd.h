@@ -15,8 +15,10 @@
 /* user of rpc_create(): struct controlplane *. */
 void cmd_dispatch(void *user, struct rpc_call *call, const char *method, const json_t *params);
 
-/* cmd_show.c */
+/* cmd_status.c */
 json_t *cmd_status(struct controlplane *cp, const json_t *params, struct rpc_error *err);
+
+/* cmd_show.c */
 json_t *cmd_services(struct controlplane *cp, const json_t *params, struct rpc_error *err);
 json_t *cmd_pools(struct controlplane *cp, const json_t *params, struct rpc_error *err);
 json_t *cmd_backends(struct controlplane *cp, const json_t *params, struct rpc_error *err);

@@ -66,8 +66,8 @@ static bool append(char *line, size_t size, const char *key, const char *value,
 
 /*
  * backend.add {"pool": string, "name": string, "address": string, "weight"?: integer,
- *              "state"?: string, "backup"?: "yes"|"no", "mac"?: string, "port"?: string, "vlan"?:
- * integer}
+ *              "state"?: string, "backup"?: "yes"|"no", "mac"?: string, "port"?: string,
+ *              "vlan"?: integer}
  *
  * As a line `backend NAME = ADDRESS weight=... ...` in the pool's section would.
  *   RPC_NOT_FOUND   no such pool
