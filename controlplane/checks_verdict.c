@@ -275,9 +275,8 @@ static void say_guard(const struct pool *p, unsigned events)
 			  p->conf.name, n->primaries);
 	else if (events & GUARD_PANIC_BEGAN)
 		log_error("pool %s: PANIC: %u of %u backends are up, min_healthy wants %u: the "
-			  "checks "
-			  "are not believed, and %u backends that were up a moment ago keep the "
-			  "traffic",
+			  "checks are not believed, and %u backends that were up a moment ago "
+			  "keep the traffic",
 			  p->conf.name, n->primaries_up + (p->backups ? n->backups_up : 0),
 			  n->primaries, n->needed, pc->kept);
 	if (events & GUARD_PANIC_ENDED)
@@ -347,8 +346,7 @@ void verdict_tell(uv_timer_t *t)
 	}
 }
 
-/* -- as JSON
- * ---------------------------------------------------------------------------------------- */
+/* -- as JSON -------------------------------------------------------------------------- */
 
 static const char *verdict_text(enum verdict v)
 {

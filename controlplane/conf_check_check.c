@@ -256,8 +256,7 @@ static void check_where(struct conf_check *r, const struct pool_conf *p)
 		    !is_vip_of(r->conf, p, &k->vip))
 			fault(r, line_of(k, "vip"),
 			      "[check %s] vip: no service of [pool %s], which names this check, "
-			      "has "
-			      "that VIP",
+			      "has that VIP",
 			      k->name, p->name);
 		if (plan[i].dsr && plan[i].probe.padded_mtu + overhead(p) > p->mtu)
 			unwise(r, k != NULL ? line_of(k, "padded_bytes") : p->line,

@@ -18,8 +18,6 @@ enum {
 	DNS_HEADER = 12,
 	DNS_NAME_MAX = 255,
 	DNS_CLASS_IN = 1,
-	DNS_TYPE_A = 1,
-	DNS_TYPE_AAAA = 28,
 	DNS_TYPE_OPT = 41,
 	DNS_TYPE_ANY = 255,
 	DNS_OPTION_PADDING = 12,
@@ -28,13 +26,10 @@ enum {
 	EDNS_UDP_SIZE = 1232,
 };
 
-static const char *const rcodes[] = { "NOERROR",  "FORMERR", "SERVFAIL",
-				      "NXDOMAIN", "NOTIMP",  "REFUSED" };
-
 static const char *rcode_text(unsigned rcode, char *buf, size_t len)
 {
-	if (rcode < sizeof(rcodes) / sizeof(rcodes[0]))
-		return rcodes[rcode];
+	if (rcode < DNS_RCODES)
+		return dns_rcodes[rcode];
 	snprintf(buf, len, "code %u", rcode);
 	return buf;
 }

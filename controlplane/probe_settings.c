@@ -9,8 +9,6 @@
 
 enum {
 	DNS_LABEL_MAX = 63,
-	DNS_TYPE_A = 1,
-	DNS_TYPE_AAAA = 28,
 };
 
 #define NAME(id, name) name,
@@ -51,15 +49,16 @@ uint16_t dns_type_parse(const char *text)
 	return *text && !*end && n > 0 && n <= UINT16_MAX ? (uint16_t)n : 0;
 }
 
+const char *const dns_rcodes[DNS_RCODES] = { "NOERROR",  "FORMERR", "SERVFAIL",
+					     "NXDOMAIN", "NOTIMP",  "REFUSED" };
+
 int dns_rcode_parse(const char *text)
 {
-	static const char *const rcodes[] = { "NOERROR",  "FORMERR", "SERVFAIL",
-					      "NXDOMAIN", "NOTIMP",  "REFUSED" };
 	char *end;
 	long n;
 
-	for (int i = 0; i < 6; i++)
-		if (strcasecmp(text, rcodes[i]) == 0)
+	for (int i = 0; i < DNS_RCODES; i++)
+		if (strcasecmp(text, dns_rcodes[i]) == 0)
 			return i;
 	n = strtol(text, &end, 10);
 	return *text && !*end && n >= 0 && n <= 15 ? (int)n : -1;

@@ -22,6 +22,11 @@ unsigned alpn_wire(const char *list, uint8_t *out, size_t cap);
  * or 0: a label is empty or too long, or all are. out has DNS_NAME_WIRE_MAX bytes. */
 size_t dns_name_wire(const char *name, uint8_t *out);
 
+enum { DNS_TYPE_A = 1, DNS_TYPE_AAAA = 28, DNS_RCODES = 6 };
+
+/* By their code; those above it have no name here. */
+extern const char *const dns_rcodes[DNS_RCODES];
+
 /* "AAAA" or a number; 0 if it is neither. */
 uint16_t dns_type_parse(const char *text);
 

@@ -153,8 +153,7 @@ enum datagram_verdict stun_judge(const struct datagram_request *q, const uint8_t
 		r->failure = PROBE_FAIL_WRONG_ANSWER;
 		snprintf(r->reason, sizeof(r->reason),
 			 "the server saw the probe come from %s port %u, which is not ours: "
-			 "addresses "
-			 "are translated on the way",
+			 "addresses are translated on the way",
 			 weir_addr_text(&addr, text), port);
 		return DATAGRAM_BAD;
 	}

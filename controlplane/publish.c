@@ -131,8 +131,8 @@ static void log_failure(struct publisher *p, int err)
 
 	if (!*said && err == -ENOSPC)
 		log_error("the arena has no room (%u of %u blocks in use): publishing pauses until "
-			  "workers "
-			  "free older tables; if it does not go on, raise [dataplane] arena_mb",
+			  "workers free older tables; if it does not go on, raise [dataplane] "
+			  "arena_mb",
 			  p->at.arena->used, p->at.arena->blocks);
 	else if (!*said && err == -E2BIG)
 		log_error("cannot publish: too many services for the look-up table");
