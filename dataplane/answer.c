@@ -124,7 +124,7 @@ enum weir_answer answer_kind(const struct view *v, const struct pkt *p)
 		if (!(p->flags & PKT_TCP))
 			return WEIR_ANSWER_UNREACHABLE;
 		if (!(p->flags & PKT_FRAGMENT) &&
-		    !(l3(p)[p->l4_off - p->l3_off + 13] & RTE_TCP_RST_FLAG))
+		    !(l3(p)[p->l4_words * 4u + 13] & RTE_TCP_RST_FLAG))
 			return WEIR_ANSWER_RESET;
 		break;
 	case WEIR_DROP_NOT_IP:

@@ -42,7 +42,7 @@ enum weir_answer answer_kind(const struct view *v, const struct pkt *p);
 /*
  * Each turns the packet's frame into the answer and returns true; or returns false
  * with the frame as it was, when the buffer has no room for it. They believe `flags`,
- * `l3_off`, `l4_off` and `ip_len` of a packet that parse has passed. `mac`: ours.
+ * `l3_off`, `l4_words` and `ip_len` of a packet that parse has passed. `mac`: ours.
  * Addresses and MACs are swapped, VLAN tags stay.
  */
 

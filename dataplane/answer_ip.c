@@ -77,7 +77,7 @@ static void look(const struct pkt *p, struct about *a)
 {
 	const uint8_t *ip = rte_pktmbuf_mtod_offset(p->mbuf, const uint8_t *, p->l3_off);
 
-	*a = (struct about){ .v6 = p->flags & PKT_IPV6, .l4 = p->l4_off - p->l3_off };
+	*a = (struct about){ .v6 = p->flags & PKT_IPV6, .l4 = p->l4_words * 4u };
 	if (a->v6) {
 		memcpy(&a->label_be, ip, sizeof(a->label_be));
 		memcpy(a->src, ip + 8, 16);
@@ -198,7 +198,7 @@ bool answer_error(struct pkt *p, const uint8_t mac[6], uint8_t type, uint8_t cod
 bool answer_reset(struct pkt *p, const uint8_t mac[6])
 {
 	const struct rte_tcp_hdr *asks =
-		rte_pktmbuf_mtod_offset(p->mbuf, const struct rte_tcp_hdr *, p->l4_off);
+		rte_pktmbuf_mtod_offset(p->mbuf, const struct rte_tcp_hdr *, pkt_l4_off(p));
 	struct rte_tcp_hdr rst = { .src_port = asks->dst_port,
 				   .dst_port = asks->src_port,
 				   .data_off = sizeof(rst) / 4 << 4,

@@ -13,6 +13,7 @@
  * The table's entries are in memory that the control plane can write: what is
  * taken from one is masked to its range, and a run of probes is bounded.
  */
+#include "bytes16.h"
 #include "pipeline.h"
 #include "view.h"
 
@@ -50,34 +51,34 @@ static inline const struct weir_lookup *lookup_from(const struct view *v, uint32
 	return NULL;
 }
 
+static __rte_noinline const struct weir_lookup *find4_from(const struct view *v, uint32_t home,
+							   uint64_t k0)
+{
+	return lookup_from(v, home, &(struct lookup_key){ .k0 = k0 }, true);
+}
+
 static inline uint32_t home_of(const struct view *v, const struct lookup_key *k)
 {
 	return weir_lookup_home(k->k0, k->k1, k->k2, v->lookup_bits);
 }
 
-/* What an entry says, in range whatever it holds: service and pool, as pkt has them. */
-struct found {
-	uint32_t service_pool;
-	uint8_t flags;
-};
-#define SERVICE_POOL_MASK ((uint32_t)(WEIR_MAX_POOLS - 1) << 16 | (WEIR_MAX_SERVICES - 1))
+/* What an entry says, in range whatever it holds: pkt.choice without a backend. */
+#define CHOICE_SERVICE ((uint64_t)WEIR_MAX_SERVICES - 1)
+#define CHOICE_POOL    ((uint64_t)(WEIR_MAX_POOLS - 1) << 16)
+#define CHOICE_FLAGS   ((uint64_t)UINT8_MAX << 32)
 static_assert(offsetof(struct weir_lookup, pool) == offsetof(struct weir_lookup, service) + 2 &&
-		      offsetof(struct pkt, pool) == offsetof(struct pkt, service) + 2,
-	      "both in one load and one store");
+		      offsetof(struct weir_lookup, flags) ==
+			      offsetof(struct weir_lookup, service) + 4 &&
+		      offsetof(struct pkt, pool) == offsetof(struct pkt, choice) + 2 &&
+		      offsetof(struct pkt, service_flags) == offsetof(struct pkt, choice) + 4,
+	      "all in one load and one store");
 
-static inline struct found found_in(const struct weir_lookup *e)
+static inline uint64_t choice_of(const struct weir_lookup *e)
 {
-	struct found f = { .flags = (uint8_t)e->flags };
+	uint64_t choice;
 
-	memcpy(&f.service_pool, &e->service, sizeof(f.service_pool));
-	f.service_pool &= SERVICE_POOL_MASK;
-	return f;
-}
-
-static inline void classify_as(struct pkt *p, struct found f)
-{
-	memcpy(&p->service, &f.service_pool, sizeof(f.service_pool));
-	p->service_flags = f.flags;
+	memcpy(&choice, &e->service, sizeof(choice));
+	return choice & (CHOICE_SERVICE | CHOICE_POOL | CHOICE_FLAGS);
 }
 
 static inline struct lookup_key exact4(const union flow_key *k)
@@ -142,9 +143,9 @@ static bool by_vip(const struct view *v, struct pkt *p, const struct candidate *
 			e = entry(v, c, c->protocol, 0);
 	}
 	if (e != NULL) {
-		classify_as(p, found_in(e));
+		p->choice = choice_of(e);
 	} else {
-		classify_as(p, found_in(vip));
+		p->choice = choice_of(vip);
 		p->drop = no_service(p);
 	}
 	return true;
@@ -209,7 +210,7 @@ static bool is_decided(const struct view *v, struct pkt *p, const union flow_key
 	/* The most usual of what is rare: a service on every port of one address. */
 	e = p->flags & NO_PORTS ? NULL : entry(v, &c, c.protocol, 0);
 	if (e != NULL) {
-		classify_as(p, found_in(e));
+		p->choice = choice_of(e);
 		return true;
 	}
 	return by_vip(v, p, &c) ||
@@ -254,6 +255,29 @@ static __rte_noinline void classify_malformed(const struct view *v, struct pkt *
 		not_ours(p, WEIR_DROP_NOT_A_VIP);
 }
 
+/* k0 of an IPv4 packet, without the kind: protocol, port, destination. */
+static inline uint64_t k0_of(const union flow_key *k)
+{
+	typedef uint64_t __attribute__((vector_size(16))) words;
+	const bytes16 from = { 13, 12, 10, 11, 4, 5, 6, 7 };
+
+	return ((words)__builtin_shuffle(bytes16_load(k), from))[0];
+}
+static_assert(offsetof(union flow_key, v4.dst_be) == 4 &&
+		      offsetof(union flow_key, v4.dport_be) == 10 &&
+		      offsetof(union flow_key, v4.protocol) == 12 &&
+		      offsetof(union flow_key, v4.zero) == 13,
+	      "where k0_of() finds them");
+
+/* The entry of an IPv4 key, or NULL. */
+static inline const struct weir_lookup *find4(const struct view *v, uint64_t k0)
+{
+	const uint32_t home = weir_lookup_home(k0, 0, 0, v->lookup_bits);
+	const struct weir_lookup *e = &v->lookup[home];
+
+	return likely(e->k0 == k0) ? e : find4_from(v, home, k0);
+}
+
 /*
  * A burst of nothing but TCP and UDP over IPv4, whole and so far without a drop, as
  * nearly all bursts. One pass: an entry is near enough for the CPU to go on with the next
@@ -261,32 +285,38 @@ static __rte_noinline void classify_malformed(const struct view *v, struct pkt *
  */
 static void classify_plain(const struct view *v, struct burst *b)
 {
-	uint64_t last = 0; /* no key is 0 */
-	struct found found = { 0 };
+	const struct pkt *const end = b->pkt + b->n;
+	const union flow_key *k = b->key;
+	uint64_t last = 0, choice = 0, differ = 0; /* no key is 0 */
 
-	for (uint32_t i = 0; i < b->n; i++) {
-		struct pkt *p = &b->pkt[i];
-		const struct lookup_key k = exact4(&b->key[i]);
+#pragma GCC unroll 4
+	for (struct pkt *p = b->pkt; p != end; p++, k++) {
+		const uint64_t k0 = k0_of(k);
 
-		if (k.k0 != last) {
-			const struct weir_lookup *e = lookup_from(v, home_of(v, &k), &k, true);
+		if (k0 != last) {
+			const struct weir_lookup *e = find4(v, k0 | 4);
 
 			if (unlikely(e == NULL)) {
-				classify_rest(v, b, p, &b->key[i]);
+				classify_rest(v, b, p, k);
+				differ = UINT64_MAX;
 				continue;
 			}
-			found = found_in(e);
-			last = k.k0;
+			choice = choice_of(e);
+			last = k0;
+			if (p != b->pkt)
+				differ |= choice ^ b->pkt[0].choice;
 		}
-		classify_as(p, found);
+		p->choice = choice;
 	}
+	b->one_service = (differ & CHOICE_SERVICE) == 0;
+	b->one_pool = (differ & CHOICE_POOL) == 0;
 }
 
 /* Anything else. What a packet is stands in its flags. */
 static __rte_noinline void classify_mixed(const struct view *v, struct burst *b)
 {
 	struct lookup_key last = { 0 };
-	struct found found = { 0 };
+	uint64_t choice = 0;
 
 	for (uint32_t i = 0; i < b->n; i++) {
 		struct pkt *p = &b->pkt[i];
@@ -308,15 +338,16 @@ static __rte_noinline void classify_mixed(const struct view *v, struct burst *b)
 				classify_rest(v, b, p, &b->key[i]);
 				continue;
 			}
-			found = found_in(e);
+			choice = choice_of(e);
 			last = k;
 		}
-		classify_as(p, found);
+		p->choice = choice;
 	}
 }
 
 void classify_burst(const struct view *v, struct burst *b)
 {
+	b->one_pool = b->one_service = false;
 	if (unlikely(v->generation == 0))
 		no_snapshot(b);
 	else if (likely(!b->dropped && !(b->seen & (NO_PORTS | PKT_IPV6 | PKT_CHOSEN))))

@@ -12,6 +12,7 @@
  * From the IP header on, the client's packet is not touched. A backend is one
  * cache line with the outer header made ready (outer.h).
  */
+#include "bytes16.h"
 #include "outer.h"
 #include "pipeline.h"
 #include "view.h"
@@ -135,6 +136,20 @@ static inline uint8_t *write_link(uint8_t *at, const struct next_hop *h, const s
 	return write_be16(at, ipv6 ? RTE_BE16(RTE_ETHER_TYPE_IPV6) : RTE_BE16(RTE_ETHER_TYPE_IPV4));
 }
 
+/* Both addresses of a frame: of the next hop, as its line begins, and those of `link`. */
+static __rte_always_inline void write_addresses(uint8_t *at, bytes16 hop, bytes16 link)
+{
+	typedef uint64_t __attribute__((vector_size(16))) words;
+	typedef uint32_t __attribute__((vector_size(16))) halves;
+	const bytes16 both = __builtin_shuffle(
+		hop, link, (bytes16){ 0, 1, 2, 3, 4, 5, 22, 23, 24, 25, 26, 27, 28, 29, 30, 31 });
+	const uint64_t first = ((words)both)[0];
+	const uint32_t rest = ((halves)both)[2];
+
+	memcpy(at, &first, sizeof(first));
+	memcpy(at + sizeof(first), &rest, sizeof(rest));
+}
+
 static inline uint32_t link_len(const struct next_hop *h)
 {
 	return unlikely(h->vlan_be != 0) ? RTE_ETHER_HDR_LEN + RTE_VLAN_HLEN : RTE_ETHER_HDR_LEN;
@@ -188,8 +203,7 @@ static __rte_always_inline enum weir_drop encap_tunnel(struct pkt *p, const stru
 	return WEIR_DROP_NONE;
 }
 
-/* All but the packets that most backends get, IPv4 by l2 or ipip over IPv4. */
-static __rte_noinline enum weir_drop encap_other(struct pkt *p, const struct next_hop *h,
+static enum weir_drop encap_other(struct pkt *p, const struct next_hop *h,
 						 const struct egress *out,
 						 const struct weir_backend *be, bool ipv6)
 {
@@ -222,8 +236,6 @@ encap_packet(const struct view *v, const struct egress *ports, struct pkt *p, bo
 		return WEIR_DROP_NO_PORT;
 	if (h.encap == WEIR_ENCAP_L2)
 		drop = encap_l2(p, &h, out, ipv6);
-	else if (h.encap == WEIR_ENCAP_IPIP4 && !ipv6)
-		drop = encap_tunnel(p, &h, out, be, false, false, false);
 	else
 		drop = encap_other(p, &h, out, be, ipv6);
 	if (likely(drop == WEIR_DROP_NONE))
@@ -231,71 +243,110 @@ encap_packet(const struct view *v, const struct egress *ports, struct pkt *p, bo
 	return drop;
 }
 
-/* Fields of the second word of a backend's line. */
-#define HOP_BYTE(field, value) \
-	((uint64_t)(value) << 8 * (offsetof(struct weir_backend, field) - sizeof(uint64_t)))
-#define HOP_PLAIN_BITS                                                                  \
-	(HOP_BYTE(port, UINT8_MAX - (WEIR_MAX_PORTS - 1)) | HOP_BYTE(flags, READY) |    \
-	 HOP_BYTE(encap, UINT8_MAX) | HOP_BYTE(source_bits, UINT8_MAX))
-#define HOP_PLAIN_L2   (HOP_BYTE(flags, READY) | HOP_BYTE(encap, WEIR_ENCAP_L2))
-#define HOP_PLAIN_IPIP (HOP_BYTE(flags, READY) | HOP_BYTE(encap, WEIR_ENCAP_IPIP4))
-static_assert((WEIR_MAX_PORTS & (WEIR_MAX_PORTS - 1)) == 0, "a mask bounds a port");
-static_assert(offsetof(struct weir_backend, vlan_be) == 6 &&
-		      offsetof(struct weir_backend, port) == 8 &&
-		      RTE_BYTE_ORDER == RTE_LITTLE_ENDIAN,
-	      "where the words have them");
+/* What encap_plain() looks at in the first 16 bytes of a backend's line: untagged, the
+ * port, ready, the encapsulation, no bits of the hash in the source. */
+static const uint8_t plain_bits[16] = {
+	[offsetof(struct next_hop, vlan_be)] = 0xff,	 0xff,
+	[offsetof(struct next_hop, port)] = 0xff,	 [offsetof(struct next_hop, flags)] = READY,
+	[offsetof(struct next_hop, encap)] = 0xff,	 [offsetof(struct next_hop, source_bits)] = 0xff,
+};
+
+/* The same of every packet of a burst that goes the plain way. */
+struct plain {
+	bytes16 hop;  /* what plain_bits are to be */
+	bytes16 link; /* behind the first address of the frame: our own, and IPv4 */
+	uint32_t mtu; /* of the port */
+	uint8_t port;
+	uint8_t encap;
+};
+
+/* Loaded once, as next_hop_load() does. */
+static inline bytes16 hop_load(const struct weir_backend *be)
+{
+	return *(const volatile bytes16 *)be;
+}
+
+/* Returns the start of the frame, or NULL: larger than the backend's MTU or `room`. */
+static __rte_always_inline uint8_t *plain_l2(const struct pkt *p, const struct weir_backend *be,
+					     uint32_t room)
+{
+	if (unlikely(p->ip_len > room || p->ip_len > be->mtu))
+		return NULL;
+	return rte_pktmbuf_mtod(p->mbuf, uint8_t *);
+}
+
+static inline bool outer_is_6(uint8_t encap)
+{
+	return encap == WEIR_ENCAP_IPIP6 || encap == WEIR_ENCAP_GUE6;
+}
+
+/* A tunnel in front of a packet of its own family; `room`: bytes for both. Returns the new
+ * start, or NULL, with nothing done. */
+static __rte_always_inline uint8_t *plain_tunnel(const struct pkt *p, const struct weir_backend *be,
+						 uint32_t room, uint8_t encap)
+{
+	const bool v6 = outer_is_6(encap);
+	const bool gue = encap == WEIR_ENCAP_GUE4 || encap == WEIR_ENCAP_GUE6;
+	const uint32_t outer_len = encap_overhead(encap);
+	const uint32_t len = p->ip_len + outer_len;
+	struct rte_mbuf *m = p->mbuf;
+	uint8_t *at, *behind;
+	struct outer o;
+
+	if (unlikely(len > room || len > be->mtu || (v6 && !(p->flags & PKT_IPV6)) ||
+		     m->nb_segs != 1 || m->data_off < outer_len))
+		return NULL;
+	at = rte_pktmbuf_mtod(m, uint8_t *);
+	o = (struct outer){ .hash = p->flow_hash,
+			    .len = p->ip_len + (gue ? OUTER_UDP_LEN + OUTER_GUE_LEN : 0),
+			    .tos = outer_tos_of(at + LINK_LEN, v6),
+			    .protocol = v6 ? IPPROTO_IPV6 : IPPROTO_IPIP,
+			    .gue = gue };
+	at -= outer_len;
+	m->data_off -= (uint16_t)outer_len;
+	m->data_len = (uint16_t)(len + LINK_LEN);
+	m->pkt_len = len + LINK_LEN;
+	behind = v6 ? outer_write6(at + LINK_LEN, be->outer, &o)
+		    : outer_write4(at + LINK_LEN, be->outer, &o);
+	if (gue)
+		outer_write_gue(behind, be->gue_port_be, &o);
+	write_be16(at + 2 * RTE_ETHER_ADDR_LEN,
+		   v6 ? RTE_BE16(RTE_ETHER_TYPE_IPV6) : RTE_BE16(RTE_ETHER_TYPE_IPV4));
+	return at;
+}
 
 /*
- * Untagged on both sides, by l2, or IPv4 by ipip over IPv4 in one segment: what most
- * frames are. The same as encap_packet() does, from two words of the backend's line in
- * registers. False: nothing was done, and encap_packet() knows the way or the reason.
+ * The first packets of the burst, as far as they go the plain way: untagged on both sides,
+ * by one port, by l2 or ipip. The same as encap_packet() does; what is checked of a
+ * backend is one compare. Returns how many.
  */
-static __rte_always_inline bool encap_plain(const struct view *v, const struct egress *ports,
-					    struct pkt *p)
+static __rte_always_inline uint32_t encap_plain(const struct view *v, const struct plain *all,
+						struct burst *b, uint8_t encap)
 {
-	const struct weir_backend *be = &v->backend[p->backend];
-	const struct next_hop h = next_hop_load(be);
-	const uint32_t outer_len = sizeof(struct rte_ipv4_hdr);
-	struct rte_mbuf *m = p->mbuf;
-	uint32_t len = p->ip_len, port;
-	uint64_t link, rest, mac;
-	uint16_t most;
-	uint8_t *at;
+	uint64_t bytes = 0;
+	uint32_t i;
 
-	memcpy(&link, &h, sizeof(link));
-	memcpy(&rest, (const uint8_t *)&h + sizeof(link), sizeof(rest));
-	port = rest & (WEIR_MAX_PORTS - 1);
-	memcpy(&mac, &ports[port], sizeof(mac));
-	most = RTE_MIN((uint16_t)(rest >> 32), (uint16_t)(mac >> 48));
-	rest &= HOP_PLAIN_BITS;
+	for (i = 0; i < b->n; i++) {
+		struct pkt *p = &b->pkt[i];
+		const struct weir_backend *be = &v->backend[p->backend];
+		const bytes16 hop = hop_load(be);
+		uint8_t *at;
 
-	if (unlikely(p->l3_off != LINK_LEN || link >> 48 != 0))
-		return false;
-	at = rte_pktmbuf_mtod(m, uint8_t *);
-	if (rest == HOP_PLAIN_L2) {
-		if (unlikely(len > most))
-			return false;
-	} else {
-		struct outer o = { .len = len, .tos = at[LINK_LEN + 1], .protocol = IPPROTO_IPIP };
-
-		len += outer_len;
-		if (unlikely(rest != HOP_PLAIN_IPIP || p->flags & PKT_IPV6 || len > most ||
-			     m->nb_segs != 1 || m->data_off < outer_len))
-			return false;
-		at -= outer_len;
-		m->data_off -= (uint16_t)outer_len;
-		m->data_len = (uint16_t)(len + LINK_LEN);
-		m->pkt_len = len + LINK_LEN;
-		outer_write4(at + LINK_LEN, be->outer, &o);
-		write_be16(at + 2 * RTE_ETHER_ADDR_LEN, RTE_BE16(RTE_ETHER_TYPE_IPV4));
+		if (unlikely(bytes16_differ(hop, all->hop, bytes16_load(plain_bits))))
+			break;
+		if (encap == WEIR_ENCAP_L2)
+			at = plain_l2(p, be, all->mtu);
+		else
+			at = plain_tunnel(p, be, all->mtu, encap);
+		if (unlikely(at == NULL))
+			break;
+		write_addresses(at, hop, all->link);
+		p->port = all->port;
+		b->leaving[i] = p->mbuf;
+		bytes += p->mbuf->pkt_len;
 	}
-	/* With `l2` the Ethernet type stands behind them as it came. */
-	link |= mac << 48;
-	memcpy(at, &link, sizeof(link));
-	mac >>= 16;
-	memcpy(at + sizeof(link), &mac, sizeof(uint32_t));
-	p->port = (uint8_t)port;
-	return true;
+	b->bytes = bytes;
+	return i;
 }
 
 static __rte_noinline void encap_mixed(const struct view *v, const struct egress *ports,
@@ -315,15 +366,77 @@ static __rte_noinline void encap_mixed(const struct view *v, const struct egress
 	}
 }
 
+/* As the first packet's backend has it. False: its packets do not go the plain way. */
+static inline bool plain_of(const struct view *v, const struct egress *ports, const struct burst *b,
+			    struct plain *all)
+{
+	const bytes16 hop = hop_load(&v->backend[b->pkt[0].backend]);
+	struct next_hop h;
+
+	memcpy(&h, &hop, sizeof(h));
+	if (h.port >= WEIR_MAX_PORTS || (h.flags & READY) != READY || h.vlan_be != 0 ||
+	    h.source_bits != 0)
+		return false;
+	/* IPv4 in IPv4 goes by the whole burst, IPv6 in IPv6 by each packet. */
+	if (b->seen & PKT_IPV6 && h.encap != WEIR_ENCAP_L2 && !outer_is_6(h.encap))
+		return false;
+	*all = (struct plain){ .hop = hop,
+			       .mtu = ports[h.port].mtu,
+			       .port = h.port,
+			       .encap = h.encap };
+	memcpy((uint8_t *)&all->link + RTE_ETHER_ADDR_LEN, ports[h.port].mac, RTE_ETHER_ADDR_LEN);
+	return true;
+}
+
+/* Each encapsulation with code of its own. Returns how many went the plain way. */
+static inline uint32_t encap_first(const struct view *v, const struct egress *ports, struct burst *b)
+{
+	struct plain all;
+
+	if (!plain_of(v, ports, b, &all))
+		return 0;
+	switch (all.encap) {
+	case WEIR_ENCAP_L2:
+		return encap_plain(v, &all, b, WEIR_ENCAP_L2);
+	case WEIR_ENCAP_IPIP4:
+		return encap_plain(v, &all, b, WEIR_ENCAP_IPIP4);
+	case WEIR_ENCAP_IPIP6:
+		return encap_plain(v, &all, b, WEIR_ENCAP_IPIP6);
+	case WEIR_ENCAP_GUE4:
+		return encap_plain(v, &all, b, WEIR_ENCAP_GUE4);
+	case WEIR_ENCAP_GUE6:
+		return encap_plain(v, &all, b, WEIR_ENCAP_GUE6);
+	default:
+		return 0;
+	}
+}
+
+/* What encap_plain() fills, of a burst that did not go its way to the end. */
+static void gather(struct burst *b)
+{
+	uint8_t differ = 0;
+
+	b->bytes = 0;
+	for (uint32_t i = 0; i < b->n; i++) {
+		differ |= b->pkt[i].port ^ b->pkt[0].port;
+		b->leaving[i] = b->pkt[i].mbuf;
+		b->bytes += b->pkt[i].mbuf->pkt_len;
+	}
+	b->one_port = differ == 0;
+}
+
 void encap_burst(const struct view *v, const struct egress *ports, struct burst *b)
 {
-	uint32_t i = 0;
+	uint32_t done = 0;
 
-	if (likely(!b->dropped))
-		while (i < b->n && likely(encap_plain(v, ports, &b->pkt[i])))
-			i++;
-	if (unlikely(i < b->n))
-		encap_mixed(v, ports, b, i);
+	if (likely(!b->dropped && !(b->seen & PKT_TAGGED)))
+		done = encap_first(v, ports, b);
+	b->one_port = done == b->n;
+	if (unlikely(done < b->n)) {
+		encap_mixed(v, ports, b, done);
+		if (!b->dropped)
+			gather(b);
+	}
 }
 
 uint32_t encap_room(const struct view *v, const struct egress *ports, const struct pkt *p)

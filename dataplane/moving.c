@@ -59,7 +59,7 @@ static bool ack_of(const struct pkt *p, uint32_t *ack)
 
 	if (p->flags & (PKT_OPENER | PKT_ICMP_ERROR | PKT_FRAGMENT))
 		return false;
-	tcp = rte_pktmbuf_mtod_offset(p->mbuf, const struct rte_tcp_hdr *, p->l4_off);
+	tcp = rte_pktmbuf_mtod_offset(p->mbuf, const struct rte_tcp_hdr *, pkt_l4_off(p));
 	*ack = ntohl(tcp->recv_ack);
 	return tcp->tcp_flags & RTE_TCP_ACK_FLAG;
 }

@@ -21,6 +21,7 @@
 
 #define OUTER_GUE_LEN 4u
 #define OUTER_UDP_LEN 8u
+#define OUTER_CHECK   offsetof(struct rte_ipv4_hdr, hdr_checksum)
 
 /* What of an outer header differs from packet to packet. */
 struct outer {
@@ -50,60 +51,58 @@ static inline uint64_t outer_source_bits(uint64_t hash, unsigned bits)
  */
 static inline uint8_t *outer_write4(uint8_t *at, const uint8_t *ready, const struct outer *o)
 {
-	const uint32_t len_be = rte_cpu_to_be_16((uint16_t)(sizeof(struct rte_ipv4_hdr) + o->len));
-	uint64_t first, second; /* in registers, stored once: to ToS, length; TTL to source */
-	uint32_t dst, sum;
-
-	memcpy(&first, ready, sizeof(first));
-	memcpy(&second, ready + sizeof(first), sizeof(second));
-	memcpy(&dst, ready + sizeof(first) + sizeof(second), sizeof(dst));
-	first |= (uint64_t)o->tos << 8 | (uint64_t)len_be << 16;
+	const uint16_t len_be = rte_cpu_to_be_16((uint16_t)(sizeof(struct rte_ipv4_hdr) + o->len));
+	uint32_t sum;
+	uint16_t check;
 
 	/* Words as they lie in memory: ToS and protocol are the second byte of theirs. */
-	sum = (uint16_t)~(second >> 16) + ((uint32_t)o->tos << 8) + len_be;
+	memcpy(&check, ready + OUTER_CHECK, sizeof(check));
+	sum = (uint16_t)~check + ((uint32_t)o->tos << 8) + len_be;
+	memcpy(at, ready, sizeof(struct rte_ipv4_hdr));
+	at[1] = o->tos;
+	memcpy(at + 2, &len_be, sizeof(len_be));
 	if (!o->gue && o->protocol != IPPROTO_IPIP) {
-		uint32_t more = (uint32_t)(o->protocol - IPPROTO_IPIP) << 8;
-
-		second += more;
-		sum += more;
+		at[9] = o->protocol;
+		sum += (uint32_t)(o->protocol - IPPROTO_IPIP) << 8;
 	}
 	if (unlikely(o->source_bits != 0)) {
 		uint32_t more = rte_cpu_to_be_32((uint32_t)outer_source_bits(o->hash, o->source_bits));
+		uint32_t source;
 
-		second |= (uint64_t)more << 32;
+		memcpy(&source, ready + 12, sizeof(source));
+		source |= more;
+		memcpy(at + 12, &source, sizeof(source));
 		sum += (more & 0xffff) + (more >> 16);
 	}
-	sum = (sum & 0xffff) + (sum >> 16);
-	sum = (sum & 0xffff) + (sum >> 16);
-	second = (second & ~0xffff0000ull) | (uint64_t)(uint16_t)~sum << 16;
-
-	memcpy(at, &first, sizeof(first));
-	memcpy(at + sizeof(first), &second, sizeof(second));
-	memcpy(at + sizeof(first) + sizeof(second), &dst, sizeof(dst));
+	/* Both halves, with the carry between them, in the upper one. */
+	sum += sum << 16 | sum >> 16;
+	check = (uint16_t)~(sum >> 16);
+	memcpy(at + OUTER_CHECK, &check, sizeof(check));
 	return at + sizeof(struct rte_ipv4_hdr);
 }
-static_assert(RTE_BYTE_ORDER == RTE_LITTLE_ENDIAN, "where the fields stand in the words");
 
 /* The flow label is the flow's, so that routers spread tunnels too (RFC 6438). */
 static inline uint8_t *outer_write6(uint8_t *at, const uint8_t *ready, const struct outer *o)
 {
-	struct rte_ipv6_hdr *ip = (struct rte_ipv6_hdr *)at;
+	uint64_t first; /* up to the hop limit */
 
-	memcpy(ip, ready, sizeof(*ip));
-	ip->vtc_flow = rte_cpu_to_be_32(6u << 28 | (uint32_t)o->tos << 20 |
-					((uint32_t)o->hash & RTE_IPV6_HDR_FL_MASK));
-	ip->payload_len = rte_cpu_to_be_16((uint16_t)o->len);
+	memcpy(&first, ready, sizeof(first));
+	first |= rte_cpu_to_be_32((uint32_t)o->tos << 20 | ((uint32_t)o->hash & RTE_IPV6_HDR_FL_MASK));
+	first |= (uint64_t)rte_cpu_to_be_16((uint16_t)o->len) << 32;
 	if (!o->gue)
-		ip->proto = o->protocol;
+		first |= (uint64_t)o->protocol << 48;
+	memcpy(at, &first, sizeof(first));
+	memcpy(at + sizeof(first), ready + sizeof(first), sizeof(struct rte_ipv6_hdr) - sizeof(first));
 	if (unlikely(o->source_bits != 0)) {
 		uint64_t low;
 
-		memcpy(&low, ip->src_addr + 8, sizeof(low));
+		memcpy(&low, ready + 16, sizeof(low));
 		low |= rte_cpu_to_be_64(outer_source_bits(o->hash, o->source_bits));
-		memcpy(ip->src_addr + 8, &low, sizeof(low));
+		memcpy(at + 16, &low, sizeof(low));
 	}
-	return at + sizeof(*ip);
+	return at + sizeof(struct rte_ipv6_hdr);
 }
+static_assert(RTE_BYTE_ORDER == RTE_LITTLE_ENDIAN, "where the fields stand in the words");
 
 /*
  * UDP and GUE, variant 0 (draft-ietf-intarea-gue-09, section 3): version 0, a data

@@ -3,7 +3,7 @@
  * Stage 2: check the headers against the frame and each other, and note where
  * they are and which flow they name.
  *
- * Reads:  mbuf.  Writes: l3_off, l4_off, ip_len, flags, the flow key, fragment; or
+ * Reads:  mbuf.  Writes: l3_off, l4_words, ip_len, flags, the flow key, fragment; or
  * drop; seen and dropped of the burst.
  *
  * A packet that passes has its headers up to that of TCP or UDP, or of ICMP with
@@ -13,6 +13,8 @@
  * (RFC 1122, section 3.2.1.7).
  */
 #include "parse.h"
+
+#include "bytes16.h"
 
 #include <rte_branch_prediction.h>
 #include <rte_byteorder.h>
@@ -43,14 +45,19 @@
 /* A verdict on a frame that gives no address, or not all of one. */
 #define UNADDRESSED(reason) (PARSE_DROP(reason) | PKT_NO_ADDRESS)
 
-/* What the low bits of the TCP flags (FIN 1, SYN 2, RST 4, ACK 16) make of a packet. */
-#define TCP_KIND(f)                                                             \
-	(uint8_t)(PKT_TCP | (((f)&0x12) == RTE_TCP_SYN_FLAG ? PKT_OPENER : 0) | \
-		  ((f) & (RTE_TCP_FIN_FLAG | RTE_TCP_RST_FLAG) ? PKT_CLOSING : 0))
-#define TCP_KINDS(f) TCP_KIND(f), TCP_KIND((f) + 1), TCP_KIND((f) + 2), TCP_KIND((f) + 3)
-static const uint8_t tcp_kind[32] = { TCP_KINDS(0),  TCP_KINDS(4),  TCP_KINDS(8),  TCP_KINDS(12),
-				      TCP_KINDS(16), TCP_KINDS(20), TCP_KINDS(24), TCP_KINDS(28) };
-static_assert((PKT_TCP | PKT_OPENER | PKT_CLOSING) <= UINT8_MAX, "they fit");
+/* The state of a plain packet (below), by the low bits of its TCP flags: FIN 1, SYN 2,
+ * RST 4, ACK 16. Length and port come to it. */
+#define TCP_KIND(f)                                                  \
+	(PKT_TCP | (((f)&0x12) == RTE_TCP_SYN_FLAG ? PKT_OPENER : 0) | \
+	 ((f) & (RTE_TCP_FIN_FLAG | RTE_TCP_RST_FLAG) ? PKT_CLOSING : 0))
+#define PLAIN_STATE(f) PKT_STATE(0, RTE_ETHER_HDR_LEN, sizeof(struct rte_ipv4_hdr) / 4, TCP_KIND(f))
+#define PLAIN_STATES(f) \
+	PLAIN_STATE(f), PLAIN_STATE((f) + 1), PLAIN_STATE((f) + 2), PLAIN_STATE((f) + 3)
+static const uint64_t plain_state[32] = {
+	PLAIN_STATES(0),  PLAIN_STATES(4),  PLAIN_STATES(8),  PLAIN_STATES(12),
+	PLAIN_STATES(16), PLAIN_STATES(20), PLAIN_STATES(24), PLAIN_STATES(28)
+};
+#define FLAGS_SHIFT 48
 
 /*
  * The transport header. `len`: bytes behind the IP header, as that says; `room`:
@@ -65,7 +72,7 @@ static inline uint32_t parse_tcp(const struct rte_tcp_hdr *tcp, uint32_t len, ui
 	hdr_len = (tcp->data_off >> 4) * 4u;
 	if (unlikely(hdr_len < sizeof(*tcp) || hdr_len > len))
 		return PARSE_DROP(BAD_HEADER);
-	return tcp_kind[tcp->tcp_flags & 31];
+	return (uint32_t)(plain_state[tcp->tcp_flags & 31] >> FLAGS_SHIFT);
 }
 
 /*
@@ -207,7 +214,7 @@ static __rte_noinline uint32_t parse_rare4(const struct pkt *p, union flow_key *
 					   struct fragment *f, const struct rte_ipv4_hdr *ip,
 					   uint32_t held)
 {
-	const uint32_t hdr_len = (uint32_t)p->l4_off - p->l3_off;
+	const uint32_t hdr_len = p->l4_words * 4u;
 	const struct at_l4 a = { .l4 = (const uint8_t *)ip + hdr_len,
 				 .len = p->ip_len - hdr_len,
 				 .held = RTE_MIN(held, p->ip_len) - hdr_len,
@@ -261,7 +268,7 @@ static inline uint32_t parse_ipv4(struct pkt *p, union flow_key *k, struct fragm
 	if (unlikely(ip_len > frame || hdr_len > held))
 		return PARSE_DROP(TRUNCATED);
 
-	p->l4_off = (uint16_t)(p->l3_off + hdr_len);
+	p->l4_words = (uint8_t)(hdr_len / 4);
 	p->ip_len = (uint16_t)ip_len;
 	k->v4.protocol = ip->next_proto_id;
 	memset(k->v4.zero, 0, sizeof(k->v4.zero));
@@ -286,7 +293,7 @@ static __rte_noinline uint32_t parse_rare6(struct pkt *p, union flow_key *k, str
 
 	if (verdict != 0)
 		return verdict;
-	p->l4_off = (uint16_t)(p->l3_off + c.off);
+	p->l4_words = (uint8_t)(c.off / 4);
 	k->v6.protocol = a.protocol = c.protocol;
 	a.l4 = (const uint8_t *)ip + c.off;
 	a.len = p->ip_len - c.off;
@@ -320,7 +327,7 @@ static __rte_noinline uint32_t parse_ipv6(struct pkt *p, union flow_key *k, stru
 		return PARSE_DROP(TRUNCATED) | PKT_IPV6;
 	held = RTE_MIN(held, ip_len);
 
-	p->l4_off = (uint16_t)(p->l3_off + sizeof(*ip));
+	p->l4_words = sizeof(*ip) / 4;
 	p->ip_len = (uint16_t)ip_len;
 	k->v6.protocol = ip->proto;
 	memset(k->v6.zero, 0, sizeof(k->v6.zero));
@@ -365,11 +372,11 @@ static __rte_noinline uint32_t parse_typed(struct pkt *p, union flow_key *k, str
 	}
 	p->l3_off = (uint8_t)off;
 	if (type_be == RTE_BE16(RTE_ETHER_TYPE_IPV4))
-		return parse_tagged4(p, k, f, (const struct rte_ipv4_hdr *)(frame + off),
-				     m->data_len - off, m->pkt_len - off);
+		return PKT_TAGGED | parse_tagged4(p, k, f, (const struct rte_ipv4_hdr *)(frame + off),
+						  m->data_len - off, m->pkt_len - off);
 	if (type_be == RTE_BE16(RTE_ETHER_TYPE_IPV6))
-		return parse_ipv6(p, k, f, (const struct rte_ipv6_hdr *)(frame + off),
-				  m->data_len - off, m->pkt_len - off);
+		return PKT_TAGGED | parse_ipv6(p, k, f, (const struct rte_ipv6_hdr *)(frame + off),
+					       m->data_len - off, m->pkt_len - off);
 	return UNADDRESSED(NOT_IP);
 }
 
@@ -394,37 +401,39 @@ static inline uint32_t parse_frame(struct pkt *p, union flow_key *k, struct frag
 
 /*
  * TCP over IPv4, untagged, without options, whole and in one segment: what nearly every
- * packet is. PLAIN_LEN bytes hold all of its headers; of the 16 from PLAIN_FROM on, two
- * words, `plain_bits` are as `plain_is` has them: the Ethernet type, version and header
- * length, no fragment, the protocol.
+ * packet is. PLAIN_LEN bytes hold all of its headers; of the 16 from PLAIN_FROM on
+ * `plain_bits` are as `plain_is` has them: the Ethernet type, version and header length,
+ * no fragment, the protocol.
  */
 #define PLAIN_LEN (RTE_ETHER_HDR_LEN + sizeof(struct rte_ipv4_hdr) + sizeof(struct rte_tcp_hdr))
 #define PLAIN_FROM offsetof(struct rte_ether_hdr, ether_type)
 static const uint8_t plain_is[16] = { 0x08, 0x00, 0x45, [11] = IPPROTO_TCP };
 static const uint8_t plain_bits[16] = { 0xff, 0xff, 0xff, [8] = 0x3f, 0xff, [11] = 0xff };
 
-static __rte_always_inline uint64_t load64(const uint8_t *at)
+/* Addresses and ports lie in the frame as in the key; behind them, in place of TCP's
+ * sequence number, the key has the protocol and zeros. */
+static inline bytes16 plain_key(const struct rte_ipv4_hdr *ip)
 {
-	uint64_t word;
+	typedef uint32_t __attribute__((vector_size(16))) words;
+	words key = (words)bytes16_load(&ip->src_addr);
 
-	memcpy(&word, at, sizeof(word));
-	return word;
+	key[3] = IPPROTO_TCP;
+	return (bytes16)key;
 }
 
-/* True: all is noted, and what the TCP flags make of the packet is in *kind. False, with
- * nothing noted: parse_frame() knows what it is, or what is wrong with it. */
-static __rte_always_inline bool parse_plain(struct pkt *p, union flow_key *k, uint32_t *kind)
+/* True: all is noted. False, with nothing noted: parse_frame() knows what it is, or what is
+ * wrong with it. */
+static __rte_always_inline bool parse_plain(struct pkt *p, union flow_key *k)
 {
 	const struct rte_mbuf *m = p->mbuf;
-	const uint8_t *frame = rte_pktmbuf_mtod(m, const uint8_t *), *at = frame + PLAIN_FROM;
+	const uint8_t *frame = rte_pktmbuf_mtod(m, const uint8_t *);
 	const struct rte_ipv4_hdr *ip = (const struct rte_ipv4_hdr *)(frame + RTE_ETHER_HDR_LEN);
 	const struct rte_tcp_hdr *tcp = (const struct rte_tcp_hdr *)(ip + 1);
-	uint32_t ports, data;
+	uint32_t data;
 
-	if (unlikely(m->data_len < PLAIN_LEN))
-		return false;
-	if (unlikely(((load64(at) ^ load64(plain_is)) & load64(plain_bits)) |
-		     ((load64(at + 8) ^ load64(plain_is + 8)) & load64(plain_bits + 8))))
+	if (unlikely(m->data_len < PLAIN_LEN ||
+		     bytes16_differ(bytes16_load(frame + PLAIN_FROM), bytes16_load(plain_is),
+				    bytes16_load(plain_bits))))
 		return false;
 	/* What is below its least value wraps around and is too much. */
 	data = ntohs(ip->total_length) - (uint32_t)(sizeof(*ip) + sizeof(*tcp));
@@ -432,32 +441,33 @@ static __rte_always_inline bool parse_plain(struct pkt *p, union flow_key *k, ui
 		     (tcp->data_off & 0xf0) / 4u - (uint32_t)sizeof(*tcp) > data))
 		return false;
 
-	*kind = tcp_kind[tcp->tcp_flags & 31];
-	memcpy(&ports, tcp, sizeof(ports));
-	k->word[0] = load64((const uint8_t *)&ip->src_addr); /* and destination */
-	k->word[1] = ports | (uint64_t)IPPROTO_TCP << 32;
-	p->l4_off = RTE_ETHER_HDR_LEN + sizeof(*ip);
-	p->state = pkt_state(data + sizeof(*ip) + sizeof(*tcp), RTE_ETHER_HDR_LEN, p->port, *kind);
+	bytes16_store(k, plain_key(ip));
+	/* Of rx's state only the port is not 0. */
+	p->state |= plain_state[tcp->tcp_flags & 31] | (data + sizeof(*ip) + sizeof(*tcp));
 	return true;
 }
-static_assert(offsetof(union flow_key, v4.protocol) == 12, "second word: ports, protocol, zeros");
+static_assert(offsetof(union flow_key, v4.protocol) == 12 && sizeof(union flow_key) >= 16,
+	      "addresses, ports, protocol, zeros");
 
 void parse_burst(struct burst *b)
 {
-	const uint32_t n = b->n;
-	uint32_t all = 0;
+	const struct pkt *const end = b->pkt + b->n;
+	union flow_key *k = b->key;
+	uint64_t plain = 0; /* states */
+	uint32_t other = 0; /* verdicts */
 
-	for (uint32_t i = 0; i < n; i++) {
-		struct pkt *p = &b->pkt[i];
-		uint32_t verdict;
+#pragma GCC unroll 4
+	for (struct pkt *p = b->pkt; p != end; p++, k++) {
+		if (likely(parse_plain(p, k))) {
+			plain |= p->state;
+		} else {
+			uint32_t verdict = parse_frame(p, k, &b->fragment[p - b->pkt]);
 
-		if (unlikely(!parse_plain(p, &b->key[i], &verdict))) {
-			verdict = parse_frame(p, &b->key[i], &b->fragment[i]);
 			p->flags = (uint16_t)verdict;
 			p->drop = (uint8_t)(verdict >> PARSE_DROP_SHIFT);
+			other |= verdict;
 		}
-		all |= verdict;
 	}
-	b->seen = (uint16_t)all;
-	b->dropped = all >> PARSE_DROP_SHIFT != 0;
+	b->seen = (uint16_t)(plain >> FLAGS_SHIFT | other);
+	b->dropped = other >> PARSE_DROP_SHIFT != 0;
 }

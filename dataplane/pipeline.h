@@ -47,35 +47,46 @@ struct worker_queue;
 struct pkt {
 	struct rte_mbuf *mbuf; /* R */
 	uint64_t flow_hash;    /* S */
-	uint16_t service;      /* C  index, < WEIR_MAX_SERVICES */
-	uint16_t pool;	       /* C  index into view.pool[] */
-	uint16_t backend;      /* S  index, < WEIR_MAX_BACKENDS */
-	uint16_t l4_off;       /* P  bytes from the start of the frame */
+	union {
+		struct {
+			uint16_t service;	/* C  index, < WEIR_MAX_SERVICES */
+			uint16_t pool;		/* C  index into view.pool[] */
+			uint16_t service_flags; /* C  WEIR_SERVICE_* */
+			uint16_t backend;	/* S  index, < WEIR_MAX_BACKENDS */
+		};
+		uint64_t choice; /* these four at once */
+	};
 	union {
 		struct {
 			uint16_t ip_len; /* P  bytes, as the IP header says and the frame holds */
 			uint8_t l3_off;	 /* P  bytes: 14, more with VLAN tags */
 			uint8_t drop;	 /* any: enum weir_drop, the first reason stands; or PKT_TAKEN */
 			uint8_t port;	 /* R  where it came in; E  where it goes out */
-			uint8_t service_flags; /* C  WEIR_SERVICE_* */
-			uint16_t flags;	       /* P  PKT_* */
+			uint8_t l4_words; /* P  4 bytes each, from the IP header: pkt_l4_off() */
+			uint16_t flags;	  /* P  PKT_* */
 		};
 		uint64_t state; /* these six at once */
 	};
 };
 static_assert(sizeof(struct pkt) == 32, "two packets a cache line");
 
+/* Where TCP, UDP or ICMP begins: bytes from the start of the frame. */
+static inline uint32_t pkt_l4_off(const struct pkt *p)
+{
+	return p->l3_off + p->l4_words * 4u;
+}
+
 /* `state` with these fields, the others 0. A struct literal would be made in memory, byte
  * by byte, and loaded from there. */
-static inline uint64_t pkt_state(uint64_t ip_len, uint64_t l3_off, uint64_t port, uint64_t flags)
-{
-	return ip_len | l3_off << 16 | port << 32 | flags << 48;
-}
+#define PKT_STATE(ip_len, l3_off, l4_words, flags)                            \
+	((uint64_t)(ip_len) | (uint64_t)(l3_off) << 16 | (uint64_t)(l4_words) << 40 | \
+	 (uint64_t)(flags) << 48)
 static_assert(offsetof(struct pkt, l3_off) == offsetof(struct pkt, state) + 2 &&
-		      offsetof(struct pkt, port) == offsetof(struct pkt, state) + 4 &&
+		      offsetof(struct pkt, drop) == offsetof(struct pkt, state) + 3 &&
+		      offsetof(struct pkt, l4_words) == offsetof(struct pkt, state) + 5 &&
 		      offsetof(struct pkt, flags) == offsetof(struct pkt, state) + 6 &&
 		      __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__,
-	      "where pkt_state() puts them");
+	      "where PKT_STATE() puts them");
 
 /* In `drop`: the mbuf is somebody else's now (held, handed to the kernel); tx passes it by. */
 #define PKT_TAKEN UINT8_MAX
@@ -94,6 +105,7 @@ static_assert(offsetof(struct pkt, l3_off) == offsetof(struct pkt, state) + 2 &&
 #define PKT_ANSWER	 (1u << 11) /* A  made by us, goes back by `port`: no service, no backend */
 #define PKT_NO_ADDRESS	 (1u << 12) /* dropped before there was an address to read */
 #define PKT_MALFORMED	 (1u << 13) /* C  for no VIP: only the addresses of the key are known */
+#define PKT_TAGGED	 (1u << 14) /* came with VLAN tags */
 #define PKT_FRAGMENT	 (PKT_FRAG_FIRST | PKT_FRAG_LATER)
 
 /*
@@ -136,6 +148,11 @@ struct burst {
 	uint32_t n;
 	uint16_t seen; /* P  PKT_* of all packets together */
 	bool dropped;  /* any: a packet's `drop` was set */
+	bool one_pool; /* C  all packets have the pool of the first */
+	bool one_service; /* C  and its service */
+	bool one_port;	  /* E  all leave by the port of the first: leaving and bytes are filled */
+	uint64_t bytes;	  /* E  of their frames */
+	struct rte_mbuf *leaving[WEIR_BURST]; /* E  as pkt has them */
 	alignas(WEIR_CACHE_LINE) struct pkt pkt[WEIR_BURST];
 	alignas(WEIR_CACHE_LINE) union flow_key key[WEIR_BURST]; /* P */
 	struct fragment fragment[WEIR_BURST]; /* P  only where PKT_FRAGMENT is set */

@@ -37,12 +37,12 @@
 static enum punt_class class_of_ip(const struct pkt *p, uint8_t protocol)
 {
 	const struct rte_mbuf *m = p->mbuf;
-	const uint8_t *l4 = rte_pktmbuf_mtod_offset(m, const uint8_t *, p->l4_off);
+	const uint8_t *l4 = rte_pktmbuf_mtod_offset(m, const uint8_t *, pkt_l4_off(p));
 	uint16_t port[2]; /* source, destination */
 
 	if (protocol == PROTO_OSPF || protocol == PROTO_VRRP)
 		return PUNT_ROUTING;
-	if (p->flags & PKT_FRAG_LATER || p->l4_off + sizeof(port) > m->data_len)
+	if (p->flags & PKT_FRAG_LATER || pkt_l4_off(p) + sizeof(port) > m->data_len)
 		return PUNT_OTHER;
 	if (protocol == IPPROTO_ICMPV6)
 		return l4[0] >= ND_FIRST && l4[0] <= ND_LAST ? PUNT_NEIGHBOURS : PUNT_OTHER;

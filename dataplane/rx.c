@@ -24,6 +24,7 @@ void rx_burst(struct worker *w, const struct worker_queue *q, struct burst *b)
 		return;
 
 	/* The driver has just written the mbufs; parse reads the frames. */
+#pragma GCC unroll 4
 	for (uint32_t i = 0; i < b->n; i++) {
 		rte_prefetch0(rte_pktmbuf_mtod(m[i], const void *));
 		bytes += m[i]->pkt_len;

@@ -30,16 +30,25 @@
 static_assert(KEY4_LEN == 16, "XXH3's short form: two multiplications");
 static_assert(KEY6_LEN == 40, "no byte of it is left over");
 
-/* XXH3_64bits_withSeed(k, KEY4_LEN, seed), which the compiler calls for each packet: the
- * part of it that is for this length, in line. */
-static inline uint64_t hash4(const union flow_key *k, uint64_t seed)
+static inline uint64_t secret(unsigned at)
 {
-	return XXH3_len_9to16_64b((const xxh_u8 *)k, KEY4_LEN, XXH3_kSecret, seed);
+	return XXH_readLE64(XXH3_kSecret + at);
 }
 
-static __rte_noinline uint64_t hash6(const union flow_key *k, uint64_t seed)
+/* XXH3_64bits_withSeed(k, KEY4_LEN, seed), as it is for 9 to 16 bytes. */
+static inline uint64_t hash4(const union flow_key *k, uint64_t seed)
 {
-	return XXH3_64bits_withSeed(k, KEY6_LEN, seed);
+	const uint64_t low = k->word[0] ^ ((secret(24) ^ secret(32)) + seed);
+	const uint64_t high = k->word[1] ^ ((secret(40) ^ secret(48)) - seed);
+
+	return XXH3_avalanche(KEY4_LEN + __builtin_bswap64(low) + high + weir_fold(low, high));
+}
+
+/* The same, as it is for 17 to 128 bytes. */
+static inline uint64_t hash6(const union flow_key *k, uint64_t seed)
+{
+	return XXH3_len_17to128_64b((const xxh_u8 *)k, KEY6_LEN, XXH3_kSecret,
+				    sizeof(XXH3_kSecret), seed);
 }
 
 /* The same bytes, but only the source address is not zero: a client meets the same
@@ -140,31 +149,37 @@ static void select_unsettled(const struct view *v, struct pins *t, struct burst 
 	}
 }
 
-/* `plain`: only IPv4, and no packet that is to be passed by. */
+/* `plain`: only IPv4, and no packet that is to be passed by; then `one` is the pool of all
+ * of them, which hashes the five, or NULL. */
 static __rte_always_inline void select_all(const struct view *v, struct pins *t, struct burst *b,
-					   bool plain)
+					   bool plain, const struct view_pool *one)
 {
 	const weir_slot *slot[WEIR_BURST];
 	uint32_t aside = 0;
 	const uint64_t seed = v->flow_seed;
 	const uint32_t n = b->n;
+	const union flow_key *k = b->key;
+	struct pkt *p = b->pkt;
 
 	/* A table of 65,537 slots is 128 KiB, more than a first-level cache: ask
 	 * for every line first. */
-	for (uint32_t i = 0; i < n; i++) {
-		struct pkt *p = &b->pkt[i];
+#pragma GCC unroll 4
+	for (uint32_t i = 0; i < n; i++, p++, k++) {
 		const struct view_pool *pool;
 
 		if (!plain && (p->drop != WEIR_DROP_NONE || p->flags & PKT_CHOSEN))
 			continue;
-		pool = &v->pool[p->pool];
-		p->flow_hash = flow_hash(pool, &b->key[i], !plain && p->flags & PKT_IPV6, seed);
+		pool = one != NULL ? one : &v->pool[p->pool];
+		p->flow_hash = one != NULL
+				       ? hash4(k, seed)
+				       : flow_hash(pool, k, !plain && p->flags & PKT_IPV6, seed);
 		slot[i] = &pool->slot[weir_slot_of(p->flow_hash, pool->table_len)];
 		rte_prefetch0(slot[i]);
 	}
 
-	for (uint32_t i = 0; i < n; i++) {
-		struct pkt *p = &b->pkt[i];
+	p = b->pkt;
+#pragma GCC unroll 4
+	for (uint32_t i = 0; i < n; i++, p++) {
 		weir_slot s;
 
 		if (!plain && (p->drop != WEIR_DROP_NONE || p->flags & PKT_CHOSEN))
@@ -189,13 +204,23 @@ static_assert(WEIR_SLOT_SETTLED == 0 && WEIR_MAX_BACKENDS <= 1u << WEIR_SLOT_STA
 
 static __rte_noinline void select_mixed(const struct view *v, struct pins *t, struct burst *b)
 {
-	select_all(v, t, b, false);
+	select_all(v, t, b, false, NULL);
+}
+
+/* Registers hold what is the same for all packets. */
+static inline void select_alike(const struct view *v, struct pins *t, struct burst *b)
+{
+	const struct view_pool one = v->pool[b->pkt[0].pool];
+
+	select_all(v, t, b, true, &one);
 }
 
 void select_burst(const struct view *v, struct pins *t, struct burst *b)
 {
-	if (likely(!b->dropped && !(b->seen & (PKT_IPV6 | PKT_CHOSEN))))
-		select_all(v, t, b, true);
-	else
+	if (unlikely(b->dropped || b->seen & (PKT_IPV6 | PKT_CHOSEN)))
 		select_mixed(v, t, b);
+	else if (likely(b->one_pool && v->pool[b->pkt[0].pool].hash == WEIR_HASH_5TUPLE))
+		select_alike(v, t, b);
+	else
+		select_all(v, t, b, true, NULL);
 }

@@ -46,7 +46,7 @@ struct header {
 static enum weir_drop headers_from(const struct pkt *p, struct header h[2])
 {
 	const uint8_t *ip = rte_pktmbuf_mtod_offset(p->mbuf, const uint8_t *, p->l3_off);
-	uint32_t len = (uint32_t)p->l4_off - p->l3_off;
+	uint32_t len = p->l4_words * 4u;
 	int options;
 
 	/* Pieces have sums of their own: a wrong one would come out right. */
@@ -81,7 +81,7 @@ static bool fill_piece(struct rte_mbuf *m, const struct pkt *p, const struct hea
 	ip = (struct rte_ipv4_hdr *)(frame + RTE_ETHER_HDR_LEN);
 	memset(frame, 0, RTE_ETHER_HDR_LEN); /* encap writes it */
 	memcpy(ip, h->bytes, h->len);
-	data = rte_pktmbuf_read(p->mbuf, p->l4_off + from, len, (uint8_t *)ip + h->len);
+	data = rte_pktmbuf_read(p->mbuf, pkt_l4_off(p) + from, len, (uint8_t *)ip + h->len);
 	if (data == NULL)
 		return false;
 	if (data != (uint8_t *)ip + h->len)
@@ -103,7 +103,7 @@ static void fill_pkt(struct pkt *to, const struct pkt *p, struct rte_mbuf *m, ui
 	*to = *p;
 	to->mbuf = m;
 	to->l3_off = RTE_ETHER_HDR_LEN;
-	to->l4_off = (uint16_t)(RTE_ETHER_HDR_LEN + hdr_len);
+	to->l4_words = (uint8_t)(hdr_len / 4);
 	to->ip_len = (uint16_t)(m->pkt_len - RTE_ETHER_HDR_LEN);
 	to->drop = WEIR_DROP_NONE;
 }
@@ -150,6 +150,7 @@ uint32_t split_packet(const struct view *v, const struct egress *ports, struct p
 	pieces->n = 0;
 	pieces->seen = 0;
 	pieces->dropped = false;
+	pieces->one_service = true;
 	if (why != WEIR_DROP_NONE) {
 		p->drop = (uint8_t)why;
 		return 0;

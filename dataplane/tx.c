@@ -67,44 +67,38 @@ static inline uint32_t send_by(struct worker *w, unsigned port, struct rte_mbuf 
 	return sent;
 }
 
-/* Packets of one service that follow each other: one addition for all of them. */
-struct run {
-	uint32_t service, packets, bytes;
-};
-
-static inline void count_sent(struct worker *w, struct run *r, const struct pkt *p)
+/* For its backend and its service. */
+static inline void count_sent(struct worker *w, const struct pkt *p)
 {
 	count_add(&w->area->backend[p->backend], 1, p->ip_len);
-	if (p->service != r->service) {
-		count_add(&w->area->service[r->service], r->packets, r->bytes);
-		*r = (struct run){ .service = p->service };
+	count_add(&w->area->service[p->service], 1, p->ip_len);
+}
+
+/* The same of the first `sent` packets of a burst of one service. */
+static inline void count_alike(struct worker *w, const struct burst *b, uint32_t sent)
+{
+	struct weir_count *backend = w->area->backend;
+	uint64_t bytes = 0;
+
+#pragma GCC unroll 4
+	for (uint32_t i = 0; i < sent; i++) {
+		const struct pkt *p = &b->pkt[i];
+		const uint64_t len = p->ip_len;
+
+		count_add(&backend[p->backend], 1, len);
+		bytes += len;
 	}
-	r->packets++;
-	r->bytes += p->ip_len;
-}
-
-static inline void count_run(struct worker *w, const struct run *r)
-{
-	count_add(&w->area->service[r->service], r->packets, r->bytes);
-}
-
-/* Written behind the send. DPDK's rte_prefetch0_write() is experimental. A packet that was
- * dropped before select has no backend: what stands there is only kept in range. */
-static inline void prefetch_counter(const struct worker *w, const struct pkt *p)
-{
-	__builtin_prefetch(&w->area->backend[p->backend % WEIR_MAX_BACKENDS], 1);
+	count_add(&w->area->service[b->pkt[0].service], sent, bytes);
 }
 
 static void send_sorted(struct worker *w, unsigned port, struct leaving *l)
 {
 	uint32_t sent = send_by(w, port, l->mbuf, l->n, l->bytes);
-	struct run r = { .service = l->pkt[0]->service };
 
 	for (uint32_t i = 0; i < sent; i++)
-		count_sent(w, &r, l->pkt[i]);
+		count_sent(w, l->pkt[i]);
 	for (uint32_t i = sent; i < l->n; i++)
 		count_one(w, l->pkt[i], WEIR_DROP_TX_FULL);
-	count_run(w, &r);
 }
 
 /* Rare by its rate limit. Neither a service nor a backend has a part in it. */
@@ -142,7 +136,6 @@ static void sort(struct worker *w, struct burst *b)
 
 			if (p->drop != WEIR_DROP_NONE || p->port != port)
 				continue;
-			prefetch_counter(w, p);
 			l.mbuf[l.n] = p->mbuf;
 			l.pkt[l.n++] = p;
 			l.bytes += p->mbuf->pkt_len;
@@ -153,31 +146,18 @@ static void sort(struct worker *w, struct burst *b)
 
 void tx_burst(struct worker *w, struct burst *b)
 {
-	/* What must be alike, in pkt.state, for a burst to leave as it is. */
-	const struct pkt alike = { .drop = UINT8_MAX, .port = UINT8_MAX, .flags = PKT_ANSWER };
-	const struct pkt first = { .drop = WEIR_DROP_NONE, .port = b->pkt[0].port };
-	struct run r = { .service = b->pkt[0].service };
-	struct rte_mbuf *m[WEIR_BURST];
-	const uint32_t n = b->n;
-	uint64_t bytes = 0, differ = 0;
 	uint32_t sent;
 
-	for (uint32_t i = 0; i < n; i++) {
-		const struct pkt *p = &b->pkt[i];
-
-		differ |= p->state ^ first.state;
-		prefetch_counter(w, p);
-		m[i] = p->mbuf;
-		bytes += p->mbuf->pkt_len;
-	}
-	if (unlikely((differ & alike.state) != 0)) {
+	if (unlikely(b->dropped || !b->one_port)) {
 		sort(w, b);
 		return;
 	}
-	sent = send_by(w, first.port, m, n, bytes);
-	for (uint32_t i = 0; i < sent; i++)
-		count_sent(w, &r, &b->pkt[i]);
-	for (uint32_t i = sent; unlikely(i < n); i++)
+	sent = send_by(w, b->pkt[0].port, b->leaving, b->n, b->bytes);
+	if (likely(b->one_service))
+		count_alike(w, b, sent);
+	else
+		for (uint32_t i = 0; i < sent; i++)
+			count_sent(w, &b->pkt[i]);
+	for (uint32_t i = sent; unlikely(i < b->n); i++)
 		count_one(w, &b->pkt[i], WEIR_DROP_TX_FULL);
-	count_run(w, &r);
 }

@@ -283,7 +283,7 @@ static void pieces(const uint8_t *data, size_t size)
 	backends[0].mtu = (uint16_t)mtu;
 	m = rte_pktmbuf_alloc(buffers);
 	memcpy(rte_pktmbuf_append(m, (uint16_t)(ETH + hdr + len)), packet, ETH + hdr + len);
-	p = (struct pkt){ .mbuf = m, .l3_off = ETH, .l4_off = (uint16_t)(ETH + hdr),
+	p = (struct pkt){ .mbuf = m, .l3_off = ETH, .l4_words = (uint8_t)(hdr / 4),
 			  .ip_len = (uint16_t)(hdr + len), .drop = WEIR_DROP_TOO_BIG };
 	if (split_wanted(&view, &p) && split_packet(&view, ports, &p, &b) != 0) {
 		check_pieces(&b, packet + ETH, hdr, len, mtu);

@@ -235,7 +235,7 @@ static void check_frame(const struct pkt *p, const uint8_t *sent, size_t len)
 
 	require(p->l3_off == ETH || p->l3_off == ETH + 4 || p->l3_off == ETH + 8, "where IP is");
 	require(p->ip_len <= len - p->l3_off, "more IP than frame");
-	require(p->l4_off > p->l3_off && p->l4_off <= p->l3_off + p->ip_len, "where TCP or UDP is");
+	require(pkt_l4_off(p) > p->l3_off && pkt_l4_off(p) <= p->l3_off + p->ip_len, "where TCP or UDP is");
 	require(p->port == 0, "a port that is not there");
 	require(m->data_off + m->data_len <= m->buf_len, "the frame leaves its buffer");
 	require(m->data_len ==
@@ -382,7 +382,7 @@ static void cut_up(const struct view *v, struct pkt *p)
 		len += piece->ip_len - own;
 		rte_pktmbuf_free(pieces.pkt[i].mbuf);
 	}
-	require(len == p->ip_len - ((uint32_t)p->l4_off - p->l3_off), "bytes of no piece");
+	require(len == p->ip_len - p->l4_words * 4u, "bytes of no piece");
 }
 
 /* As worker.c does it; all that is not held is freed. */

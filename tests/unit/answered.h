@@ -180,10 +180,10 @@ static inline struct pkt *arrive(enum weir_drop reason, uint16_t flags, uint8_t 
 		.service_flags = vip_flags,
 	};
 	if (flags & PKT_IPV6) {
-		b.pkt[0].l4_off = (uint16_t)(l3 + IP6);
+		b.pkt[0].l4_words = IP6 / 4;
 		b.pkt[0].ip_len = (uint16_t)(IP6 + get16(bytes + l3 + 4));
 	} else {
-		b.pkt[0].l4_off = (uint16_t)(l3 + (bytes[l3] & 15) * 4);
+		b.pkt[0].l4_words = bytes[l3] & 15;
 		b.pkt[0].ip_len = get16(bytes + l3 + 2);
 	}
 	return &b.pkt[0];

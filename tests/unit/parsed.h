@@ -38,10 +38,10 @@ static inline enum weir_drop parse(const uint8_t *bytes, size_t len, struct pars
 /* What parse found lies in the packet, and the packet in its frame of `len` bytes. */
 static inline void assert_within(const struct pkt *p, size_t len)
 {
-	assert_true(p->l4_off <= p->l3_off + p->ip_len);
+	assert_true(pkt_l4_off(p) <= p->l3_off + p->ip_len);
 	assert_true((size_t)p->l3_off + p->ip_len <= len);
 	if (!(p->flags & (PKT_FRAG_LATER | PKT_OTHER_L4)))
-		assert_true(p->l4_off + 8 <= p->l3_off + p->ip_len);
+		assert_true(pkt_l4_off(p) + 8 <= p->l3_off + p->ip_len);
 }
 
 #endif /* WEIR_TEST_PARSED_H */

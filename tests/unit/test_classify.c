@@ -344,6 +344,42 @@ static void each_packet_of_a_burst_gets_its_own_service(void **state)
 	}
 }
 
+/* A burst of TCP: packets from `odd` on, in steps of 7, go to `port`, the others to 443. */
+static struct burst burst_with(unsigned odd, uint16_t port)
+{
+	struct burst b = { .n = WEIR_BURST };
+
+	for (unsigned i = 0; i < WEIR_BURST; i++) {
+		b.key[i].v4.dst_be = htonl(VIP);
+		b.key[i].v4.protocol = IPPROTO_TCP;
+		b.key[i].v4.sport_be = htons((uint16_t)(1024 + i));
+		b.key[i].v4.dport_be = htons(i >= odd && (i - odd) % 7 == 0 ? port : 443);
+	}
+	classify_burst(&view, &b);
+	return b;
+}
+
+static void a_burst_knows_whether_its_services_and_pools_are_alike(void **state)
+{
+	(void)state;
+	one_vip();
+	enter(key(VIP, IPPROTO_TCP, 80), 8, 3);
+	enter(key(VIP, IPPROTO_TCP, 81), 9, 4);
+	enter(key(VIP, IPPROTO_TCP, 0), 10, 3); /* and not by its exact port */
+	for (unsigned odd = 0; odd < WEIR_BURST; odd++) {
+		struct burst same = burst_with(odd, 443), service = burst_with(odd, 80);
+		struct burst pool = burst_with(odd, 81), every = burst_with(odd, 82);
+
+		assert_true(same.one_service && same.one_pool);
+		assert_true(!service.one_service && service.one_pool);
+		assert_true(!pool.one_service && !pool.one_pool);
+		assert_false(every.one_service);
+		assert_int_equal(service.pkt[odd].service, 8);
+		assert_int_equal(pool.pkt[odd].pool, 4);
+		assert_int_equal(every.pkt[odd].service, 10);
+	}
+}
+
 #define TEST(f) cmocka_unit_test_setup_teardown(f, lookup_setup, lookup_teardown)
 
 int main(void)
@@ -367,6 +403,7 @@ int main(void)
 		TEST(nonsense_in_the_table_stays_in_range),
 		TEST(without_a_snapshot_nothing_is_looked_up),
 		TEST(each_packet_of_a_burst_gets_its_own_service),
+		TEST(a_burst_knows_whether_its_services_and_pools_are_alike),
 	};
 
 	return cmocka_run_group_tests_name("classify", tests, NULL, NULL);

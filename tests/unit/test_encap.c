@@ -43,7 +43,7 @@ static struct pkt packet(struct rte_mbuf *m, const uint8_t *bytes)
 {
 	return (struct pkt){ .mbuf = m,
 			     .l3_off = AT_IP,
-			     .l4_off = AT_IP + 20,
+			     .l4_words = 20 / 4,
 			     .ip_len = get16(bytes + AT_IP_LEN),
 			     .port = 1 };
 }
@@ -415,6 +415,80 @@ static void segments_without_headroom_stay_as_they_came(void **state)
 	assert_int_equal(rte_mempool_in_use_count(buffers), 0);
 }
 
+#define KINDS 8
+#define N     4
+
+/* A burst whose packets are for `kind[]`: indices of backends. */
+static void encap_burst_of(const uint8_t *bytes, size_t len, const unsigned kind[N],
+			   struct frame f[N], struct burst *b)
+{
+	b->n = N;
+	for (unsigned i = 0; i < N; i++) {
+		frame_make(&f[i], bytes, len, FRAME_HEADROOM);
+		b->pkt[i] = packet(&f[i].mbuf, bytes);
+		b->pkt[i].backend = (uint16_t)kind[i];
+	}
+	encap_burst(&view, ports, b);
+}
+
+static void assert_fares_as_alone(const uint8_t *bytes, size_t len, const struct pkt *p,
+				  const struct frame *f)
+{
+	struct frame one;
+	struct pkt alone;
+
+	frame_make(&one, bytes, len, FRAME_HEADROOM);
+	alone = packet(&one.mbuf, bytes);
+	alone.backend = p->backend;
+	assert_int_equal(encap(&alone), p->drop);
+	assert_int_equal(p->port, alone.port);
+	assert_int_equal(f->mbuf.data_off, one.mbuf.data_off);
+	assert_int_equal(f->mbuf.data_len, one.mbuf.data_len);
+	assert_int_equal(f->mbuf.pkt_len, one.mbuf.pkt_len);
+	assert_memory_equal(f->buf, one.buf, one.mbuf.data_off + one.mbuf.data_len);
+	frame_free(&one);
+}
+
+/* What the packets of a burst have in common is looked at once: one that differs, wherever
+ * it stands and in whatever, is none the worse for it, and neither are the others. */
+static void a_packet_fares_in_a_burst_as_alone(void **state)
+{
+	struct weir_backend kinds[KINDS];
+	uint8_t bytes[FRAME_MAX];
+	size_t len = build_ipv4(bytes, IPPROTO_TCP, 0, 100);
+
+	(void)state;
+	for (unsigned i = 0; i < KINDS; i++)
+		kinds[i] = backend;
+	ports[PORT + 1] = (struct egress){ .mac = { 2, 0, 0, 0, 0, 0xbb }, .mtu = 1500 };
+	kinds[1].port = PORT + 1;
+	kinds[2].encap = WEIR_ENCAP_IPIP4;
+	kinds[3].encap = WEIR_ENCAP_GUE4;
+	kinds[4].flags = WEIR_BACKEND_FORWARD;
+	kinds[5].mtu = 60;
+	kinds[6].vlan_be = htons(7);
+	kinds[7].encap = WEIR_ENCAP_IPIP6;
+	view.backend = kinds;
+	for (unsigned usual = 0; usual < KINDS; usual++)
+		for (unsigned other = 0; other < KINDS; other++)
+			for (unsigned at = 0; at < N; at++) {
+				unsigned kind[N] = { usual, usual, usual, usual };
+				struct burst b = { .n = 0 };
+				struct frame f[N];
+
+				kind[at] = other;
+				encap_burst_of(bytes, len, kind, f, &b);
+				assert_int_equal(!b.dropped && b.one_port,
+						 !b.dropped && (usual == 1) == (other == 1));
+				for (unsigned i = 0; i < N; i++) {
+					assert_fares_as_alone(bytes, len, &b.pkt[i], &f[i]);
+					if (b.one_port && !b.dropped)
+						assert_ptr_equal(b.leaving[i], &f[i].mbuf);
+					frame_free(&f[i]);
+				}
+			}
+}
+
 static int group_setup(void **state)
 {
 	(void)state;
@@ -448,6 +522,7 @@ int main(void)
 		TEST(nonsense_in_a_backend_stays_in_range),
 		TEST(segments_are_carried_and_trimmed_wherever_the_packet_ends),
 		TEST(segments_without_headroom_stay_as_they_came),
+		TEST(a_packet_fares_in_a_burst_as_alone),
 	};
 
 	return cmocka_run_group_tests_name("encap", tests, group_setup, group_teardown);

@@ -116,7 +116,8 @@ static void assert_encapsulated(unsigned encap, bool inner6, uint8_t tos, size_t
 	size_t len = inner6 ? build_ipv6(plain, IPPROTO_UDP, payload)
 			    : build_ipv4(plain, IPPROTO_TCP, 8, payload);
 	size_t ip_len = len - ETH_LEN, outer, link = backend.vlan_be ? 18 : 14;
-	struct burst b = { .n = 1, .seen = inner6 ? PKT_IPV6 : 0 };
+	struct burst b = { .n = 1,
+			   .seen = (inner6 ? PKT_IPV6 : 0) | (tagged != 0 ? PKT_TAGGED : 0) };
 	const uint8_t *at;
 	struct frame f;
 
@@ -140,6 +141,9 @@ static void assert_encapsulated(unsigned encap, bool inner6, uint8_t tos, size_t
 	assert_int_equal(b.pkt[0].drop, WEIR_DROP_NONE);
 	assert_false(b.dropped);
 	assert_int_equal(b.pkt[0].port, PORT);
+	assert_true(b.one_port);
+	assert_ptr_equal(b.leaving[0], &f.mbuf);
+	assert_int_equal(b.bytes, f.mbuf.pkt_len);
 
 	outer = want_outer(want, encap, plain + AT_IP, ip_len);
 	assert_int_equal(outer, encap_overhead(encap));

@@ -94,7 +94,7 @@ static void tcp_and_udp_are_found_with_their_flow(void **state)
 
 			assert_int_equal(parse(f, len, &p), WEIR_DROP_NONE);
 			assert_int_equal(p.pkt.l3_off, 14);
-			assert_int_equal(p.pkt.l4_off, 54);
+			assert_int_equal(pkt_l4_off(&p.pkt), 54);
 			assert_int_equal(p.pkt.ip_len, len - 14);
 			assert_int_equal(p.pkt.flags, PKT_IPV6 | (i == 0 ? PKT_TCP : 0));
 			check_flow(&p, protocols[i]);
@@ -132,7 +132,7 @@ static void any_chain_leads_to_the_transport_header(void **state)
 		size_t ext = build(f, good_chains[i], IPPROTO_UDP, 3) - 54 - 8 - 3;
 
 		assert_int_equal(parse(f, 54 + ext + 8 + 3, &p), WEIR_DROP_NONE);
-		assert_int_equal(p.pkt.l4_off, 54 + ext);
+		assert_int_equal(pkt_l4_off(&p.pkt), 54 + ext);
 		assert_int_equal(p.pkt.flags, PKT_IPV6);
 		check_flow(&p, IPPROTO_UDP);
 	}
@@ -308,7 +308,7 @@ static void a_fragment_is_what_offset_and_more_say(void **state)
 		if (too_long)
 			continue;
 		assert_int_equal(p.pkt.flags, PKT_IPV6 | want);
-		assert_int_equal(p.pkt.l4_off, AT_EXT + 16);
+		assert_int_equal(pkt_l4_off(&p.pkt), AT_EXT + 16);
 		assert_int_equal(ntohs(p.key.v6.dport_be), off == 0 ? DPORT : 0);
 		assert_int_equal(p.key.v6.protocol, IPPROTO_UDP);
 		if (want == 0)
@@ -332,7 +332,7 @@ static void behind_a_later_fragments_header_nothing_is_walked(void **state)
 	f[AT_EXT + 9] = 200;
 	assert_int_equal(parse(f, len, &p), WEIR_DROP_NONE);
 	assert_int_equal(p.pkt.flags, PKT_IPV6 | PKT_FRAG_LATER);
-	assert_int_equal(p.pkt.l4_off, AT_EXT + 8);
+	assert_int_equal(pkt_l4_off(&p.pkt), AT_EXT + 8);
 	assert_int_equal(p.fragment.len, 16 + 20 + 20);
 }
 
@@ -442,7 +442,7 @@ static void an_icmp_error_has_the_flow_of_what_it_quotes(void **state)
 					}
 					assert_int_equal(p.pkt.flags, PKT_IPV6 | PKT_ICMP_ERROR |
 									      (i ? 0 : PKT_TCP));
-					assert_int_equal(p.pkt.l4_off, AT_EXT);
+					assert_int_equal(pkt_l4_off(&p.pkt), AT_EXT);
 					check_flow(&p, protocols[i]);
 				}
 			}

@@ -184,7 +184,7 @@ static void check_error_of(const struct parsed *p, uint8_t protocol, uint16_t mo
 {
 	assert_int_equal(p->pkt.flags,
 			 PKT_ICMP_ERROR | more_flags | (protocol == IPPROTO_TCP ? PKT_TCP : 0));
-	assert_int_equal(p->pkt.l4_off, AT_L4);
+	assert_int_equal(pkt_l4_off(&p->pkt), AT_L4);
 	assert_int_equal(ntohl(p->key.v4.src_be), SRC_IP);
 	assert_int_equal(ntohl(p->key.v4.dst_be), VIP_IP);
 	assert_int_equal(ntohs(p->key.v4.sport_be), SPORT);
@@ -336,7 +336,7 @@ static void nonsense_never_leads_outside_the_frame(void **state)
 		if (parse(f, len, &p) != WEIR_DROP_NONE)
 			continue;
 		passed++;
-		assert_true(p.pkt.l4_off >= AT_L4);
+		assert_true(pkt_l4_off(&p.pkt) >= AT_L4);
 		assert_within(&p.pkt, len);
 	}
 	assert_true(passed > 20000); /* or this tests nothing */

@@ -124,7 +124,7 @@ static struct pkt *arrive(enum weir_drop reason, uint16_t flags, uint8_t port)
 	b.pkt[0] = (struct pkt){ .mbuf = m,
 				 .port = port,
 				 .l3_off = ETH_LEN,
-				 .l4_off = flags & PKT_IPV6 ? AT_IP + 40 : AT_IP + IP4_HDR,
+				 .l4_words = flags & PKT_IPV6 ? 40 / 4 : IP4_HDR / 4,
 				 .drop = (uint8_t)reason,
 				 .flags = flags };
 	punt_burst(&w->punt, &b, now);

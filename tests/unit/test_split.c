@@ -64,7 +64,7 @@ static void make(size_t ip_len, uint16_t frag, const uint8_t *options, size_t op
 	pkt = (struct pkt){ .mbuf = rte_pktmbuf_alloc(buffers),
 			    .flow_hash = 42,
 			    .l3_off = AT_IP,
-			    .l4_off = (uint16_t)(AT_IP + IP4_HDR + options_len),
+			    .l4_words = (uint8_t)((IP4_HDR + options_len) / 4),
 			    .ip_len = (uint16_t)ip_len,
 			    .drop = WEIR_DROP_TOO_BIG };
 	at = (uint8_t *)rte_pktmbuf_append(pkt.mbuf, (uint16_t)len);
@@ -97,7 +97,7 @@ static const uint8_t *piece(uint32_t i, uint32_t outer)
  */
 static size_t expect_whole(uint32_t n, uint32_t outer)
 {
-	size_t hdr = pkt.l4_off - AT_IP, len = pkt.ip_len - hdr, longest = 0, sum = 0;
+	size_t hdr = pkt.l4_words * 4, len = pkt.ip_len - hdr, longest = 0, sum = 0;
 	unsigned base = (get16(sent + AT_FRAG) & 0x1fff) * 8u;
 	bool more = get16(sent + AT_FRAG) & MF;
 	uint8_t got[FRAME_MAX] = { 0 };
