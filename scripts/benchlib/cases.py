@@ -22,6 +22,14 @@ class Case:
     punt_every: int = 0  # one frame in so many is for no VIP, and goes to the kernel
     note: str = ""
 
+    def members(self):
+        """What --json says of every case; what one did not measure is null."""
+        return {
+            "case": self.name, "mode": self.mode, "family": f"ipv{self.family}", "flows": self.flows,
+            "services": self.services, "backends": self.backends, "workers": self.workers,
+            "weir_mpps": None, "testpmd_mpps": None, "ratio": None, "weir_cycles": None, "rounds": 0,
+        }
+
     def targets(self):
         """(address, port) of each service: 250 addresses, then further ports."""
         prefix, form = (VIPS4, "d") if self.family == 4 else (VIPS6, "x")

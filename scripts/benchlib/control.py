@@ -54,9 +54,8 @@ def over_backends(build_dir, directory, backends):
         data, ctl = weir.dataplane.memory(), weir.controlplane.memory()
     finally:
         weir.end()
-    return {
-        "case": "control", "backends": backends, "rounds": ROUNDS,
-        "publish_ms": round(daemon, 2), "publish_call_ms": round(asker, 2),
+    return case.members() | {
+        "rounds": ROUNDS, "publish_ms": round(daemon, 2), "publish_call_ms": round(asker, 2),
         "dataplane_rss_mb": mb(data[0]), "dataplane_huge_mb": mb(data[1]),
         "controlplane_rss_mb": mb(ctl[0]), "controlplane_huge_mb": mb(ctl[1]),
         "explain_per_s": round(explained), "status_per_s": round(status),
@@ -66,9 +65,9 @@ def over_backends(build_dir, directory, backends):
 def many_pools(build_dir, directory, pools):
     """Megabytes of the data plane with so many tables of 65,537 slots, beyond packet buffers and bare EAL."""
     memory_mb, arena_mb = 64, 1 + pools * 52 // 100
-    case = cases.Case("pools", backends=0)
+    case = cases.Case("memory", services=pools, backends=10 * pools)
     lines = case.config(directory, [os.cpu_count() - 1], arena_mb=arena_mb, memory_mb=memory_mb, mbufs=8192).splitlines()
-    lines = [line for line in lines[: lines.index("[pool bench]")]]
+    lines = lines[: lines.index("[pool bench]")]
     for i in range(pools):
         lines += [f"[pool p{i}]", "check = none", "table_size = 65537"]
         lines += [f"backend p{i}b{j} = 10.{1 + i}.0.{1 + j} mac=02:00:00:00:{i:02x}:{j:02x} port=out" for j in range(10)]
@@ -89,7 +88,9 @@ def many_pools(build_dir, directory, pools):
         took = sum(weir.dataplane.memory())
     finally:
         weir.end()
-    return {"case": "memory", "pools": pools, "arena_mb": arena_mb, "bare_eal_mb": mb(without), "dataplane_mb": mb(took - without)}
+    return case.members() | {
+        "rounds": 1, "pools": pools, "arena_mb": arena_mb, "bare_eal_mb": mb(without), "dataplane_mb": mb(took - without)
+    }
 
 
 def tables(build_dir, log):
