@@ -52,10 +52,13 @@ static inline uint64_t hash6(const union flow_key *k, uint64_t seed)
 }
 
 /* The same bytes, but only the source address is not zero: a client meets the same
- * backend on every service of a pool. */
-static __rte_noinline uint64_t source_hash(const union flow_key *k, bool ipv6, uint64_t seed)
+ * backend on every service of a pool. Each pool has a seed of its own: a pin is known by
+ * the hash alone, and a client's pin in one pool must not be taken for one in another. */
+static __rte_noinline uint64_t source_hash(const struct view_pool *pool, const union flow_key *k,
+					   bool ipv6, uint64_t site_seed)
 {
 	union flow_key source = { .word = { 0 } };
+	const uint64_t seed = site_seed ^ pool->id;
 
 	if (!ipv6) {
 		source.v4.src_be = k->v4.src_be;
@@ -69,7 +72,7 @@ static inline uint64_t flow_hash(const struct view_pool *pool, const union flow_
 				 uint64_t seed)
 {
 	if (unlikely(pool->hash != WEIR_HASH_5TUPLE))
-		return source_hash(k, ipv6, seed);
+		return source_hash(pool, k, ipv6, seed);
 	return ipv6 ? hash6(k, seed) : hash4(k, seed);
 }
 

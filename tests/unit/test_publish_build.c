@@ -134,6 +134,7 @@ static void a_worker_takes_what_is_built(void **state)
 		assert_int_equal(view.pool[i].mode, i == 1 ? WEIR_MODE_IPIP : WEIR_MODE_L2);
 		assert_int_equal(view.pool[i].hash, i == 1 ? WEIR_HASH_SOURCE : WEIR_HASH_5TUPLE);
 		assert_true(p->id == model.pool[i]->id);
+		assert_true(view.pool[i].id == p->id);
 		assert_int_equal(p->tcp_window_ms, i == 2 ? 77000 : 300000);
 		assert_int_equal(p->udp_window_ms, i == 0 ? 30000 : i == 1 ? 5000 : 300000);
 	}

@@ -180,6 +180,24 @@ static void by_source_only_the_client_matters(void **state)
 	assert_true(select_one(&other).flow_hash != select_one(&same[0]).flow_hash);
 }
 
+/* Or the pin that keeps it on a backend of the one would be found in the other. */
+static void by_source_a_client_is_another_in_every_pool(void **state)
+{
+	union flow_key k = flow(0xc6336407, 40000, 0xcb00710a, 443, 6), k6;
+	uint64_t hash, hash6;
+
+	(void)state;
+	memcpy(&k6, tuple6, sizeof(k6));
+	view.pool[0].hash = WEIR_HASH_SOURCE;
+	view.pool[0].id = 0x1111;
+	hash = select_one(&k).flow_hash;
+	hash6 = select_as(&k6, PKT_IPV6).flow_hash;
+	assert_true(hash6 != hash);
+	view.pool[0].id = 0x2222;
+	assert_true(select_one(&k).flow_hash != hash);
+	assert_true(select_as(&k6, PKT_IPV6).flow_hash != hash6);
+}
+
 static void an_ipv6_flow_is_hashed_over_its_40_bytes(void **state)
 {
 	union flow_key k;
@@ -357,6 +375,7 @@ int main(void)
 		TEST(another_seed_gives_another_choice),
 		TEST(every_part_of_the_tuple_matters),
 		TEST(by_source_only_the_client_matters),
+		TEST(by_source_a_client_is_another_in_every_pool),
 		TEST(an_ipv6_flow_is_hashed_over_its_40_bytes),
 		TEST(by_source_only_the_ipv6_client_matters),
 		TEST(families_in_one_burst_do_not_mix),
