@@ -207,12 +207,17 @@ const char *probe_hint(const struct probe *p, char *buf, size_t len)
 	return buf;
 }
 
+static bool not_carried(const struct probe *p)
+{
+	return p->target.mark != 0 && p->ctx->left != NULL &&
+	       !p->ctx->left(p->ctx->hint_user, p->target.mark, p->started_ns);
+}
+
 bool probe_kept_here(struct probe *p)
 {
 	char to[WEIR_ADDR_STRLEN];
 
-	if (p->target.mark == 0 || p->ctx->left == NULL ||
-	    p->ctx->left(p->ctx->hint_user, p->target.mark, p->started_ns))
+	if (!not_carried(p))
 		return false;
 	probe_fail(p, PROBE_FAIL_LOCAL,
 		   "nothing left this host: nobody answers for the next hop of its route to %s, or "
@@ -286,11 +291,23 @@ static void make_printable(char *text)
 			*text = '?';
 }
 
+/* Whatever came of a marked probe that our program did not carry: it went where its route
+ * leads, to another backend perhaps, and is no word on the one that it was for. */
+static void disown(struct probe *p)
+{
+	if (p->result.failure == PROBE_FAIL_LOCAL || !not_carried(p))
+		return;
+	p->result.failure = PROBE_FAIL_LOCAL;
+	snprintf(p->result.reason, sizeof(p->result.reason),
+		 "it left this host past the program that carries probes: its tc filter is gone");
+}
+
 void probe_finish(struct probe *p)
 {
 	if (p->finished)
 		return;
 	p->finished = true;
+	disown(p);
 	make_printable(p->result.reason);
 	make_printable(p->result.text);
 	p->result.latency_us = (uint32_t)((uv_hrtime() - p->started_ns) / 1000);

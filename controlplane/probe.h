@@ -216,8 +216,8 @@ void probe_ctx_destroy(struct probe_ctx *ctx);
  * by probe_path.c; none by default.
  */
 typedef const char *probe_hint_fn(void *user, uint32_t mark, uint64_t since_ns);
-/* Has a packet with this mark left the host since then? A probe that got no answer and of
- * which none has is no word on the backend. */
+/* Has the program carried a packet with this mark since then? A probe of which it has not is
+ * no word on the backend, whatever came of it. */
 typedef bool probe_left_fn(void *user, uint32_t mark, uint64_t since_ns);
 void probe_ctx_hint(struct probe_ctx *ctx, probe_hint_fn *hint, probe_left_fn *left, void *user);
 

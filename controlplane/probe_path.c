@@ -368,6 +368,15 @@ int probe_path_attach(struct probe_path *p, uint32_t ifindex, char *why, size_t 
 	return err;
 }
 
+bool probe_path_attached(uint32_t ifindex)
+{
+	DECLARE_LIBBPF_OPTS(bpf_tc_hook, hook, .ifindex = (int)ifindex,
+			    .attach_point = BPF_TC_EGRESS);
+	DECLARE_LIBBPF_OPTS(bpf_tc_opts, there, .handle = PROBE_HANDLE, .priority = PROBE_PRIORITY);
+
+	return bpf_tc_query(&hook, &there) == 0 && is_ours(there.prog_id);
+}
+
 int probe_path_detach(struct probe_path *p, uint32_t ifindex)
 {
 	DECLARE_LIBBPF_OPTS(bpf_tc_hook, hook, .ifindex = (int)ifindex,

@@ -64,6 +64,9 @@ void probe_path_destroy(struct probe_path *p);
  */
 int probe_path_attach(struct probe_path *p, uint32_t ifindex, char *why, size_t why_len);
 
+/* Is it there still? Who deletes the clsact qdisc takes it off. */
+bool probe_path_attached(uint32_t ifindex);
+
 /* Take it off. The qdisc stays: other users may be about to use it, and an empty one
  * costs nothing. Returns 0, also when it was not there. */
 int probe_path_detach(struct probe_path *p, uint32_t ifindex);

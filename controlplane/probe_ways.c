@@ -67,6 +67,30 @@ static bool attach(struct probe_ways *w, uint32_t ifindex, char *why, size_t why
 	return true;
 }
 
+/* Put the program back where somebody else has taken it off. */
+static void restore(struct probe_ways *w)
+{
+	char why[200], name[IF_NAMESIZE];
+
+	for (unsigned i = 0; i < w->attached_count;) {
+		uint32_t ifindex = w->attached[i];
+
+		if (probe_path_attached(ifindex)) {
+			i++;
+			continue;
+		}
+		w->attached[i] = w->attached[--w->attached_count];
+		if (if_indextoname(ifindex, name) == NULL)
+			continue; /* it went with its interface */
+		if (attach(w, ifindex, why, sizeof(why)))
+			log_warning("the program that carries probes was taken off %s by another "
+				    "user of tc, and is put back",
+				    name);
+		else
+			log_error("health checks through %s: %s", name, why);
+	}
+}
+
 static bool is_wanted(const struct probe_ways *w, uint32_t ifindex)
 {
 	for (uint32_t i = 0; i < w->ports.count && i < WEIR_MAX_PORTS; i++)
@@ -146,6 +170,8 @@ static void look(struct probe_ways *w, struct vip_route *v)
 	v->epoch = w->epoch;
 	v->looked_ms = uv_now(w->loop);
 	v->why[0] = '\0';
+	if (v->stuck)
+		restore(w);
 	err = rtnl_route_get(w->rtnl, &v->vip, &route);
 	if (err != 0)
 		route_words(err, vip, v->why, sizeof(v->why));
@@ -208,7 +234,8 @@ static void vip_enter(struct probe_ways *w, struct probe_way *way, const struct 
 
 static void refresh(struct probe_ways *w, struct vip_route *v)
 {
-	bool again = v->why[0] != '\0' && uv_now(w->loop) - v->looked_ms >= LOOK_AGAIN_MS;
+	bool bad = v->why[0] != '\0' || v->stuck;
+	bool again = bad && uv_now(w->loop) - v->looked_ms >= LOOK_AGAIN_MS;
 
 	if (v->epoch != w->epoch || again)
 		look(w, v);
