@@ -22,6 +22,7 @@ enum {
 	DNS_TYPE_ANY = 255,
 	DNS_OPTION_PADDING = 12,
 	DNS_FLAG_RESPONSE = 0x8000,
+	DNS_FLAG_TRUNCATED = 0x0200,
 	DNS_FLAG_RECURSE = 0x0100,
 	EDNS_UDP_SIZE = 1232,
 };
@@ -157,6 +158,7 @@ enum datagram_verdict dns_judge(const struct datagram_request *q, const uint8_t 
 	char got[16], want[16], address[WEIR_ADDR_STRLEN];
 	struct dns_answers a;
 	unsigned rcode;
+	bool wanting;
 	size_t end;
 
 	if (len < DNS_HEADER || memcmp(reply, q->nonce, 2) != 0 ||
@@ -178,12 +180,19 @@ enum datagram_verdict dns_judge(const struct datagram_request *q, const uint8_t 
 		snprintf(r->reason, sizeof(r->reason), "half an answer: the records end early");
 		return bad(r, PROBE_FAIL_HALF_ANSWER);
 	}
-	if (c->expect.family && !a.expected) {
+	wanting = c->expect.family ? !a.expected
+				   : rcode == 0 && a.matching == 0 && !c->any_answer;
+	if (wanting && get16(reply + 2) & DNS_FLAG_TRUNCATED) {
+		snprintf(r->reason, sizeof(r->reason),
+			 "the answer for %.100s is truncated: it is too long for UDP", c->name);
+		return bad(r, PROBE_FAIL_WRONG_ANSWER);
+	}
+	if (wanting && c->expect.family) {
 		snprintf(r->reason, sizeof(r->reason), "%s is not among the %u answers for %.100s",
 			 weir_addr_text(&c->expect, address), a.matching, c->name);
 		return bad(r, PROBE_FAIL_WRONG_ANSWER);
 	}
-	if (rcode == 0 && a.matching == 0 && !c->any_answer) {
+	if (wanting) {
 		snprintf(r->reason, sizeof(r->reason), "no record of the type asked for at %.100s",
 			 c->name);
 		return bad(r, PROBE_FAIL_WRONG_ANSWER);

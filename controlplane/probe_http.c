@@ -14,6 +14,7 @@
 #include <string.h>
 
 #define HTTP_URL_MAX (PROBE_NAME_MAX + PROBE_PATH_MAX + 32)
+#define HTTP_SWITCHING 101
 
 struct http_probe {
 	struct probe p;
@@ -45,14 +46,16 @@ static size_t on_head(char *data, size_t one, size_t n, void *user)
 	(void)one;
 	probe_step_reached(&h->p, PROBE_STEP_FIRST);
 	h->head_bytes += n;
-	/* 1xx answers have heads of their own, RFC 9110, section 15.2. */
+	/* 1xx answers have heads of their own, and another follows; behind 101 comes another
+	 * protocol. RFC 9110, section 15.2. */
 	if (n <= 2 && (data[0] == '\r' || data[0] == '\n')) {
 		long status = 0;
 
 		curl_easy_getinfo(h->easy, CURLINFO_RESPONSE_CODE, &status);
-		h->head_seen = status >= 200;
+		h->head_seen = status >= 200 || status == HTTP_SWITCHING;
+		h->enough = status == HTTP_SWITCHING;
 	}
-	return n;
+	return h->enough ? 0 : n;
 }
 
 static size_t on_body(char *data, size_t one, size_t n, void *user)
@@ -349,6 +352,9 @@ static void http_fail_reading(struct http_probe *h)
 		tls_verify_fail(&h->p, &h->verify, 0, h->error);
 	else if (err)
 		probe_socket_fail(&h->p, (int)err, "reading");
+	else if (strstr(h->error, "chunked-encoding") || strstr(h->error, "response headers"))
+		probe_fail(&h->p, PROBE_FAIL_WRONG_PROTOCOL, "the server's answer is not HTTP: %s",
+			   h->error);
 	else /* the end of file within TLS, without its close_notify */
 		http_fail_closed(h);
 }
@@ -381,8 +387,13 @@ static void http_fail(struct http_probe *h, CURLcode code)
 		probe_fail(&h->p, PROBE_FAIL_WRONG_PROTOCOL,
 			   "the server refused the HTTP/2 stream");
 		break;
-	case CURLE_OUT_OF_MEMORY:
-		probe_fail(&h->p, PROBE_FAIL_LOCAL, "this host is out of memory");
+	case CURLE_OUT_OF_MEMORY: /* also its word for a header that is too long */
+		if (h->head_bytes)
+			probe_fail(&h->p, PROBE_FAIL_WRONG_PROTOCOL,
+				   "a header of the answer is longer than %d bytes",
+				   CURL_MAX_HTTP_HEADER);
+		else
+			probe_fail(&h->p, PROBE_FAIL_LOCAL, "this host is out of memory");
 		break;
 	default:
 		probe_fail(&h->p, PROBE_FAIL_WRONG_PROTOCOL, "%s", text);

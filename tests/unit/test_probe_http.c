@@ -3,6 +3,7 @@
  * http, https and tls against servers on 127.0.0.1: certificates, statuses, bodies, and
  * each way in which an answer can stay out or break off.
  */
+#include "http_status.h"
 #include "probe_fixture.h"
 
 #include <stdio.h>
@@ -99,6 +100,22 @@ static void http_does_not_follow_a_redirect(void **state)
 	expect_fail(PROBE_FAIL_WRONG_STATUS, "status 301, wanted 200-299");
 }
 
+static void http_can_want_another_protocol(void **state)
+{
+	const struct server_script websocket = { .until = "\r\n\r\n",
+						 .answer = "HTTP/1.1 101 Switching Protocols\r\n"
+							   "Upgrade: websocket\r\n\r\n",
+						 .end = SERVER_HANG };
+
+	(void)state;
+	http_conf();
+	run_against(&websocket);
+	expect_fail(PROBE_FAIL_WRONG_STATUS, "status 101, wanted 200-299");
+	assert_int_equal(http_status_parse("101", &conf.http), 0);
+	run_against(&websocket);
+	expect_ok("status 101");
+}
+
 static void http_misses_its_text(void **state)
 {
 	(void)state;
@@ -148,6 +165,31 @@ static void http_gets_half_a_chunked_body(void **state)
 					     "Transfer-Encoding: chunked\r\n\r\n4\r\nabcd\r\n" });
 	expect_fail(PROBE_FAIL_HALF_ANSWER,
 		    "half an answer: 4 bytes, and the end is missing, then closed");
+}
+
+static void http_gets_a_chunk_that_is_none(void **state)
+{
+	(void)state;
+	http_conf();
+	run_against(&(struct server_script){
+		.until = "\r\n\r\n",
+		.answer = HEAD "Transfer-Encoding: chunked\r\n\r\nzz\r\nabcd\r\n",
+		.end = SERVER_HANG });
+	expect_fail(PROBE_FAIL_WRONG_PROTOCOL,
+		    "the server's answer is not HTTP: Illegal or missing hexadecimal sequence in "
+		    "chunked-encoding");
+}
+
+static void http_gets_a_header_that_is_too_long(void **state)
+{
+	static char answer[130000] = HEAD "X: ";
+
+	(void)state;
+	http_conf();
+	memset(answer + strlen(answer), 'x', sizeof(answer) - strlen(answer) - 1);
+	run_against(&(struct server_script){ .until = "\r\n\r\n", .answer = answer });
+	expect_fail(PROBE_FAIL_WRONG_PROTOCOL,
+		    "a header of the answer is longer than 102400 bytes");
 }
 
 static void http_gets_half_a_head(void **state)
@@ -502,11 +544,14 @@ int main(void)
 		PROBE_TEST(http_does_not_read_an_endless_body),
 		PROBE_TEST(http_wants_another_status),
 		PROBE_TEST(http_does_not_follow_a_redirect),
+		PROBE_TEST(http_can_want_another_protocol),
 		PROBE_TEST(http_misses_its_text),
 		PROBE_TEST(http_hears_nothing),
 		PROBE_TEST(http_gets_half_a_body_and_the_end),
 		PROBE_TEST(http_gets_half_a_body_and_silence),
 		PROBE_TEST(http_gets_half_a_chunked_body),
+		PROBE_TEST(http_gets_a_chunk_that_is_none),
+		PROBE_TEST(http_gets_a_header_that_is_too_long),
 		PROBE_TEST(http_gets_half_a_head),
 		PROBE_TEST(http_is_closed_without_an_answer),
 		PROBE_TEST(http_is_reset),

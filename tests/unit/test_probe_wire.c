@@ -224,6 +224,24 @@ static void dns_names_a_missing_address(void **state)
 	assert_string_equal(r.reason, "192.0.2.81 is not among the 1 answers for www.example.org");
 }
 
+static void dns_says_when_the_answer_was_too_long(void **state)
+{
+	static const char words[] =
+		"the answer for www.example.org is truncated: it is too long for UDP";
+	uint8_t m[sizeof(dns_question)];
+
+	(void)state;
+	dns_conf();
+	memcpy(m, dns_question, sizeof(m));
+	m[2] = 0x83; /* an answer, TC */
+	m[3] = 0x80;
+	assert_int_equal(dns_judge(&q, m, sizeof(m), &r), DATAGRAM_BAD);
+	assert_string_equal(r.reason, words);
+	assert_int_equal(weir_addr_parse("192.0.2.81", &conf.dns.expect), 0);
+	assert_int_equal(dns_judge(&q, m, sizeof(m), &r), DATAGRAM_BAD);
+	assert_string_equal(r.reason, words);
+}
+
 static void dns_tells_codes_apart(void **state)
 {
 	uint8_t m[sizeof(dns_question)];
@@ -464,6 +482,7 @@ int main(void)
 		cmocka_unit_test_setup(dns_padded_question_has_the_size_asked_for, setup),
 		cmocka_unit_test_setup(dns_accepts_an_answer_in_any_case, setup),
 		cmocka_unit_test_setup(dns_names_a_missing_address, setup),
+		cmocka_unit_test_setup(dns_says_when_the_answer_was_too_long, setup),
 		cmocka_unit_test_setup(dns_tells_codes_apart, setup),
 		cmocka_unit_test_setup(dns_ignores_queries_and_other_ids, setup),
 		cmocka_unit_test_setup(dns_survives_every_truncation_and_every_flipped_byte, setup),
