@@ -94,8 +94,11 @@ static bool base_will_do(const struct view_pool *pool, const struct pin_slot *s,
 	       (uint64_t)s->age_ms + PIN_IDLE_CLOSING_DS * 100u < window_ms(pool, meta);
 }
 
-static uint32_t idle_limit_ds(const struct view_pool *pool, const struct pin_slot *s, uint64_t meta)
+static uint32_t idle_limit_ds(const struct pins *t, const struct view_pool *pool,
+			      const struct pin_slot *s, uint64_t meta)
 {
+	uint32_t pressure_ds =
+		atomic_load_explicit(&t->area->pins.pressure_ds, memory_order_relaxed);
 	uint32_t limit, window;
 
 	if (weir_pin_closed(meta))
@@ -106,7 +109,13 @@ static uint32_t idle_limit_ds(const struct view_pool *pool, const struct pin_slo
 		return PIN_IDLE_OPENER_DS;
 	limit = meta & WEIR_PIN_TCP ? PIN_IDLE_TCP_DS : PIN_IDLE_UDP_DS;
 	window = window_ms(pool, meta) / 100;
-	return limit > window ? limit : window;
+	limit = limit > window ? limit : window;
+	/* A drain's deadline may keep the window open for longer than that, and base would be
+	 * the wrong answer all the while. Not where room is short: pins of clients that have
+	 * gone would keep it so, and with it the window open. */
+	if (s->open && weir_pin_backend(meta) != s->base && t->now_ds - pressure_ds > limit)
+		return UINT32_MAX;
+	return limit;
 }
 
 static enum standing standing(const struct pins *t, const struct view *v, uint64_t hash,
@@ -123,7 +132,7 @@ static enum standing standing(const struct pins *t, const struct view *v, uint64
 	if (!(meta & WEIR_PIN_CONFIRMED) && idle_ds <= PIN_CONFIRM_DS)
 		return PIN_STAYS;
 	s = slot_of(t, pool, hash, meta);
-	if (idle_ds > idle_limit_ds(pool, &s, meta))
+	if (idle_ds > idle_limit_ds(t, pool, &s, meta))
 		return PIN_DEAD;
 	if (s.state != WEIR_SLOT_MOVING && s.state != WEIR_SLOT_PINNED)
 		return PIN_DEAD;

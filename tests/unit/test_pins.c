@@ -51,7 +51,7 @@ static void pins_give_way_in_order(void **state)
 		unsigned backend, flags;
 		uint32_t idle_ds;
 	} line[] = {
-		{ CUR, SURE, PIN_IDLE_TCP_DS + 1 }, /* expired */
+		{ BASE, SURE, PIN_IDLE_TCP_DS + 1 }, /* expired */
 		{ BASE, SURE, 50 },		    /* to base: longest idle first */
 		{ BASE, SURE, 2 },
 		{ CUR, TCP, PIN_CONFIRM_DS + 20 }, /* never confirmed, and not young */
@@ -192,8 +192,8 @@ static void the_sweep_drops_what_says_nothing_any_more(void **state)
 	(void)state;
 	assert_true(survives(MOVING, BASE, SURE, PIN_IDLE_TCP_DS));
 	assert_false(survives(MOVING, BASE, SURE, PIN_IDLE_TCP_DS + 1));
-	assert_true(survives(MOVING, CUR, WEIR_PIN_CONFIRMED, PIN_IDLE_UDP_DS));
-	assert_false(survives(MOVING, CUR, WEIR_PIN_CONFIRMED, PIN_IDLE_UDP_DS + 1));
+	assert_true(survives(PINNED, THIRD, WEIR_PIN_CONFIRMED, PIN_IDLE_UDP_DS));
+	assert_false(survives(PINNED, THIRD, WEIR_PIN_CONFIRMED, PIN_IDLE_UDP_DS + 1));
 	assert_true(survives(MOVING, CUR, SURE | WEIR_PIN_CLOSING, PIN_IDLE_CLOSING_DS));
 	assert_false(survives(MOVING, CUR, SURE | WEIR_PIN_CLOSING, PIN_IDLE_CLOSING_DS + 1));
 	assert_true(survives(MOVING, CUR, DONE, PIN_IDLE_CLOSED_DS));
@@ -215,6 +215,22 @@ static void a_pin_outlives_its_window(void **state)
 	view.pool[0].udp_window_ms = 3600000;
 	assert_true(survives(WEIR_SLOT_MOVING, BASE, WEIR_PIN_CONFIRMED, 36000));
 	assert_false(survives(WEIR_SLOT_MOVING, BASE, WEIR_PIN_CONFIRMED, 36001));
+}
+
+/* As a drain with a deadline of hours has it; but not for want of room. */
+static void what_must_not_go_to_base_stays_while_the_window_is_open(void **state)
+{
+	enum { LONG = PIN_IDLE_TCP_DS + 1, MOVING = WEIR_SLOT_MOVING };
+
+	(void)state;
+	assert_true(survives(MOVING, CUR, SURE, LONG));
+	assert_true(survives(MOVING, THIRD, WEIR_PIN_CONFIRMED, LONG));
+	assert_false(survives(MOVING, BASE, SURE, LONG));
+	assert_false(survives(WEIR_SLOT_PINNED, THIRD, SURE, LONG));
+	area[0]->pins.pressure_ds = NOW_DS - PIN_IDLE_TCP_DS;
+	assert_false(survives(MOVING, CUR, SURE, LONG));
+	area[0]->pins.pressure_ds--;
+	assert_true(survives(MOVING, CUR, SURE, LONG));
 }
 
 /* A closing flow's pin to base, with the window open for another 60 s: it would go there
@@ -273,6 +289,7 @@ int main(void)
 		T(two_buckets_suffice_up_to_capacity),
 		T(the_sweep_drops_what_says_nothing_any_more),
 		T(a_pin_outlives_its_window),
+		T(what_must_not_go_to_base_stays_while_the_window_is_open),
 		T(a_closing_flow_needs_no_pin_to_the_base_of_a_young_move),
 		T(windows_of_protocols_are_apart),
 	};
