@@ -259,9 +259,10 @@ static __rte_noinline void classify_malformed(const struct view *v, struct pkt *
 static inline uint64_t k0_of(const union flow_key *k)
 {
 	typedef uint64_t __attribute__((vector_size(16))) words;
-	const bytes16 from = { 13, 12, 10, 11, 4, 5, 6, 7 };
+	const bytes16 key = bytes16_load(k);
 
-	return ((words)__builtin_shuffle(bytes16_load(k), from))[0];
+	return ((words)__builtin_shufflevector(key, key, 13, 12, 10, 11, 4, 5, 6, 7, 13, 13, 13, 13,
+					       13, 13, 13, 13))[0];
 }
 static_assert(offsetof(union flow_key, v4.dst_be) == 4 &&
 		      offsetof(union flow_key, v4.dport_be) == 10 &&

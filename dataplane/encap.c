@@ -141,8 +141,8 @@ static __rte_always_inline void write_addresses(uint8_t *at, bytes16 hop, bytes1
 {
 	typedef uint64_t __attribute__((vector_size(16))) words;
 	typedef uint32_t __attribute__((vector_size(16))) halves;
-	const bytes16 both = __builtin_shuffle(
-		hop, link, (bytes16){ 0, 1, 2, 3, 4, 5, 22, 23, 24, 25, 26, 27, 28, 29, 30, 31 });
+	const bytes16 both = __builtin_shufflevector(hop, link, 0, 1, 2, 3, 4, 5, 22, 23, 24, 25,
+						     26, 27, 28, 29, 30, 31);
 	const uint64_t first = ((words)both)[0];
 	const uint32_t rest = ((halves)both)[2];
 
