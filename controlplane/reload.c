@@ -7,7 +7,7 @@
 #include <errno.h>
 #include <string.h>
 
-struct restarts {
+struct warn {
 	const char *path;
 	struct conf_errors *warnings;
 };
@@ -16,7 +16,7 @@ struct restarts {
 static void restart_warn(void *user, const char *what, const char *key, const char *from,
 			 const char *to)
 {
-	const struct restarts *r = user;
+	const struct warn *r = user;
 	const char *who = "weir-dataplane";
 
 	if (strcmp(what, "controlplane") == 0)
@@ -33,6 +33,20 @@ static void restart_warn(void *user, const char *what, const char *key, const ch
 	else
 		conf_error(r->warnings, r->path, 0, "[%s]: %s needs a restart of %s", what,
 			   from == NULL ? "new, which" : "gone, which", who);
+}
+
+/* conf_diff_fn: backends that go, of which a disabled one has no connections. */
+static void cut_warn(void *user, const char *what, const char *key, const char *from,
+		     const char *to)
+{
+	const struct warn *r = user;
+
+	if (strncmp(what, "backend ", 8) == 0 && key == NULL && to == NULL &&
+	    strstr(from, "state=disabled") == NULL)
+		conf_error(r->warnings, r->path, 0,
+			   "%s is gone from the file: it goes at once, and its connections with "
+			   "it (weirctl backend remove --drain, before, lets them end)",
+			   what);
 }
 
 /* conf_check() of a merge, with the ports that the new file names: those are what
@@ -113,7 +127,7 @@ int reload_start(const char *path, const struct state *state, struct reload *out
 int reload_file(const char *path, const struct conf *file, const struct conf *running,
 		struct reload *out)
 {
-	struct restarts restarts = { path, &out->warnings };
+	struct warn warn = { path, &out->warnings };
 	int err;
 
 	*out = (struct reload){ 0 };
@@ -130,7 +144,8 @@ int reload_file(const char *path, const struct conf *file, const struct conf *ru
 			   "time (weirctl diff shows them, weirctl revert drops them)");
 		return fail(out, path, err);
 	}
-	if (conf_diff(running, out->file, restart_warn, &restarts) < 0)
+	if (conf_diff(running, out->file, restart_warn, &warn) < 0 ||
+	    conf_diff(running, out->running, cut_warn, &warn) < 0)
 		return fail(out, path, -ENOMEM);
 	return 0;
 }

@@ -244,6 +244,25 @@ static void what_only_a_start_can_change_names_the_process(void **state)
 	assert_messages(&reload.warnings, NO_MESSAGES);
 }
 
+/* Nobody said --force. One that is disabled has nothing to lose. */
+static void what_goes_with_its_connections_is_named(void **state)
+{
+	(void)state;
+	start(two_backends);
+	add("c", "192.0.2.3");
+	conf_backend(reload.running, "web", "b")->admin = ADMIN_DRAINING;
+	assert_int_equal(again(one_backend), 0);
+	assert_messages(&reload.warnings,
+			MESSAGES("weir.conf: backend web/b is gone from the file: it goes at once, "
+				 "and its connections with it (weirctl backend remove --drain, "
+				 "before, lets them end)"));
+	assert_brief(reload.running, "web(a:1,c:1)" WWW);
+	start(two_backends);
+	conf_backend(reload.running, "web", "b")->admin = ADMIN_DISABLED;
+	assert_int_equal(again(one_backend), 0);
+	assert_messages(&reload.warnings, NO_MESSAGES);
+}
+
 static void a_next_hop_may_name_a_port_that_comes_with_the_restart(void **state)
 {
 	(void)state;
@@ -403,6 +422,7 @@ int main(void)
 		cmocka_unit_test_teardown(a_file_that_does_not_go_with_runtime_changes_is_refused,
 					  drop),
 		cmocka_unit_test_teardown(what_only_a_start_can_change_names_the_process, drop),
+		cmocka_unit_test_teardown(what_goes_with_its_connections_is_named, drop),
 		cmocka_unit_test_teardown(a_next_hop_may_name_a_port_that_comes_with_the_restart,
 					  drop),
 		cmocka_unit_test_teardown(a_revert_runs_the_file_as_it_was_read_last, drop),
