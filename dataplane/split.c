@@ -70,16 +70,17 @@ static enum weir_drop headers_from(const struct pkt *p, struct header h[2])
 static bool fill_piece(struct rte_mbuf *m, const struct pkt *p, const struct header *h,
 		       uint32_t from, uint32_t len, bool last)
 {
-	uint8_t *frame =
-		(uint8_t *)rte_pktmbuf_append(m, (uint16_t)(RTE_ETHER_HDR_LEN + h->len + len));
+	struct rte_ether_hdr *frame = (struct rte_ether_hdr *)rte_pktmbuf_append(
+		m, (uint16_t)(sizeof(*frame) + h->len + len));
 	struct rte_ipv4_hdr *ip;
 	const uint8_t *data;
 	uint16_t bits;
 
 	if (frame == NULL)
 		return false;
-	ip = (struct rte_ipv4_hdr *)(frame + RTE_ETHER_HDR_LEN);
-	memset(frame, 0, RTE_ETHER_HDR_LEN); /* encap writes it */
+	ip = (struct rte_ipv4_hdr *)(frame + 1);
+	/* Encap writes the addresses, and with `l2` leaves the type as it came. */
+	*frame = (struct rte_ether_hdr){ .ether_type = RTE_BE16(RTE_ETHER_TYPE_IPV4) };
 	memcpy(ip, h->bytes, h->len);
 	data = rte_pktmbuf_read(p->mbuf, pkt_l4_off(p) + from, len, (uint8_t *)ip + h->len);
 	if (data == NULL)

@@ -461,6 +461,9 @@ def test_too_big_leaves_in_pieces():
         equal("frames that left", len(result.frames[0]), len(frames) + len(big))
         for f in result.frames[0]:
             check(len(f) - ETH <= mtu, f"a frame of {len(f)} bytes")
+            check(f[0:6] in MACS, f"destination {f[0:6].hex(':')} is no backend's MAC")
+            equal("source MAC", f[6:12], result.macs[0])
+            equal("Ethernet type", f[12:14], b"\x08\x00")
             equal("length of the outer packet", int.from_bytes(f[ETH + 2:ETH + 4], "big"),
                   len(f) - ETH)
         inner = pieces_of(result.frames[0], outer)

@@ -107,6 +107,7 @@ static size_t expect_whole(uint32_t n, uint32_t outer)
 		size_t ip_len = get16(ip + 2), own = (ip[0] & 15) * 4u, part = ip_len - own;
 		size_t off = (get16(ip + 6) & 0x1fff) * 8u - base;
 
+		assert_int_equal(get16(rte_pktmbuf_mtod(pieces.pkt[i].mbuf, uint8_t *) + ETH_LEN - 2), 0x0800);
 		assert_int_equal(pieces.pkt[i].mbuf->pkt_len, ETH_LEN + outer + ip_len);
 		assert_int_equal(pieces.pkt[i].ip_len, ip_len);
 		assert_int_equal(pieces.pkt[i].flow_hash, 42);
