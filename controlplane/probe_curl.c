@@ -14,6 +14,8 @@
 #include "probe_impl.h"
 
 #include <errno.h>
+#include <linux/close_range.h>
+#include <unistd.h>
 
 static void read_results(struct probe_ctx *ctx)
 {
@@ -86,6 +88,9 @@ int probe_curl_open(struct probe_ctx *ctx)
 		curl_global_cleanup();
 		return -ENOMEM;
 	}
+	/* libcurl 7.88 opens a pair of sockets of its own that programs of exec checks would
+	 * get, as they would what we were started with. */
+	(void)close_range(STDERR_FILENO + 1, ~0u, CLOSE_RANGE_CLOEXEC);
 	curl_multi_setopt(ctx->multi, CURLMOPT_SOCKETFUNCTION, want_socket);
 	curl_multi_setopt(ctx->multi, CURLMOPT_TIMERFUNCTION, want_timer);
 	curl_multi_setopt(ctx->multi, CURLMOPT_TIMERDATA, ctx);

@@ -98,6 +98,8 @@ certificates
 cat >exec.sh <<'END'
 #!/bin/sh
 [ "$WEIR_ADDRESS" = 10.0.1.11 ] && [ "$WEIR_PORT" = 7006 ] || { echo "no address"; exit 9; }
+set -- "$1" /proc/$$/fd/* # 0, 1, 2, this script, and that directory
+[ $# -le 6 ] || { echo "has descriptors of others: $*"; exit 8; }
 case $(cat "$1" 2>/dev/null) in
 broken) echo "broken disk"; exit 3 ;;
 hang) sleep 60 ;;
