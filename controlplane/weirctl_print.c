@@ -124,7 +124,9 @@ static const char *note_of(const json_t *b, char *buf, size_t len)
 	if (json_is_integer(share) && json_integer_value(share) < 100)
 		note(buf, len, "slow start: %lld %% of its share",
 		     (long long)json_integer_value(share));
-	if (windows + pins > 0)
+	if (windows > 0 && json_is_null(json_object_get(b, "pins")))
+		note(buf, len, "keeps flows: windows of %lld slots, pins not counted yet", windows);
+	else if (windows + pins > 0)
 		note(buf, len, "keeps flows: windows of %lld slots, %lld pins", windows, pins);
 	if (drops > 0) /* `weirctl drops POOL/BACKEND` has them by reason */
 		note(buf, len, "dropped %s", weirctl_count_text(drops, count));

@@ -236,6 +236,32 @@ static void openers_and_closers_are_known_by_their_flags(void **state)
 	}
 }
 
+/* By the first byte and the version: RFC 9000, 17.2.2, and RFC 9369, 3.2. */
+static void quic_initials_are_known_in_both_versions(void **state)
+{
+	enum { AT_DATA = AT_L4 + 8, LONG = 6 };
+	static const uint32_t version[] = { 1, 0x6b3343cf, 0, 2, 0xff00001d };
+	uint8_t f[FRAME_MAX];
+	struct parsed p;
+
+	(void)state;
+	for (unsigned v = 0; v < sizeof(version) / sizeof(version[0]); v++)
+		for (unsigned first = 0; first < 256; first++)
+			for (size_t data = 0; data <= LONG; data++) {
+				size_t len = build_ipv4(f, IPPROTO_UDP, 0, data);
+				bool is_long = (first & 0xc0) == 0xc0 && data == LONG;
+				unsigned type = first >> 4 & 3;
+
+				f[AT_DATA] = (uint8_t)first;
+				put16(f + AT_DATA + 1, (uint16_t)(version[v] >> 16));
+				put16(f + AT_DATA + 3, (uint16_t)version[v]);
+				assert_int_equal(parse(f, len, &p), WEIR_DROP_NONE);
+				assert_int_equal(!!(p.pkt.flags & PKT_QUIC_INITIAL),
+						 is_long && ((v == 0 && type == 0) ||
+							     (v == 1 && type == 1)));
+			}
+}
+
 static void a_ttl_of_0_or_1_is_no_reason_to_drop(void **state)
 {
 	uint8_t f[FRAME_MAX];
@@ -395,6 +421,7 @@ int main(void)
 		cmocka_unit_test(a_udp_length_must_lie_within_the_packet),
 		cmocka_unit_test(protocols_without_ports_are_marked),
 		cmocka_unit_test(openers_and_closers_are_known_by_their_flags),
+		cmocka_unit_test(quic_initials_are_known_in_both_versions),
 		cmocka_unit_test(a_ttl_of_0_or_1_is_no_reason_to_drop),
 		cmocka_unit_test(other_ethernet_types_are_not_ip),
 		cmocka_unit_test(tags_are_stepped_over_and_nothing_else_changes),

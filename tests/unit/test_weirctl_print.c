@@ -151,6 +151,13 @@ static void a_drain_says_what_holds_it(void **state)
 	assert_string_equal(
 		printed(weirctl_print_backend,
 			"{\"pool\": \"web\", \"name\": \"a\", \"weight\": 1, \"state\": "
+			"\"draining\", \"health\": \"up\", \"slots\": 0, \"windows\": 12,"
+			" \"pins\": null, \"drained\": false}"),
+		"web/a: draining, weight 1, up, 0 slots; keeps flows: windows of 12 slots, pins "
+		"not counted yet\n");
+	assert_string_equal(
+		printed(weirctl_print_backend,
+			"{\"pool\": \"web\", \"name\": \"a\", \"weight\": 1, \"state\": "
 			"\"draining\", \"drain_left_s\": 9, \"health\": \"up\", \"slots\": 0,"
 			" \"windows\": 0, \"pins\": 0, \"drained\": true}"),
 		"web/a: drained, 9 s, weight 1, up, 0 slots\n");
