@@ -7,7 +7,8 @@
  *   reader: the other workers, for a flow that changed queue; the control plane,
  *           which counts the pins that still hold a slot or a backend
  *
- * A table is an array of buckets; a hash has two buckets where it can stand. The
+ * A table is an array of buckets, each a cache line. A pin can stand in WEIR_PIN_PLACES
+ * of them, and stands in the first that had room: nearly always the first of all. The
  * slot of a pin follows from its hash and the table length of its pool, so a pin
  * is complete as (flow hash, backend) and means the same on another Weir.
  *
@@ -25,17 +26,21 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#define WEIR_PIN_WAYS 8
+#define WEIR_PIN_WAYS	  4
+#define WEIR_PIN_PLACES	  4
 #define WEIR_PINS_DEFAULT 65536
-#define WEIR_PINS_MIN 1024
-#define WEIR_PINS_MAX (1u << 20) /* the second bucket's bits end below the slot's */
+#define WEIR_PINS_MIN	  1024
+#define WEIR_PINS_MAX	  (1u << 20) /* the buckets' bits end below the slot's */
 
-/* 16 bytes a pin; a look-up that finds nothing reads one line of each bucket. */
-struct weir_pin_bucket {
-	alignas(WEIR_CACHE_LINE) _Atomic uint64_t hash[WEIR_PIN_WAYS]; /* 0: free */
-	_Atomic uint64_t meta[WEIR_PIN_WAYS];			       /* weir_pin_meta() */
+struct weir_pin {
+	_Atomic uint64_t hash; /* weir_pin_key(); 0: free */
+	_Atomic uint64_t meta; /* weir_pin_meta() */
 };
-static_assert(sizeof(struct weir_pin_bucket) == 2 * WEIR_CACHE_LINE, "two lines");
+
+struct weir_pin_bucket {
+	alignas(WEIR_CACHE_LINE) struct weir_pin pin[WEIR_PIN_WAYS];
+};
+static_assert(sizeof(struct weir_pin_bucket) == WEIR_CACHE_LINE, "layout 5");
 
 /* meta: bits 0-13 backend index, 14-17 flags, 18-27 pool index, 28-39 what the client
  * acknowledged last, 40-63 time of the last packet, deciseconds of CLOCK_BOOTTIME: both
@@ -76,11 +81,16 @@ static inline uint32_t weir_pin_idle_ds(uint64_t meta, uint32_t now_ds)
 	return (now_ds - (uint32_t)(meta >> WEIR_PIN_TIME_SHIFT)) & WEIR_PIN_TIME_MASK;
 }
 
-/* A packet used it. */
-static inline uint64_t weir_pin_refresh(uint64_t meta, uint32_t now_ds)
+/* The time of a pin that is used now. */
+static inline uint64_t weir_pin_stamp(uint32_t now_ds)
 {
-	return (meta & (((uint64_t)1 << WEIR_PIN_TIME_SHIFT) - 1)) |
-	       (uint64_t)now_ds << WEIR_PIN_TIME_SHIFT;
+	return (uint64_t)now_ds << WEIR_PIN_TIME_SHIFT;
+}
+
+/* A packet used it, at the time of `stamp`. */
+static inline uint64_t weir_pin_refresh(uint64_t meta, uint64_t stamp)
+{
+	return (meta & (((uint64_t)1 << WEIR_PIN_TIME_SHIFT) - 1)) | stamp;
 }
 
 /*
@@ -114,16 +124,14 @@ static inline uint32_t weir_pin_buckets(uint32_t pins)
 	return n;
 }
 
-/* The high bits of a hash choose its slot, and pins gather in few slots: the
- * buckets come from the low bits. mask: buckets - 1. */
-static inline uint32_t weir_pin_bucket1(uint64_t hash, uint32_t mask)
+/*
+ * Bucket number `place` of those where a pin can stand: one and its neighbour, then another
+ * and its neighbour. The high bits of a hash choose its slot, and pins gather in few slots:
+ * these are of the low bits. mask: buckets - 1.
+ */
+static inline uint32_t weir_pin_place(uint64_t hash, unsigned place, uint32_t mask)
 {
-	return (uint32_t)hash & mask;
-}
-
-static inline uint32_t weir_pin_bucket2(uint64_t hash, uint32_t mask)
-{
-	return (uint32_t)(hash >> 24) & mask;
+	return ((uint32_t)(place < 2 ? hash : hash >> 24) ^ place % 2) & mask;
 }
 
 /* 0 marks a free place: the one flow that hashes to it shares the next value. */
@@ -132,15 +140,14 @@ static inline uint64_t weir_pin_key(uint64_t flow_hash)
 	return flow_hash + (flow_hash == 0);
 }
 
-/* Read place `i` of a bucket that another thread writes. False: free, or changing. */
-static inline bool weir_pin_read(const struct weir_pin_bucket *b, unsigned i, uint64_t *hash,
-				 uint64_t *meta)
+/* Read a pin that another thread writes. False: free, or changing. */
+static inline bool weir_pin_read(const struct weir_pin *p, uint64_t *hash, uint64_t *meta)
 {
-	*hash = atomic_load_explicit(&b->hash[i], memory_order_acquire);
+	*hash = atomic_load_explicit(&p->hash, memory_order_acquire);
 	if (*hash == 0)
 		return false;
-	*meta = atomic_load_explicit(&b->meta[i], memory_order_acquire);
-	return atomic_load_explicit(&b->hash[i], memory_order_relaxed) == *hash;
+	*meta = atomic_load_explicit(&p->meta, memory_order_acquire);
+	return atomic_load_explicit(&p->hash, memory_order_relaxed) == *hash;
 }
 
 #endif /* WEIR_PIN_H */

@@ -74,7 +74,7 @@ int pin_scan_run(struct pin_scan *s, const struct dp_view *dp, const struct mode
 
 		for (uint32_t i = 0; i < buckets; i++)
 			for (unsigned way = 0; way < WEIR_PIN_WAYS; way++)
-				if (weir_pin_read(&b[i], way, &hash, &meta))
+				if (weir_pin_read(&b[i].pin[way], &hash, &meta))
 					note(s, hash, meta);
 	}
 	s->generation = generation;

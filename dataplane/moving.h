@@ -13,15 +13,18 @@
 /* A handshake under way when a slot begins to move finishes where it began. */
 #define MOVING_GRACE_MS 3000
 
-#define MOVING_NOBODY UINT16_MAX /* no backend takes this packet */
+/* A packet whose slot is moving or pinned, and the slot's entry. */
+struct unsettled {
+	struct pkt *pkt;
+	weir_slot entry;
+};
 
 /*
- * The backend of packet `p`, whose slot number is `slot` and whose entry is `s`,
- * moving or pinned. Makes, refreshes and drops pins as the rule says, unless
- * t->read_only. `opener`: the packet starts a flow (select decides it). MOVING_NOBODY: a
- * new flow, and no backend of the pool serves.
+ * Chooses for `n` packets of a burst; the caller has asked for their first pins
+ * (pins_prefetch). Writes their backend, or drop. Makes, refreshes and drops pins as the
+ * rule says, unless t->read_only.
  */
-unsigned moving_select(struct pins *t, const struct view *v, const struct pkt *p, uint32_t slot,
-		       weir_slot s, bool tcp, bool opener);
+void moving_burst(const struct view *v, struct pins *t, struct burst *b,
+		  const struct unsettled *packet, uint32_t n);
 
 #endif /* WEIR_MOVING_H */

@@ -8,27 +8,19 @@
 #include <time.h>
 
 /* Buckets of one step of the sweep. */
-#define SWEEP_STEP 8
+#define SWEEP_STEP 16
 
 /* A pin's standing, in the order in which pins give way. */
 enum standing { PIN_DEAD, PIN_TO_BASE, PIN_UNCONFIRMED, PIN_STAYS };
 
-static struct pin_ref find_in(struct weir_pin_bucket *b, uint64_t key)
-{
-	for (uint32_t i = 0; i < WEIR_PIN_WAYS; i++)
-		if (atomic_load_explicit(&b->hash[i], memory_order_relaxed) == key)
-			return (struct pin_ref){ b, i };
-	return (struct pin_ref){ 0 };
-}
-
-struct pin_ref pins_find(const struct pins *t, uint64_t flow_hash)
+struct weir_pin *pins_find_further(const struct pins *t, uint64_t flow_hash)
 {
 	uint64_t key = weir_pin_key(flow_hash);
-	struct pin_ref r = find_in(&t->bucket[weir_pin_bucket1(key, t->mask)], key);
+	struct weir_pin *p = NULL;
 
-	if (likely(r.bucket != NULL))
-		return r;
-	return find_in(&t->bucket[weir_pin_bucket2(key, t->mask)], key);
+	for (unsigned place = 1; place < WEIR_PIN_PLACES && p == NULL; place++)
+		p = pins_find_in(pins_place(t, key, place), key);
+	return p;
 }
 
 static uint64_t read_from(const struct weir_pin_bucket *b, uint64_t key)
@@ -36,7 +28,7 @@ static uint64_t read_from(const struct weir_pin_bucket *b, uint64_t key)
 	uint64_t hash, meta;
 
 	for (unsigned i = 0; i < WEIR_PIN_WAYS; i++)
-		if (weir_pin_read(b, i, &hash, &meta) && hash == key)
+		if (weir_pin_read(&b->pin[i], &hash, &meta) && hash == key)
 			return meta;
 	return 0;
 }
@@ -46,9 +38,11 @@ uint64_t pins_find_elsewhere(const struct pins *t, uint64_t flow_hash)
 	uint64_t key = weir_pin_key(flow_hash), meta = 0;
 
 	for (uint32_t i = 0; i < t->other_count && meta == 0; i++) {
-		meta = read_from(&t->other[i][weir_pin_bucket1(key, t->mask)], key);
-		if (meta == 0)
-			meta = read_from(&t->other[i][weir_pin_bucket2(key, t->mask)], key);
+		unsigned places = pins_places(t->other[i].further, key, t->mask);
+
+		for (unsigned place = 0; place < places && meta == 0; place++)
+			meta = read_from(&t->other[i].bucket[weir_pin_place(key, place, t->mask)],
+					 key);
 	}
 	return meta;
 }
@@ -143,40 +137,73 @@ static enum standing standing(const struct pins *t, const struct view *v, uint64
 	return meta & WEIR_PIN_CONFIRMED ? PIN_STAYS : PIN_UNCONFIRMED;
 }
 
-static void store(struct pin_ref r, uint64_t key, uint64_t meta)
+/* A pin with this key goes into its place, or leaves it. Before it goes in: who reads in
+ * between looks once too often, not too seldom. */
+static void count_place(struct pins *t, const struct weir_pin *p, uint64_t key, int change)
+{
+	pins_further *further = &t->further[weir_pin_place(key, 0, t->mask)];
+	uint8_t n = atomic_load_explicit(further, memory_order_relaxed);
+
+	if (p >= pins_place(t, key, 0)->pin && p < pins_place(t, key, 0)->pin + WEIR_PIN_WAYS)
+		return;
+	if (n != UINT8_MAX)
+		atomic_store_explicit(further, (uint8_t)(n + change), memory_order_relaxed);
+}
+
+static void store(struct weir_pin *p, uint64_t key, uint64_t meta)
 {
 	/* weir_pin_read() on another thread must not take the old hash for the new
 	 * meta: see pin.h. */
-	atomic_store_explicit(&r.bucket->hash[r.way], 0, memory_order_relaxed);
+	atomic_store_explicit(&p->hash, 0, memory_order_relaxed);
 	atomic_thread_fence(memory_order_release);
-	atomic_store_explicit(&r.bucket->meta[r.way], meta, memory_order_relaxed);
-	atomic_store_explicit(&r.bucket->hash[r.way], key, memory_order_release);
+	atomic_store_explicit(&p->meta, meta, memory_order_relaxed);
+	atomic_store_explicit(&p->hash, key, memory_order_release);
 }
 
-void pins_drop(struct pins *t, struct pin_ref r)
+void pins_drop(struct pins *t, struct weir_pin *p)
 {
-	atomic_store_explicit(&r.bucket->hash[r.way], 0, memory_order_release);
+	uint64_t key = atomic_load_explicit(&p->hash, memory_order_relaxed);
+
+	atomic_store_explicit(&p->hash, 0, memory_order_release);
+	count_place(t, p, key, -1);
 	t->used--;
 }
 
-/* The place in a bucket that gives way first; *best and *idle say how willingly. */
+/* A free place for a pin, the first there is; NULL: all are taken. */
+static struct weir_pin *find_free(const struct pins *t, uint64_t key)
+{
+	for (unsigned place = 0; place < WEIR_PIN_PLACES; place++) {
+		struct weir_pin_bucket *b = pins_place(t, key, place);
+
+		for (unsigned i = 0; i < WEIR_PIN_WAYS; i++)
+			if (atomic_load_explicit(&b->pin[i].hash, memory_order_relaxed) == 0)
+				return &b->pin[i];
+	}
+	return NULL;
+}
+
+/* The pin that gives way first. */
+struct weighed {
+	struct weir_pin *pin;
+	enum standing standing; /* PIN_STAYS: none does */
+	uint32_t idle_ds;
+};
+
 static void weigh(const struct pins *t, const struct view *v, struct weir_pin_bucket *b,
-		  struct pin_ref *r, enum standing *best, uint32_t *idle)
+		  struct weighed *first)
 {
 	for (uint32_t i = 0; i < WEIR_PIN_WAYS; i++) {
-		uint64_t hash = atomic_load_explicit(&b->hash[i], memory_order_relaxed);
-		uint64_t meta = atomic_load_explicit(&b->meta[i], memory_order_relaxed);
+		uint64_t hash = atomic_load_explicit(&b->pin[i].hash, memory_order_relaxed);
+		uint64_t meta = atomic_load_explicit(&b->pin[i].meta, memory_order_relaxed);
 		uint32_t idle_ds = weir_pin_idle_ds(meta, t->now_ds);
 		enum standing s;
 
 		if (hash == 0)
 			continue;
 		s = standing(t, v, hash, meta);
-		if (s < *best || (s == *best && s != PIN_STAYS && idle_ds > *idle)) {
-			*r = (struct pin_ref){ b, i };
-			*best = s;
-			*idle = idle_ds;
-		}
+		if (s < first->standing ||
+		    (s == first->standing && s != PIN_STAYS && idle_ds > first->idle_ds))
+			*first = (struct weighed){ &b->pin[i], s, idle_ds };
 	}
 }
 
@@ -200,38 +227,34 @@ bool pins_put_base(struct pins *t, const struct view *v, uint64_t flow_hash, uin
 bool pins_put(struct pins *t, const struct view *v, uint64_t flow_hash, uint64_t meta)
 {
 	uint64_t key = weir_pin_key(flow_hash);
-	struct weir_pin_bucket *b1 = &t->bucket[weir_pin_bucket1(key, t->mask)];
-	struct weir_pin_bucket *b2 = &t->bucket[weir_pin_bucket2(key, t->mask)];
-	enum standing best = PIN_STAYS;
-	struct pin_ref r = { 0 };
-	uint32_t idle = 0;
+	struct weir_pin *p = likely(t->used < t->capacity) ? find_free(t, key) : NULL;
 
-	if (likely(t->used < t->capacity)) {
-		r = find_in(b1, 0);
-		if (unlikely(r.bucket == NULL))
-			r = find_in(b2, 0);
-	}
-	if (likely(r.bucket != NULL)) {
+	if (likely(p != NULL)) {
 		t->used++;
 	} else {
+		struct weighed first = { .standing = PIN_STAYS };
+
 		if (!(meta & WEIR_PIN_CONFIRMED) && t->in_vain++ >= PINS_IN_VAIN &&
 		    t->in_vain % PINS_IN_VAIN != 0)
 			return refuse(t);
-		weigh(t, v, b1, &r, &best, &idle);
-		weigh(t, v, b2, &r, &best, &idle);
-		if (best == PIN_STAYS)
+		for (unsigned place = 0; place < WEIR_PIN_PLACES; place++)
+			weigh(t, v, pins_place(t, key, place), &first);
+		if (first.standing == PIN_STAYS)
 			return refuse(t);
 		t->in_vain = 0;
-		if (best == PIN_TO_BASE) {
+		if (first.standing == PIN_TO_BASE) {
 			count_add_u64(&t->area->pins.evicted_base, 1);
 			pressure(t);
-		} else if (best == PIN_UNCONFIRMED) {
+		} else if (first.standing == PIN_UNCONFIRMED) {
 			count_add_u64(&t->area->pins.evicted_unconfirmed, 1);
 		} else {
 			count_add_u64(&t->area->pins.expired, 1);
 		}
+		p = first.pin;
+		count_place(t, p, atomic_load_explicit(&p->hash, memory_order_relaxed), -1);
 	}
-	store(r, key, meta);
+	count_place(t, p, key, 1);
+	store(p, key, meta);
 	count_add_u64(&t->area->pins.made, 1);
 	return true;
 }
@@ -242,12 +265,13 @@ void pins_sweep(struct pins *t, const struct view *v, uint32_t buckets)
 		struct weir_pin_bucket *b = &t->bucket[t->hand++ & t->mask];
 
 		for (uint32_t i = 0; i < WEIR_PIN_WAYS; i++) {
-			uint64_t hash = atomic_load_explicit(&b->hash[i], memory_order_relaxed);
-			uint64_t meta = atomic_load_explicit(&b->meta[i], memory_order_relaxed);
+			struct weir_pin *p = &b->pin[i];
+			uint64_t hash = atomic_load_explicit(&p->hash, memory_order_relaxed);
+			uint64_t meta = atomic_load_explicit(&p->meta, memory_order_relaxed);
 
 			if (hash == 0 || standing(t, v, hash, meta) != PIN_DEAD)
 				continue;
-			pins_drop(t, (struct pin_ref){ b, i });
+			pins_drop(t, p);
 			count_add_u64(&t->area->pins.expired, 1);
 		}
 	}
@@ -277,10 +301,17 @@ void pins_tick(struct pins *t, const struct view *v)
 	pins_sweep(t, v, step);
 }
 
+void pins_know(struct pins *t, const struct pins *of)
+{
+	t->other[t->other_count].bucket = of->bucket;
+	t->other[t->other_count++].further = of->further;
+}
+
 void pins_look(struct pins *t, const struct pins *of)
 {
 	*t = (struct pins){
 		.bucket = of->bucket,
+		.further = of->further,
 		.mask = of->mask,
 		.now_ds = boottime_ds(),
 		.read_only = true,

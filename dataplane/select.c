@@ -94,71 +94,14 @@ static inline void take_known(const struct view *v, struct pkt *p, unsigned back
 	rte_prefetch0(&v->backend[backend]); /* for encap */
 }
 
-static inline void take_backend(const struct view *v, struct burst *b, struct pkt *p,
-				unsigned backend)
-{
-	if (likely(backend < v->backend_count))
-		take_known(v, p, backend);
-	else
-		drop(b, p, backend == MOVING_NOBODY ? WEIR_DROP_NO_BACKEND : WEIR_DROP_BACKEND_OFF);
-}
-
-/* Who starts a flow. With `hash = source` there is no telling: one client's flows go
- * together, and it may have had others before. */
-static bool is_opener(const struct view_pool *pool, const struct pkt *p)
-{
-	if (pool->hash == WEIR_HASH_SOURCE)
-		return false;
-	return p->flags & PKT_OPENER ||
-	       (p->flags & PKT_QUIC_INITIAL && p->service_flags & WEIR_SERVICE_QUIC);
-}
-
-/* Anyone can forge an ICMP error: it goes by the pins there are, and leaves them be.
- * *look becomes a table that can only be read. */
-static struct pins *pins_for(struct pins *t, struct pins *look, const struct pkt *p)
-{
-	if (!(p->flags & PKT_ICMP_ERROR))
-		return t;
-	*look = *t;
-	look->read_only = true;
-	return look;
-}
-
-/* The packets of `aside` (a bit each), whose slots are moving or pinned. */
-static void select_unsettled(const struct view *v, struct pins *t, struct burst *b,
-			     const weir_slot *const slot[WEIR_BURST], uint32_t aside)
-{
-	struct pins look;
-
-	for (uint32_t rest = aside; rest != 0; rest &= rest - 1) {
-		uint32_t i = (uint32_t)__builtin_ctz(rest);
-		const struct view_pool *pool = &v->pool[b->pkt[i].pool];
-
-		pins_prefetch(t, b->pkt[i].flow_hash);
-		rte_prefetch0(view_move(pool, (uint32_t)(slot[i] - pool->slot)));
-	}
-
-	for (uint32_t rest = aside; rest != 0; rest &= rest - 1) {
-		uint32_t i = (uint32_t)__builtin_ctz(rest);
-		struct pkt *p = &b->pkt[i];
-		const struct view_pool *pool = &v->pool[p->pool];
-		weir_slot s = slot_load(slot[i]);
-
-		/* Loaded anew: where a peer has changed it, every value is still safe. */
-		take_backend(v, b, p,
-			     moving_select(pins_for(t, &look, p), v, p,
-					   (uint32_t)(slot[i] - pool->slot), s, p->flags & PKT_TCP,
-					   is_opener(pool, p)));
-	}
-}
-
 /* `plain`: only IPv4, and no packet that is to be passed by; then `one` is the pool of all
  * of them, which hashes the five, or NULL. */
 static __rte_always_inline void select_all(const struct view *v, struct pins *t, struct burst *b,
 					   bool plain, const struct view_pool *one)
 {
 	const weir_slot *slot[WEIR_BURST];
-	uint32_t aside = 0;
+	struct unsettled aside[WEIR_BURST];
+	uint32_t asides = 0;
 	const uint64_t seed = v->flow_seed;
 	const uint32_t n = b->n;
 	const union flow_key *k = b->key;
@@ -189,19 +132,20 @@ static __rte_always_inline void select_all(const struct view *v, struct pins *t,
 			continue;
 		s = slot_load(slot[i]);
 		/* A settled entry is its backend's index: one comparison for both. */
-		if (likely(s < v->backend_count))
+		if (likely(s < v->backend_count)) {
 			take_known(v, p, s);
-		else if (weir_slot_state(s) == WEIR_SLOT_SETTLED)
+		} else if (weir_slot_state(s) == WEIR_SLOT_SETTLED) {
 			drop(b, p, WEIR_DROP_BACKEND_OFF);
-		else if (weir_slot_state(s) == WEIR_SLOT_EMPTY)
+		} else if (weir_slot_state(s) == WEIR_SLOT_EMPTY) {
 			drop(b, p, WEIR_DROP_NO_BACKEND);
-		else
-			aside |= 1u << i;
+		} else {
+			aside[asides++] = (struct unsettled){ p, s };
+			pins_prefetch(t, p->flow_hash);
+		}
 	}
-	if (unlikely(aside != 0))
-		select_unsettled(v, t, b, slot, aside);
+	if (unlikely(asides != 0))
+		moving_burst(v, t, b, aside, asides);
 }
-static_assert(WEIR_BURST <= 32, "a bit a packet");
 static_assert(WEIR_SLOT_SETTLED == 0 && WEIR_MAX_BACKENDS <= 1u << WEIR_SLOT_STATE_SHIFT,
 	      "an entry below backend_count is settled");
 

@@ -42,17 +42,27 @@ static struct weir_pin_bucket *pins_of(struct weir_state *state, unsigned worker
 							 state->pins);
 }
 
-static void give_pins(struct worker *w, unsigned i, struct weir_state *state)
+/* Each its own, and all that there are so far each other's. */
+static bool give_pins(struct workers *all, unsigned i)
 {
+	struct worker *w = all->worker[i];
+	uint32_t buckets = weir_pin_buckets(all->state->pins);
+
 	w->pins = (struct pins){
-		.bucket = pins_of(state, i),
-		.mask = weir_pin_buckets(state->pins) - 1,
-		.capacity = state->pins,
+		.bucket = pins_of(all->state, i),
+		.further = rte_zmalloc_socket("pins", buckets, WEIR_CACHE_LINE,
+					      (int)rte_lcore_to_socket_id(EAL_WORKER_LCORE(i))),
+		.mask = buckets - 1,
+		.capacity = all->state->pins,
 		.area = w->area,
 	};
-	for (unsigned o = 0; o < state->worker_count; o++)
-		if (o != i)
-			w->pins.other[w->pins.other_count++] = pins_of(state, o);
+	if (w->pins.further == NULL)
+		return false;
+	for (unsigned o = 0; o < i; o++) {
+		pins_know(&w->pins, &all->worker[o]->pins);
+		pins_know(&all->worker[o]->pins, &w->pins);
+	}
+	return true;
 }
 
 /* Each its own table, and all that there are so far each other's. */
@@ -97,7 +107,6 @@ static struct worker *create(unsigned i, struct weir_state *state, const struct 
 		w->tx[p] = (struct worker_tx){ .ethdev = port->ethdev, .queue = (uint16_t)i };
 	}
 	answers_init(&w->answers, w->area, conf->answers_per_s, rte_get_tsc_hz());
-	give_pins(w, i, state);
 	worker_init(w);
 	return w;
 }
@@ -151,7 +160,7 @@ int workers_create(struct workers *w, const struct dpconf *conf, const struct po
 	lay_out(w, conf, state, control);
 	for (unsigned i = 0; i < w->count; i++) {
 		w->worker[i] = create(i, w->state, control, conf, ports);
-		if (w->worker[i] == NULL || !give_frags(w, i)) {
+		if (w->worker[i] == NULL || !give_pins(w, i) || !give_frags(w, i)) {
 			log_error("memory_mb = %u: no room for worker %u", conf->memory_mb, i);
 			return -ENOMEM;
 		}
@@ -162,8 +171,10 @@ int workers_create(struct workers *w, const struct dpconf *conf, const struct po
 void workers_destroy(struct workers *w)
 {
 	for (unsigned i = 0; i < w->count; i++) {
-		if (w->worker[i] != NULL)
+		if (w->worker[i] != NULL) {
+			rte_free(w->worker[i]->pins.further);
 			rte_free(w->worker[i]->frags.table);
+		}
 		rte_free(w->worker[i]);
 	}
 	w->count = 0;

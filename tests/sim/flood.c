@@ -20,6 +20,7 @@
 
 #include <arpa/inet.h>
 #include <netinet/in.h>
+#include <stdalign.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -49,7 +50,7 @@ static struct worker_memory {
 	weir_slot slot[SLOTS];
 	struct weir_move_group group[(SLOTS + 63) / 64];
 	struct weir_move record[SLOTS];
-	struct weir_backend backend[BACKENDS];
+	alignas(WEIR_CACHE_LINE) struct weir_backend backend[BACKENDS];
 	struct weir_lookup lookup[1 << WEIR_LOOKUP_MIN_BITS];
 	struct weir_worker_area area;
 } * mem;
@@ -138,6 +139,7 @@ static void make_pins(void)
 	uint32_t buckets = weir_pin_buckets(PINS);
 
 	pins = (struct pins){ .bucket = zeroed(buckets * sizeof(struct weir_pin_bucket)),
+			      .further = zeroed(buckets),
 			      .mask = buckets - 1,
 			      .capacity = PINS,
 			      .area = &mem->area };

@@ -3,8 +3,8 @@
 #
 # SYN and ACK floods from random sources at a worker's full speed, into a pool with every
 # slot moving: no flow breaks, new connections succeed, pins stay within their bound.
-# --full also compares speeds: the median of nine rounds, at most 30 % below that of the
-# same pool without a flood.
+# --full also compares speeds: the median of nine rounds, at least three tenths of that of
+# the same pool without a flood (docs/simulation.md).
 set -euo pipefail
 
 flood=${WEIR_BUILD:-$(dirname "$0")/../../build}/tests/sim/flood
@@ -32,10 +32,10 @@ median() {
 }
 for case in syn ack both; do
     echo "$case: $(median $case) packets a second, $(median none) without a flood"
-    if [ $(($(median $case) * 10)) -gt $(($(median none) * 7)) ]; then
-        echo "ok ${case}_costs_less_than_30_percent"
+    if [ $(($(median $case) * 10)) -gt $(($(median none) * 3)) ]; then
+        echo "ok ${case}_leaves_three_tenths_of_the_speed"
     else
-        echo "FAIL ${case}_costs_less_than_30_percent: $(median $case) of $(median none) packets a second"
+        echo "FAIL ${case}_leaves_three_tenths_of_the_speed: $(median $case) of $(median none) packets a second"
         failed=1
     fi
 done

@@ -45,6 +45,7 @@ static void create_pins(struct sim_weir *w, uint32_t pins)
 	for (uint32_t i = 0; i < w->workers; i++)
 		w->pins[i] = (struct pins){
 			.bucket = zeroed(buckets * sizeof(struct weir_pin_bucket)),
+			.further = zeroed(buckets),
 			.mask = buckets - 1,
 			.capacity = pins,
 			.area = zeroed(sizeof(struct weir_worker_area)),
@@ -52,7 +53,7 @@ static void create_pins(struct sim_weir *w, uint32_t pins)
 	for (uint32_t i = 0; i < w->workers; i++)
 		for (uint32_t j = 0; j < w->workers; j++)
 			if (i != j)
-				w->pins[i].other[w->pins[i].other_count++] = w->pins[j].bucket;
+				pins_know(&w->pins[i], &w->pins[j]);
 }
 
 void sim_weir_create(struct sim_weir *w, uint32_t workers, uint32_t pins, uint64_t seed)
@@ -85,6 +86,7 @@ void sim_weir_destroy(struct sim_weir *w)
 	free(w->backend);
 	for (uint32_t i = 0; i < w->workers; i++) {
 		free(w->pins[i].bucket);
+		free(w->pins[i].further);
 		free(w->pins[i].area);
 	}
 }
@@ -138,7 +140,7 @@ static void scan(struct sim_weir *w, const struct pins *pins)
 
 	for (uint32_t b = 0; b <= pins->mask; b++)
 		for (unsigned i = 0; i < WEIR_PIN_WAYS; i++)
-			if (weir_pin_read(&pins->bucket[b], i, &hash, &meta)) {
+			if (weir_pin_read(&pins->bucket[b].pin[i], &hash, &meta)) {
 				uint32_t s = weir_slot_of(hash, SIM_SLOTS);
 
 				w->held[s / 8] |= (uint8_t)(1u << s % 8);

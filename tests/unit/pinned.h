@@ -16,7 +16,7 @@
 
 #include <cmocka.h>
 
-enum { PIN_LEN = 251, PIN_BACKENDS = 5, PIN_WORKERS = 2, BUCKETS = 256, NOW_DS = 100000 };
+enum { PIN_LEN = 251, PIN_BACKENDS = 5, PIN_WORKERS = 2, BUCKETS = 512, NOW_DS = 100000 };
 
 static struct view view;
 static weir_slot slots[PIN_LEN];
@@ -76,14 +76,14 @@ static inline int setup(void **state)
 		memset(area[i], 0, sizeof(*area[i]));
 		memset(b, 0, BUCKETS * sizeof(*b));
 		pins[i] = (struct pins){ .bucket = b,
+					 .further = calloc(BUCKETS, sizeof(pins_further)),
 					 .mask = BUCKETS - 1,
 					 .capacity = BUCKETS * WEIR_PIN_WAYS / 2,
 					 .now_ds = NOW_DS,
 					 .area = area[i] };
 	}
-	pins[0].other[0] = pins[1].bucket;
-	pins[1].other[0] = pins[0].bucket;
-	pins[0].other_count = pins[1].other_count = 1;
+	for (unsigned i = 0; i < PIN_WORKERS; i++)
+		pins_know(&pins[i], &pins[1 - i]);
 	return 0;
 }
 
@@ -92,6 +92,7 @@ static inline int teardown(void **state)
 	(void)state;
 	for (unsigned i = 0; i < PIN_WORKERS; i++) {
 		free(pins[i].bucket);
+		free(pins[i].further);
 		free(area[i]);
 	}
 	return 0;
@@ -100,9 +101,9 @@ static inline int teardown(void **state)
 /* The pin of a flow at a worker: its meta; 0: none. */
 static inline uint64_t pin_at(unsigned worker, uint64_t hash)
 {
-	struct pin_ref r = pins_find(&pins[worker], hash);
+	const struct weir_pin *p = pins_find(&pins[worker], hash);
 
-	return r.bucket != NULL ? atomic_load(&r.bucket->meta[r.way]) : 0;
+	return p != NULL ? atomic_load(&p->meta) : 0;
 }
 
 static inline void put(unsigned worker, uint64_t hash, unsigned backend, unsigned flags,

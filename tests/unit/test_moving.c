@@ -9,7 +9,14 @@
 
 #include <netinet/in.h>
 
-enum { BASE = 1, CUR = 2, THIRD = 3, FLOW = 42, SINCE_MS = NOW_DS * 100 - 10000 };
+enum {
+	BASE = 1,
+	CUR = 2,
+	THIRD = 3,
+	NOBODY = UINT16_MAX,
+	FLOW = 42,
+	SINCE_MS = NOW_DS * 100 - 10000
+};
 enum { OPENER = true, DATA = false };
 
 /* The one packet that there is; what it acknowledges. */
@@ -19,13 +26,20 @@ static uint32_t acked;
 static unsigned by_worker(unsigned worker, uint64_t hash, bool tcp, bool opener, uint8_t flags)
 {
 	struct rte_tcp_hdr header = { .recv_ack = htonl(acked), .tcp_flags = RTE_TCP_ACK_FLAG };
-	const struct pkt p = { .mbuf = &frame,
-			       .flow_hash = hash,
-			       .flags = flags | (opener ? PKT_OPENER : 0) };
-	uint32_t slot = weir_slot_of(hash, PIN_LEN);
+	struct burst b = { .n = 1,
+			   .pkt[0] = { .mbuf = &frame,
+				       .flow_hash = hash,
+				       .flags = flags | (tcp ? PKT_TCP : 0) |
+						(opener ? PKT_OPENER : 0) } };
+	const struct unsettled packet = { &b.pkt[0], slots[weir_slot_of(hash, PIN_LEN)] };
 
 	frame.buf_addr = &header;
-	return moving_select(&pins[worker], &view, &p, slot, slots[slot], tcp, opener);
+	moving_burst(&view, &pins[worker], &b, &packet, 1);
+	assert_int_equal(b.dropped, b.pkt[0].drop != WEIR_DROP_NONE);
+	if (b.pkt[0].drop == WEIR_DROP_NONE)
+		return b.pkt[0].backend;
+	assert_int_equal(b.pkt[0].drop, WEIR_DROP_NO_BACKEND);
+	return NOBODY;
 }
 
 static unsigned tcp(bool opener)
@@ -117,6 +131,39 @@ static void protocols_have_windows_of_their_own(void **state)
 	assert_int_equal(by_worker(0, 2, false, DATA, 0), CUR);
 	assert_int_equal(pin_at(0, 2), 0);
 	assert_int_equal(by_worker(0, 3, true, DATA, 0), BASE);
+}
+
+/* While the slot moves for the other protocol, which only its record tells, the sweep does
+ * what a packet does in a pinned slot. */
+static void a_pin_to_the_owner_of_a_slot_that_moves_for_the_other_protocol_stays(void **state)
+{
+	(void)state;
+	all_slots(WEIR_SLOT_MOVING, CUR, BASE, SINCE_MS);
+	put(0, FLOW, CUR, WEIR_PIN_CONFIRMED, 0);
+	close_windows(WEIR_MOVE_UDP);
+	assert_int_equal(by_worker(0, FLOW, false, DATA, 0), CUR);
+	assert_int_equal(pins[0].used, 1);
+	pins_sweep(&pins[0], &view, BUCKETS);
+	assert_int_equal(pins[0].used, 0);
+}
+
+static void a_pin_is_found_and_refreshed_wherever_it_stands(void **state)
+{
+	enum { PLACES = 2 * WEIR_PIN_WAYS };
+
+	(void)state;
+	all_slots(WEIR_SLOT_MOVING, CUR, BASE, SINCE_MS);
+	/* These have two buckets for all of them. */
+	for (uint64_t i = 0; i < PLACES; i++)
+		put(0, i << 56 | 7 << 24 | 7, THIRD, WEIR_PIN_TCP, 5);
+	for (uint64_t i = 0; i < PLACES; i++) {
+		uint64_t hash = i << 56 | 7 << 24 | 7;
+
+		assert_int_equal(by_worker(0, hash, true, DATA, 0), THIRD);
+		assert_int_equal(weir_pin_idle_ds(pin_at(0, hash), NOW_DS), 0);
+		assert_true(pin_at(0, hash) & WEIR_PIN_CONFIRMED);
+	}
+	assert_int_equal(pins[0].used, PLACES);
 }
 
 static void protocols_have_bases_of_their_own(void **state)
@@ -233,19 +280,19 @@ static void nobody_takes_over(void **state)
 	(void)state;
 	/* cur = base in the entry: there is no new owner */
 	all_slots(WEIR_SLOT_MOVING, BASE, BASE, SINCE_MS);
-	assert_int_equal(tcp(OPENER), MOVING_NOBODY);
+	assert_int_equal(tcp(OPENER), NOBODY);
 	assert_int_equal(tcp(DATA), BASE);
 	put(0, 7, THIRD, WEIR_PIN_TCP | WEIR_PIN_CONFIRMED, 0);
 	close_windows(WEIR_MOVE_TCP);
 	close_windows(WEIR_MOVE_UDP);
 	assert_int_equal(tcp(DATA), BASE); /* by its pin */
-	assert_int_equal(by_worker(0, 8, true, DATA, 0), MOVING_NOBODY);
+	assert_int_equal(by_worker(0, 8, true, DATA, 0), NOBODY);
 	/* The base has failed: a third backend keeps what it has. */
 	backends[BASE].flags = 0;
 	assert_int_equal(by_worker(0, 7, true, DATA, 0), THIRD);
 	pins_sweep(&pins[0], &view, BUCKETS);
 	assert_int_equal(by_worker(0, 7, true, DATA, 0), THIRD);
-	assert_int_equal(tcp(DATA), MOVING_NOBODY);
+	assert_int_equal(tcp(DATA), NOBODY);
 }
 
 /* explain asks every question and leaves no trace. */
@@ -285,6 +332,8 @@ int main(void)
 		T(the_grace_does_not_come_back),
 		T(without_room_an_opener_goes_to_the_base),
 		T(protocols_have_windows_of_their_own),
+		T(a_pin_to_the_owner_of_a_slot_that_moves_for_the_other_protocol_stays),
+		T(a_pin_is_found_and_refreshed_wherever_it_stands),
 		T(protocols_have_bases_of_their_own),
 		T(a_pinned_slot_makes_no_pins_and_drops_those_to_its_owner),
 		T(a_pin_goes_with_its_backend),

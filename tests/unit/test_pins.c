@@ -4,7 +4,8 @@
 
 enum { BASE = 1, CUR = 2, THIRD = 3, TCP = WEIR_PIN_TCP, SURE = WEIR_PIN_TCP | WEIR_PIN_CONFIRMED };
 
-/* Flows that have bucket 7 for both of theirs; slots differ. */
+/* Flows that have the same buckets, 7 and its neighbour, and no others; slots differ. */
+enum { SAME_BUCKETS = 2 * WEIR_PIN_WAYS };
 static uint64_t same_bucket(unsigned n)
 {
 	return (uint64_t)n << 56 | (uint64_t)7 << 24 | 7;
@@ -72,7 +73,7 @@ static void pins_give_way_in_order(void **state)
 		for (unsigned j = 0; j < COUNT; j++)
 			assert_int_equal(here(same_bucket(j)), j >= i);
 		put(0, same_bucket(50 + i), CUR, SURE, 0);
-		assert_int_equal(pins[0].used, 8);
+		assert_int_equal(pins[0].used, SAME_BUCKETS);
 	}
 	assert_int_equal(area[0]->pins.expired, 1);
 	assert_int_equal(area[0]->pins.evicted_base, 2);
@@ -110,7 +111,7 @@ static void a_flood_of_openers_looks_for_room_now_and_then(void **state)
 
 	(void)state;
 	all_slots(WEIR_SLOT_MOVING, CUR, BASE, 0);
-	for (unsigned i = 0; i < WEIR_PIN_WAYS; i++)
+	for (unsigned i = 0; i < SAME_BUCKETS; i++)
 		put(0, same_bucket(i), CUR, TCP, 0);
 	for (unsigned i = 0; i < PINS_IN_VAIN; i++)
 		assert_false(pins_put(&pins[0], &view, same_bucket(100 + i),
@@ -130,6 +131,7 @@ static void a_flood_of_openers_looks_for_room_now_and_then(void **state)
 
 static void the_number_of_pins_is_bounded(void **state)
 {
+	uint8_t further[BUCKETS] = { 0 };
 	uint64_t random = 1;
 
 	(void)state;
@@ -144,12 +146,19 @@ static void the_number_of_pins_is_bounded(void **state)
 	random = 0;
 	for (unsigned i = 0; i < BUCKETS; i++)
 		for (unsigned j = 0; j < WEIR_PIN_WAYS; j++)
-			random += pins[0].bucket[i].hash[j] != 0;
+			if (pins[0].bucket[i].pin[j].hash != 0) {
+				uint32_t first = weir_pin_place(pins[0].bucket[i].pin[j].hash, 0,
+								BUCKETS - 1);
+
+				random++;
+				further[first] += first != i;
+			}
 	assert_int_equal(random, pins[0].used);
+	assert_memory_equal(further, pins[0].further, BUCKETS);
 }
 
 /* At capacity nearly every pin has found a place: half of the ways are in use. */
-static void two_buckets_suffice_up_to_capacity(void **state)
+static void four_buckets_suffice_up_to_capacity(void **state)
 {
 	uint64_t random = 12345;
 	unsigned refused = 0;
@@ -286,7 +295,7 @@ int main(void)
 		T(in_a_full_table_a_pin_to_base_takes_no_place),
 		T(a_flood_of_openers_looks_for_room_now_and_then),
 		T(the_number_of_pins_is_bounded),
-		T(two_buckets_suffice_up_to_capacity),
+		T(four_buckets_suffice_up_to_capacity),
 		T(the_sweep_drops_what_says_nothing_any_more),
 		T(a_pin_outlives_its_window),
 		T(what_must_not_go_to_base_stays_while_the_window_is_open),

@@ -9,13 +9,14 @@
 
 enum { TCP_MS = 300000, UDP_MS = 30000 };
 
-static struct weir_pin_bucket *bucket_of(unsigned worker, uint64_t hash)
+static struct weir_pin *pin_of(unsigned worker, uint64_t hash)
 {
 	const struct weir_pin_bucket *table =
 		weir_state_pins(dp.state, worker, WORKERS, WEIR_PINS_MIN);
 
-	return (struct weir_pin_bucket
-			*)&table[weir_pin_bucket1(hash, weir_pin_buckets(WEIR_PINS_MIN) - 1)];
+	return (struct weir_pin
+			*)&table[weir_pin_place(hash, 0, weir_pin_buckets(WEIR_PINS_MIN) - 1)]
+		.pin[3];
 }
 
 /* A flow of this slot: the middle of the hashes that lead there. */
@@ -29,15 +30,15 @@ static uint64_t hash_of(uint32_t slot)
 
 static void pin(unsigned worker, uint32_t slot, int32_t index)
 {
-	struct weir_pin_bucket *b = bucket_of(worker, hash_of(slot));
+	struct weir_pin *p = pin_of(worker, hash_of(slot));
 
-	atomic_store(&b->meta[3], weir_pin_meta((unsigned)index, WEIR_PIN_TCP, 0, 0, 0));
-	atomic_store(&b->hash[3], hash_of(slot));
+	atomic_store(&p->meta, weir_pin_meta((unsigned)index, WEIR_PIN_TCP, 0, 0, 0));
+	atomic_store(&p->hash, hash_of(slot));
 }
 
 static void unpin(unsigned worker, uint32_t slot)
 {
-	atomic_store(&bucket_of(worker, hash_of(slot))->hash[3], 0);
+	atomic_store(&pin_of(worker, hash_of(slot))->hash, 0);
 }
 
 /* What worker 0 has of a slot. */

@@ -80,8 +80,11 @@ static int setup(void **state)
 		.egress = { { .mac = { 2, 0, 0, 0, 1, 0 }, .mtu = 1500 },
 			    { .mac = { 2, 0, 0, 0, 1, 1 }, .mtu = 1500 } },
 		.tx = { { .ethdev = ethdev[0] }, { .ethdev = ethdev[1] } },
-		.pins = { .bucket = pins, .mask = weir_pin_buckets(WEIR_PINS_MIN) - 1,
-			  .capacity = WEIR_PINS_MIN, .area = area },
+		.pins = { .bucket = pins,
+			  .further = zeroed(weir_pin_buckets(WEIR_PINS_MIN)),
+			  .mask = weir_pin_buckets(WEIR_PINS_MIN) - 1,
+			  .capacity = WEIR_PINS_MIN,
+			  .area = area },
 		.frags = { .table = zeroed(sizeof(struct frag_table)), .area = area },
 	};
 	worker_init(w);
@@ -122,6 +125,7 @@ static int teardown(void **state)
 	free(control);
 	free(arena);
 	free(pins);
+	free(w->pins.further);
 	free(w->frags.table);
 	free(w);
 	return 0;
