@@ -168,8 +168,7 @@ bool answer_echo(struct pkt *p, const uint8_t mac[6])
 	return true;
 }
 
-bool answer_error(struct pkt *p, const uint8_t mac[6], uint8_t type, uint8_t code,
-		  uint32_t rest_be)
+bool answer_error(struct pkt *p, const uint8_t mac[6], uint8_t type, uint8_t code, uint32_t rest_be)
 {
 	const struct message error = { .type = type, .code = code, .rest_be = rest_be };
 	uint32_t headers, room, quote = p->mbuf->data_len - p->l3_off; /* all of it */
@@ -185,12 +184,11 @@ bool answer_error(struct pkt *p, const uint8_t mac[6], uint8_t type, uint8_t cod
 	ip = answer_reshape(p, mac, 0, headers, quote);
 	if (ip == NULL)
 		return false;
-	at = write_ip(ip, &a, a.v6 ? IPPROTO_ICMPV6 : IPPROTO_ICMP,
-		      (uint32_t)sizeof(error) + quote, RTE_BE16(RTE_IPV4_HDR_DF_FLAG));
+	at = write_ip(ip, &a, a.v6 ? IPPROTO_ICMPV6 : IPPROTO_ICMP, (uint32_t)sizeof(error) + quote,
+		      RTE_BE16(RTE_IPV4_HDR_DF_FLAG));
 	memcpy(at, &error, sizeof(error));
-	((struct message *)at)->sum =
-		a.v6 ? checksum_behind(ip, at, true)
-		     : (uint16_t)~rte_raw_cksum(at, sizeof(error) + quote);
+	((struct message *)at)->sum = a.v6 ? checksum_behind(ip, at, true)
+					   : (uint16_t)~rte_raw_cksum(at, sizeof(error) + quote);
 	return true;
 }
 

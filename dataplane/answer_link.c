@@ -163,7 +163,8 @@ bool answer_nd(struct pkt *p, const uint8_t mac[6])
 	na.head.nd_na_type = ND_NEIGHBOR_ADVERT;
 	na.head.nd_na_flags_reserved = ND_NA_FLAG_OVERRIDE | (to_all ? 0 : ND_NA_FLAG_SOLICITED);
 	memcpy(&na.head.nd_na_target,
-	       (const uint8_t *)(asks + 1) + offsetof(struct nd_neighbor_solicit, nd_ns_target), 16);
+	       (const uint8_t *)(asks + 1) + offsetof(struct nd_neighbor_solicit, nd_ns_target),
+	       16);
 	memcpy(na.mac.mac, mac, sizeof(na.mac.mac));
 	memcpy(ip.src_addr, &na.head.nd_na_target, 16);
 	memcpy(ip.dst_addr, to_all ? all_nodes : asks->src_addr, 16);

@@ -14,14 +14,15 @@ bool cpu_check(void)
 {
 	const char *missing = NULL;
 
-#define NEEDS(feature)                             \
-	if (!__builtin_cpu_supports(feature))      \
+#define NEEDS(feature)                        \
+	if (!__builtin_cpu_supports(feature)) \
 		missing = feature;
 	WEIR_CPU_NEEDS
 #undef NEEDS
 	if (missing == NULL)
 		return true;
 	log_error("this CPU has no %s instructions, and the program is built with march = %s: "
-		  "build it with `meson setup -Dmarch=...` for this CPU", missing, WEIR_MARCH);
+		  "build it with `meson setup -Dmarch=...` for this CPU",
+		  missing, WEIR_MARCH);
 	return false;
 }

@@ -203,9 +203,8 @@ static __rte_always_inline enum weir_drop encap_tunnel(struct pkt *p, const stru
 	return WEIR_DROP_NONE;
 }
 
-static enum weir_drop encap_other(struct pkt *p, const struct next_hop *h,
-						 const struct egress *out,
-						 const struct weir_backend *be, bool ipv6)
+static enum weir_drop encap_other(struct pkt *p, const struct next_hop *h, const struct egress *out,
+				  const struct weir_backend *be, bool ipv6)
 {
 	switch (h->encap) {
 	case WEIR_ENCAP_IPIP4:
@@ -246,9 +245,12 @@ encap_packet(const struct view *v, const struct egress *ports, struct pkt *p, bo
 /* What encap_plain() looks at in the first 16 bytes of a backend's line: untagged, the
  * port, ready, the encapsulation, no bits of the hash in the source. */
 static const uint8_t plain_bits[16] = {
-	[offsetof(struct next_hop, vlan_be)] = 0xff,	 0xff,
-	[offsetof(struct next_hop, port)] = 0xff,	 [offsetof(struct next_hop, flags)] = READY,
-	[offsetof(struct next_hop, encap)] = 0xff,	 [offsetof(struct next_hop, source_bits)] = 0xff,
+	[offsetof(struct next_hop, vlan_be)] = 0xff,
+	0xff,
+	[offsetof(struct next_hop, port)] = 0xff,
+	[offsetof(struct next_hop, flags)] = READY,
+	[offsetof(struct next_hop, encap)] = 0xff,
+	[offsetof(struct next_hop, source_bits)] = 0xff,
 };
 
 /* The same of every packet of a burst that goes the plain way. */
@@ -380,16 +382,16 @@ static inline bool plain_of(const struct view *v, const struct egress *ports, co
 	/* IPv4 in IPv4 goes by the whole burst, IPv6 in IPv6 by each packet. */
 	if (b->seen & PKT_IPV6 && h.encap != WEIR_ENCAP_L2 && !outer_is_6(h.encap))
 		return false;
-	*all = (struct plain){ .hop = hop,
-			       .mtu = ports[h.port].mtu,
-			       .port = h.port,
-			       .encap = h.encap };
+	*all = (struct plain){
+		.hop = hop, .mtu = ports[h.port].mtu, .port = h.port, .encap = h.encap
+	};
 	memcpy((uint8_t *)&all->link + RTE_ETHER_ADDR_LEN, ports[h.port].mac, RTE_ETHER_ADDR_LEN);
 	return true;
 }
 
 /* Each encapsulation with code of its own. Returns how many went the plain way. */
-static inline uint32_t encap_first(const struct view *v, const struct egress *ports, struct burst *b)
+static inline uint32_t encap_first(const struct view *v, const struct egress *ports,
+				   struct burst *b)
 {
 	struct plain all;
 

@@ -73,8 +73,8 @@ static int make_memories(void)
 	size_t control = sizeof(struct weir_control) + ((size_t)dp.conf.arena_mb << 20);
 	int err;
 
-	err = segment_create("weir-state", weir_state_size(dp.conf.cpu_count, dp.conf.pins), SEGMENT_OURS, huge,
-			     &dp.state);
+	err = segment_create("weir-state", weir_state_size(dp.conf.cpu_count, dp.conf.pins),
+			     SEGMENT_OURS, huge, &dp.state);
 	if (err < 0) {
 		log_error("no memory for counters: %s", strerror(-err));
 		return err;
@@ -92,7 +92,8 @@ static int make_memories(void)
 			    "at times of need");
 	if (huge && !dp.control.huge)
 		log_info("arena_mb = %u: not enough huge pages are free, tables are on ordinary "
-			 "pages", dp.conf.arena_mb);
+			 "pages",
+			 dp.conf.arena_mb);
 	return 0;
 }
 
@@ -161,7 +162,8 @@ static int forward(int signals)
 		err = workers_start(&dp.workers, privileges_drop_thread);
 	if (err == 0) {
 		log_info("forwarding with %u workers, %u ports; waiting for the control plane at "
-			 "%s", dp.workers.count, dp.ports.count, dp.conf.session_socket);
+			 "%s",
+			 dp.workers.count, dp.ports.count, dp.conf.session_socket);
 		log_info("stopping: %s", strsignal(housekeeping_run(&h)));
 	}
 	workers_stop(&dp.workers);
@@ -224,12 +226,9 @@ static int run(bool verbose)
 int main(int argc, char **argv)
 {
 	static const struct option options[] = {
-		{ "config", required_argument, NULL, 'c' },
-		{ "verbose", no_argument, NULL, 'v' },
-		{ "check-config", no_argument, NULL, 'C' },
-		{ "version", no_argument, NULL, 'V' },
-		{ "help", no_argument, NULL, 'h' },
-		{ NULL, 0, NULL, 0 },
+		{ "config", required_argument, NULL, 'c' }, { "verbose", no_argument, NULL, 'v' },
+		{ "check-config", no_argument, NULL, 'C' }, { "version", no_argument, NULL, 'V' },
+		{ "help", no_argument, NULL, 'h' },	    { NULL, 0, NULL, 0 },
 	};
 	const char *path = DEFAULT_CONFIG;
 	struct conf_errors errors = { 0 };

@@ -66,7 +66,8 @@ static inline uint8_t *outer_write4(uint8_t *at, const uint8_t *ready, const str
 		sum += (uint32_t)(o->protocol - IPPROTO_IPIP) << 8;
 	}
 	if (unlikely(o->source_bits != 0)) {
-		uint32_t more = rte_cpu_to_be_32((uint32_t)outer_source_bits(o->hash, o->source_bits));
+		uint32_t more =
+			rte_cpu_to_be_32((uint32_t)outer_source_bits(o->hash, o->source_bits));
 		uint32_t source;
 
 		memcpy(&source, ready + 12, sizeof(source));
@@ -76,7 +77,7 @@ static inline uint8_t *outer_write4(uint8_t *at, const uint8_t *ready, const str
 	}
 	/* Both halves, with the carry between them, in the upper one. */
 	sum += sum << 16 | sum >> 16;
-	check = (uint16_t)~(sum >> 16);
+	check = (uint16_t) ~(sum >> 16);
 	memcpy(at + OUTER_CHECK, &check, sizeof(check));
 	return at + sizeof(struct rte_ipv4_hdr);
 }
@@ -87,12 +88,14 @@ static inline uint8_t *outer_write6(uint8_t *at, const uint8_t *ready, const str
 	uint64_t first; /* up to the hop limit */
 
 	memcpy(&first, ready, sizeof(first));
-	first |= rte_cpu_to_be_32((uint32_t)o->tos << 20 | ((uint32_t)o->hash & RTE_IPV6_HDR_FL_MASK));
+	first |= rte_cpu_to_be_32((uint32_t)o->tos << 20 |
+				  ((uint32_t)o->hash & RTE_IPV6_HDR_FL_MASK));
 	first |= (uint64_t)rte_cpu_to_be_16((uint16_t)o->len) << 32;
 	if (!o->gue)
 		first |= (uint64_t)o->protocol << 48;
 	memcpy(at, &first, sizeof(first));
-	memcpy(at + sizeof(first), ready + sizeof(first), sizeof(struct rte_ipv6_hdr) - sizeof(first));
+	memcpy(at + sizeof(first), ready + sizeof(first),
+	       sizeof(struct rte_ipv6_hdr) - sizeof(first));
 	if (unlikely(o->source_bits != 0)) {
 		uint64_t low;
 

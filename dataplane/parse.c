@@ -47,16 +47,15 @@
 
 /* The state of a plain packet (below), by the low bits of its TCP flags: FIN 1, SYN 2,
  * RST 4, ACK 16. Length and port come to it. */
-#define TCP_KIND(f)                                                  \
+#define TCP_KIND(f)                                                    \
 	(PKT_TCP | (((f)&0x12) == RTE_TCP_SYN_FLAG ? PKT_OPENER : 0) | \
 	 ((f) & (RTE_TCP_FIN_FLAG | RTE_TCP_RST_FLAG) ? PKT_CLOSING : 0))
 #define PLAIN_STATE(f) PKT_STATE(0, RTE_ETHER_HDR_LEN, sizeof(struct rte_ipv4_hdr) / 4, TCP_KIND(f))
 #define PLAIN_STATES(f) \
 	PLAIN_STATE(f), PLAIN_STATE((f) + 1), PLAIN_STATE((f) + 2), PLAIN_STATE((f) + 3)
-static const uint64_t plain_state[32] = {
-	PLAIN_STATES(0),  PLAIN_STATES(4),  PLAIN_STATES(8),  PLAIN_STATES(12),
-	PLAIN_STATES(16), PLAIN_STATES(20), PLAIN_STATES(24), PLAIN_STATES(28)
-};
+static const uint64_t plain_state[32] = { PLAIN_STATES(0),  PLAIN_STATES(4),  PLAIN_STATES(8),
+					  PLAIN_STATES(12), PLAIN_STATES(16), PLAIN_STATES(20),
+					  PLAIN_STATES(24), PLAIN_STATES(28) };
 #define FLAGS_SHIFT 48
 
 /*
@@ -372,8 +371,9 @@ static __rte_noinline uint32_t parse_typed(struct pkt *p, union flow_key *k, str
 	}
 	p->l3_off = (uint8_t)off;
 	if (type_be == RTE_BE16(RTE_ETHER_TYPE_IPV4))
-		return PKT_TAGGED | parse_tagged4(p, k, f, (const struct rte_ipv4_hdr *)(frame + off),
-						  m->data_len - off, m->pkt_len - off);
+		return PKT_TAGGED |
+		       parse_tagged4(p, k, f, (const struct rte_ipv4_hdr *)(frame + off),
+				     m->data_len - off, m->pkt_len - off);
 	if (type_be == RTE_BE16(RTE_ETHER_TYPE_IPV6))
 		return PKT_TAGGED | parse_ipv6(p, k, f, (const struct rte_ipv6_hdr *)(frame + off),
 					       m->data_len - off, m->pkt_len - off);
@@ -405,7 +405,7 @@ static inline uint32_t parse_frame(struct pkt *p, union flow_key *k, struct frag
  * `plain_bits` are as `plain_is` has them: the Ethernet type, version and header length,
  * no fragment, the protocol.
  */
-#define PLAIN_LEN (RTE_ETHER_HDR_LEN + sizeof(struct rte_ipv4_hdr) + sizeof(struct rte_tcp_hdr))
+#define PLAIN_LEN  (RTE_ETHER_HDR_LEN + sizeof(struct rte_ipv4_hdr) + sizeof(struct rte_tcp_hdr))
 #define PLAIN_FROM offsetof(struct rte_ether_hdr, ether_type)
 static const uint8_t plain_is[16] = { 0x08, 0x00, 0x45, [11] = IPPROTO_TCP };
 static const uint8_t plain_bits[16] = { 0xff, 0xff, 0xff, [8] = 0x3f, 0xff, [11] = 0xff };

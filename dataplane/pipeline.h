@@ -60,8 +60,9 @@ struct pkt {
 		struct {
 			uint16_t ip_len; /* P  bytes, as the IP header says and the frame holds */
 			uint8_t l3_off;	 /* P  bytes: 14, more with VLAN tags */
-			uint8_t drop;	 /* any: enum weir_drop, the first reason stands; or PKT_TAKEN */
-			uint8_t port;	 /* R  where it came in; E  where it goes out */
+			uint8_t drop; /* any: enum weir_drop, the first reason stands; or PKT_TAKEN
+				       */
+			uint8_t port; /* R  where it came in; E  where it goes out */
 			uint8_t l4_words; /* P  4 bytes each, from the IP header: pkt_l4_off() */
 			uint16_t flags;	  /* P  PKT_* */
 		};
@@ -78,7 +79,7 @@ static inline uint32_t pkt_l4_off(const struct pkt *p)
 
 /* `state` with these fields, the others 0. A struct literal would be made in memory, byte
  * by byte, and loaded from there. */
-#define PKT_STATE(ip_len, l3_off, l4_words, flags)                            \
+#define PKT_STATE(ip_len, l3_off, l4_words, flags)                                    \
 	((uint64_t)(ip_len) | (uint64_t)(l3_off) << 16 | (uint64_t)(l4_words) << 40 | \
 	 (uint64_t)(flags) << 48)
 static_assert(offsetof(struct pkt, l3_off) == offsetof(struct pkt, state) + 2 &&
@@ -92,15 +93,15 @@ static_assert(offsetof(struct pkt, l3_off) == offsetof(struct pkt, state) + 2 &&
 #define PKT_TAKEN UINT8_MAX
 
 #define PKT_IPV6	 (1u << 0)
-#define PKT_OPENER	 (1u << 1) /* TCP SYN without ACK */
-#define PKT_CLOSING	 (1u << 2) /* TCP FIN or RST */
-#define PKT_FRAG_FIRST	 (1u << 3) /* of a datagram: has the ports, more follow */
-#define PKT_FRAG_LATER	 (1u << 4) /* has no ports: the key's ports are 0 */
-#define PKT_OTHER_L4	 (1u << 5) /* neither TCP nor UDP: no ports */
-#define PKT_QUIC_INITIAL (1u << 6) /* UDP that would be one: an opener on `quic` services */
-#define PKT_TCP		 (1u << 7) /* the flow's protocol, of an ICMP error that of the quote */
-#define PKT_ICMP_ERROR	 (1u << 8) /* the key is that of the flow it tells about */
-#define PKT_ECHO	 (1u << 9) /* ICMP or ICMPv6 echo request */
+#define PKT_OPENER	 (1u << 1)  /* TCP SYN without ACK */
+#define PKT_CLOSING	 (1u << 2)  /* TCP FIN or RST */
+#define PKT_FRAG_FIRST	 (1u << 3)  /* of a datagram: has the ports, more follow */
+#define PKT_FRAG_LATER	 (1u << 4)  /* has no ports: the key's ports are 0 */
+#define PKT_OTHER_L4	 (1u << 5)  /* neither TCP nor UDP: no ports */
+#define PKT_QUIC_INITIAL (1u << 6)  /* UDP that would be one: an opener on `quic` services */
+#define PKT_TCP		 (1u << 7)  /* the flow's protocol, of an ICMP error that of the quote */
+#define PKT_ICMP_ERROR	 (1u << 8)  /* the key is that of the flow it tells about */
+#define PKT_ECHO	 (1u << 9)  /* ICMP or ICMPv6 echo request */
 #define PKT_CHOSEN	 (1u << 10) /* service, pool and backend are known: select passes it by */
 #define PKT_ANSWER	 (1u << 11) /* A  made by us, goes back by `port`: no service, no backend */
 #define PKT_NO_ADDRESS	 (1u << 12) /* dropped before there was an address to read */
@@ -137,18 +138,18 @@ static_assert(sizeof(union flow_key) == 40, "v4: 2 words, v6: 5");
  * its key, is what that header says: in IPv6 maybe an extension header's number.
  */
 struct fragment {
-	uint32_t id_be; /* IPv4: 16 bits, in the low half as loaded */
-	uint16_t off;	/* bytes */
-	uint16_t len;	/* bytes */
-	bool more;	/* not the last */
+	uint32_t id_be;	    /* IPv4: 16 bits, in the low half as loaded */
+	uint16_t off;	    /* bytes */
+	uint16_t len;	    /* bytes */
+	bool more;	    /* not the last */
 	uint8_t sender[16]; /* of an ICMP error, whose key is another's: who sent it */
 };
 
 struct burst {
 	uint32_t n;
-	uint16_t seen; /* P  PKT_* of all packets together */
-	bool dropped;  /* any: a packet's `drop` was set */
-	bool one_pool; /* C  all packets have the pool of the first */
+	uint16_t seen;	  /* P  PKT_* of all packets together */
+	bool dropped;	  /* any: a packet's `drop` was set */
+	bool one_pool;	  /* C  all packets have the pool of the first */
 	bool one_service; /* C  and its service */
 	bool one_port;	  /* E  all leave by the port of the first: leaving and bytes are filled */
 	uint64_t bytes;	  /* E  of their frames */
@@ -173,7 +174,7 @@ void encap_burst(const struct view *v, const struct egress *ports, struct burst 
 void count_lost(struct worker *w, const struct burst *b); /* tx.c  what was dropped and is not
 							   * answered, for its VIP, service and
 							   * backend */
-void tx_burst(struct worker *w, struct burst *b);				/* tx.c */
+void tx_burst(struct worker *w, struct burst *b);	  /* tx.c */
 
 /* Bytes that an encapsulation puts in front of the client's packet; 0 if it is unknown. */
 static inline uint32_t encap_overhead(unsigned encap)

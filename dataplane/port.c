@@ -254,8 +254,7 @@ void ports_describe(const struct ports *p, struct weir_ports_are *out)
 
 		*o = (struct weir_port_info){
 			.mtu = port->mtu,
-			.ifindex = port->tap_ifindex != 0 ? port->tap_ifindex
-							  : port->info.if_index,
+			.ifindex = port->tap_ifindex != 0 ? port->tap_ifindex : port->info.if_index,
 			.link_up = port->link_up,
 			.rx_queues = (uint8_t)port->rx_queues,
 			.tx_queues = (uint8_t)port->tx_queues,

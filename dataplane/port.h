@@ -16,11 +16,11 @@
 
 struct port {
 	const struct dp_port_conf *conf;
-	const char *iface; /* the kernel's interface of an af_xdp: port, or NULL */
-	uint16_t ethdev;   /* DPDK's number */
-	int socket;	   /* NUMA node */
+	const char *iface;	       /* the kernel's interface of an af_xdp: port, or NULL */
+	uint16_t ethdev;	       /* DPDK's number */
+	int socket;		       /* NUMA node */
 	uint16_t rx_queues, tx_queues; /* one transmit queue a worker, or more */
-	uint16_t mtu;	   /* bytes of IP */
+	uint16_t mtu;		       /* bytes of IP */
 	uint8_t mac[6];
 	unsigned tap_ifindex; /* punt = tap: the kernel's interface; 0: none */
 	bool started;

@@ -37,7 +37,7 @@ int privileges_plan(struct privileges *p, const struct dpconf *conf)
 static capng_select_t what_to_apply(void)
 {
 	return capng_have_capability(CAPNG_EFFECTIVE, CAP_SETPCAP) ? CAPNG_SELECT_BOTH
-								    : CAPNG_SELECT_CAPS;
+								   : CAPNG_SELECT_CAPS;
 }
 
 void privileges_drop_thread(void)
@@ -85,11 +85,11 @@ static int drop_interrupt_thread(void)
 static int forbid_calls(void)
 {
 	static const int calls[] = {
-		SCMP_SYS(execve),      SCMP_SYS(execveat),	SCMP_SYS(process_vm_readv),
-		SCMP_SYS(setns),       SCMP_SYS(unshare),	SCMP_SYS(process_vm_writev),
-		SCMP_SYS(mount),       SCMP_SYS(pivot_root),	SCMP_SYS(perf_event_open),
-		SCMP_SYS(add_key),     SCMP_SYS(keyctl),	SCMP_SYS(request_key),
-		SCMP_SYS(init_module), SCMP_SYS(finit_module),	SCMP_SYS(io_uring_setup),
+		SCMP_SYS(execve),      SCMP_SYS(execveat),	  SCMP_SYS(process_vm_readv),
+		SCMP_SYS(setns),       SCMP_SYS(unshare),	  SCMP_SYS(process_vm_writev),
+		SCMP_SYS(mount),       SCMP_SYS(pivot_root),	  SCMP_SYS(perf_event_open),
+		SCMP_SYS(add_key),     SCMP_SYS(keyctl),	  SCMP_SYS(request_key),
+		SCMP_SYS(init_module), SCMP_SYS(finit_module),	  SCMP_SYS(io_uring_setup),
 		SCMP_SYS(kexec_load),  SCMP_SYS(kexec_file_load), SCMP_SYS(userfaultfd),
 #ifndef __SANITIZE_ADDRESS__ /* whose leak checker traces its own threads */
 		SCMP_SYS(ptrace),

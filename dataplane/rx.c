@@ -23,7 +23,7 @@ void rx_burst(struct worker *w, const struct worker_queue *q, struct burst *b)
 	if (b->n == 0)
 		return;
 
-	/* The driver has just written the mbufs; parse reads the frames. */
+		/* The driver has just written the mbufs; parse reads the frames. */
 #pragma GCC unroll 4
 	for (uint32_t i = 0; i < b->n; i++) {
 		rte_prefetch0(rte_pktmbuf_mtod(m[i], const void *));

@@ -47,8 +47,8 @@ static inline uint64_t hash4(const union flow_key *k, uint64_t seed)
 /* The same, as it is for 17 to 128 bytes. */
 static inline uint64_t hash6(const union flow_key *k, uint64_t seed)
 {
-	return XXH3_len_17to128_64b((const xxh_u8 *)k, KEY6_LEN, XXH3_kSecret,
-				    sizeof(XXH3_kSecret), seed);
+	return XXH3_len_17to128_64b((const xxh_u8 *)k, KEY6_LEN, XXH3_kSecret, sizeof(XXH3_kSecret),
+				    seed);
 }
 
 /* The same bytes, but only the source address is not zero: a client meets the same

@@ -29,8 +29,8 @@ enum client_state {
 struct client {
 	enum client_state state;
 	int fd;
-	uint32_t seq; /* of its HELLO */
-	uint64_t deadline_ms; /* CLOCK_MONOTONIC */
+	uint32_t seq;		       /* of its HELLO */
+	uint64_t deadline_ms;	       /* CLOCK_MONOTONIC */
 	char name[WEIR_NAME_LEN + 24]; /* "weir-controlplane (pid 12)" */
 };
 

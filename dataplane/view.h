@@ -11,13 +11,13 @@
 
 /* Enough of a pool for a packet. */
 struct view_pool {
-	const weir_slot *slot;	      /* table_len entries */
+	const weir_slot *slot;		     /* table_len entries */
 	const struct weir_move_group *moves; /* NULL: no slot is moving */
 	uint32_t table_len;
-	uint8_t mode; /* enum weir_mode */
-	uint8_t hash; /* enum weir_hash */
+	uint8_t mode;			       /* enum weir_mode */
+	uint8_t hash;			       /* enum weir_hash */
 	uint32_t tcp_window_ms, udp_window_ms; /* pins are kept idle for no less */
-	uint32_t flags; /* WEIR_POOL_* */
+	uint32_t flags;			       /* WEIR_POOL_* */
 	uint32_t move_count;
 	uint64_t id; /* of its name: the same on every Weir */
 };
@@ -25,9 +25,9 @@ struct view_pool {
 /* The record of a slot, below the pool's table_len, if it is moving. */
 static inline const struct weir_move *view_move(const struct view_pool *pool, uint32_t slot)
 {
-	return pool->moves == NULL ? NULL
-				   : weir_moves_find(pool->moves, pool->table_len,
-						     pool->move_count, slot);
+	return pool->moves == NULL
+		       ? NULL
+		       : weir_moves_find(pool->moves, pool->table_len, pool->move_count, slot);
 }
 
 struct view {
@@ -36,7 +36,7 @@ struct view {
 	const struct weir_lookup *lookup;
 	uint32_t lookup_bits;
 	uint32_t backend_count;
-	uint64_t prefixes4, prefixes6[2]; /* lengths of VIPs that are prefixes, a bit each */
+	uint64_t prefixes4, prefixes6[2];   /* lengths of VIPs that are prefixes, a bit each */
 	const struct weir_backend *backend; /* an index from backend_count on is BACKEND_OFF */
 	const struct weir_vip *vip;
 	uint32_t vip_count;
