@@ -82,6 +82,23 @@ static bool may_complain(const struct pkt *p)
 	return !(p->flags & (PKT_ICMP_ERROR | PKT_FRAG_LATER)) && may_answer(p);
 }
 
+/*
+ * A fragment behind the first of UDP or TCP over IPv6, as its fragment header says, which
+ * is the last thing that parse walked. A router tells of each that is too big (RFC 4443,
+ * section 3.2); of other protocols only the first one shows whether they are an error.
+ */
+static bool is_part_of_flow6(const struct pkt *p)
+{
+	const uint16_t both = PKT_IPV6 | PKT_FRAG_LATER;
+	const uint32_t fragment_header = 8;
+	uint8_t next;
+
+	if ((p->flags & (both | PKT_ICMP_ERROR)) != both)
+		return false;
+	next = l3(p)[p->l4_words * 4u - fragment_header];
+	return (next == IPPROTO_TCP || next == IPPROTO_UDP) && may_answer(p);
+}
+
 static bool forbids_fragments(const struct pkt *p)
 {
 	const struct rte_ipv4_hdr *ip = (const struct rte_ipv4_hdr *)l3(p);
@@ -115,7 +132,7 @@ enum weir_answer answer_kind(const struct view *v, const struct pkt *p)
 			return WEIR_ANSWER_ECHO;
 		break;
 	case WEIR_DROP_TOO_BIG:
-		if (forbids_fragments(p) && may_complain(p))
+		if (forbids_fragments(p) && (may_complain(p) || is_part_of_flow6(p)))
 			return WEIR_ANSWER_TOO_BIG;
 		break;
 	case WEIR_DROP_STRAY:
@@ -149,6 +166,17 @@ static uint32_t client_mtu(const struct view *v, const struct egress *ports, con
 		       p->flags & PKT_IPV6 ? (uint32_t)LEAST_MTU6 : (uint32_t)LEAST_MTU4);
 }
 
+/* A later fragment that fits was dropped with its first one, whose sender has been told. */
+static bool tell_mtu(struct pkt *p, const uint8_t *mac, uint32_t mtu)
+{
+	if (p->flags & PKT_FRAG_LATER && p->ip_len <= mtu)
+		return false;
+	/* RFC 1191, section 4: the low half of the word; RFC 4443: all of it. */
+	return p->flags & PKT_IPV6
+		       ? answer_error(p, mac, ICMP6_PACKET_TOO_BIG, 0, htonl(mtu))
+		       : answer_error(p, mac, ICMP_DEST_UNREACH, ICMP_FRAG_NEEDED, htonl(mtu));
+}
+
 static bool make(enum weir_answer kind, const struct view *v, const struct egress *ports,
 		 struct pkt *p)
 {
@@ -164,11 +192,7 @@ static bool make(enum weir_answer kind, const struct view *v, const struct egres
 		return v6 ? answer_error(p, mac, ICMP6_DST_UNREACH, ICMP6_DST_UNREACH_NOPORT, 0)
 			  : answer_error(p, mac, ICMP_DEST_UNREACH, ICMP_PORT_UNREACH, 0);
 	case WEIR_ANSWER_TOO_BIG:
-		/* RFC 1191, section 4: the low half of the word; RFC 4443: all of it. */
-		return v6 ? answer_error(p, mac, ICMP6_PACKET_TOO_BIG, 0,
-					 htonl(client_mtu(v, ports, p)))
-			  : answer_error(p, mac, ICMP_DEST_UNREACH, ICMP_FRAG_NEEDED,
-					 htonl(client_mtu(v, ports, p)));
+		return tell_mtu(p, mac, client_mtu(v, ports, p));
 	case WEIR_ANSWER_ARP:
 		return answer_arp(p, mac);
 	case WEIR_ANSWER_ND:

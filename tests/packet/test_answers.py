@@ -3,11 +3,11 @@
 """What Weir answers itself. An answer is compared whole, with one that scapy makes, so
 every field of every header is."""
 
-from scapy.layers.inet import ICMP, IP, TCP
+from scapy.layers.inet import ICMP, IP, TCP, UDP
 from scapy.layers.inet6 import (ICMPv6DestUnreach, ICMPv6EchoReply, ICMPv6EchoRequest,
                                 ICMPv6ND_NA, ICMPv6ND_NS, ICMPv6NDOptDstLLAddr,
                                 ICMPv6NDOptSrcLLAddr, ICMPv6PacketTooBig, IPv6,
-                                IPv6ExtHdrDestOpt)
+                                IPv6ExtHdrDestOpt, IPv6ExtHdrFragment)
 from scapy.layers.l2 import ARP, Ether
 from scapy.packet import Raw
 
@@ -190,6 +190,24 @@ def test_too_big_tells_what_the_encapsulation_leaves():
         result = Lab(conf + ALL, [[fits, fits6]]).run()
         equal(f"{mode} over IPv{family}: drops of what was told to fit", result.drops, {})
         equal("frames that left", len(result.frames[0]), 2)
+
+
+def test_ipv6_is_told_of_a_later_fragment_too():
+    """The first one fits; so does the third, which goes on."""
+    whole = ipv6() / UDP(sport=4000, dport=53) / Raw(bytes(2984 - 8))
+    first, second, third = ((0, 1000, 1), (1000, 1448, 1), (2448, 536, 0))
+    payload = bytes(whole)[40:]
+
+    def part(offset, length, more):
+        return ether(ipv6(nh=44) / IPv6ExtHdrFragment(nh=17, id=77, m=more, offset=offset // 8) /
+                     Raw(payload[offset:offset + length]))
+
+    frames = [part(*first), part(*second), part(*third)]
+    result = Lab(pool("ipip", 3, family=6, settings="mtu = 1500") + ALL, [frames]).run()
+    equal("answers", result.answers, {"too-big": 1})
+    equal("drops", result.drops, {})
+    equal("frames that left", len(result.frames[0]), 3)
+    check("the answer is among them", back(result, too_big6(1460, frames[1])) in result.frames[0])
 
 
 def test_ipv6_is_never_told_less_than_1280():

@@ -166,6 +166,27 @@ static void no_error_is_about_an_error_or_a_later_fragment(void **state)
 	}
 }
 
+/* A router tells of every packet that it cannot send on, and an IPv6 fragment is one; but
+ * who knows what another protocol's is of, and one that fits is no news. */
+static void a_later_fragment_over_ipv6_that_is_too_big_is_told(void **state)
+{
+	static const uint8_t protocols[] = { IPPROTO_UDP, IPPROTO_TCP, IPPROTO_ICMPV6, 50 };
+	const uint16_t flags = PKT_IPV6 | PKT_FRAG_LATER;
+
+	(void)state;
+	for (unsigned i = 0; i < sizeof(protocols); i++) {
+		for (unsigned fits = 0; fits < 2; fits++) {
+			struct pkt *p;
+
+			build6(44, CLIENT6, VIP6, fits ? 1000 : 1480);
+			bytes[AT_IP + IP6] = protocols[i];
+			p = arrive(WEIR_DROP_TOO_BIG, flags, 0);
+			p->l4_words = (IP6 + 8) / 4;
+			assert_int_equal(answer(p) != NULL, i < 2 && !fits);
+		}
+	}
+}
+
 static void other_drops_get_no_answer(void **state)
 {
 	(void)state;
@@ -250,6 +271,7 @@ int main(void)
 		TEST(a_damaged_header_is_not_answered),
 		TEST(a_frame_for_all_or_from_all_is_not_answered),
 		TEST(no_error_is_about_an_error_or_a_later_fragment),
+		TEST(a_later_fragment_over_ipv6_that_is_too_big_is_told),
 		TEST(other_drops_get_no_answer),
 		TEST(no_more_than_so_many_a_second),
 		TEST(kinds_do_not_take_from_each_other),
