@@ -3,13 +3,12 @@
 """Fragments: all of a datagram at the backend of its flow, whatever becomes of their order."""
 
 import collections
-import os
 import random
 
 from frames import (CLIENT, CLIENT6, DNS, ETH, NO_VIP, NO_VIP6, OUTER, SERVICES, SERVICES6, VIP,
                     VIP6, back4, back6, backend_mac, checksum, client_packet, error4, error6, ether,
                     in_fragments, pool, tcp, udp)
-from weirlab import Lab, check, equal, main
+from weirlab import Lab, check, equal, main, needs_two_cpus
 
 from scapy.layers.inet import ICMP, IP, UDP, IPOption_NOP, defragment, fragment
 from scapy.layers.inet6 import (ICMPv6EchoRequest, IPv6, IPv6ExtHdrDestOpt, IPv6ExtHdrFragment,
@@ -19,7 +18,6 @@ from scapy.packet import Raw
 BACKENDS = 10
 MACS = {backend_mac(i): i for i in range(BACKENDS)}
 SETTINGS = pool("l2", BACKENDS) + SERVICES + SERVICES6
-TWO_CPUS = len(os.sched_getaffinity(0)) >= 2
 
 
 class Datagram:
@@ -143,8 +141,7 @@ def test_duplicates_are_forwarded():
 
 
 def test_the_first_one_by_another_queue():
-    if not TWO_CPUS:
-        return
+    needs_two_cpus()
     for family in 4, 6:
         every = datagrams(30, family=family)
         result = on_two_queues([d.frames[0] for d in every],
@@ -155,8 +152,7 @@ def test_the_first_one_by_another_queue():
 
 def test_the_first_one_last_and_by_another_queue():
     """The others have all been read, and wait, when it comes: it is behind many packets."""
-    if not TWO_CPUS:
-        return
+    needs_two_cpus()
     every = datagrams(30)
     many = [tcp(1000 + i) for i in range(1000)]
     result = on_two_queues(many + [d.frames[0] for d in every],
@@ -166,8 +162,7 @@ def test_the_first_one_last_and_by_another_queue():
 
 
 def test_fragments_of_each_queue_by_turns():
-    if not TWO_CPUS:
-        return
+    needs_two_cpus()
     every = datagrams(30)
     frames = [f for d in every for f in d.frames]
     result = on_two_queues(frames[::2], frames[1::2])
@@ -248,8 +243,8 @@ def test_a_flood_of_fragments_harms_no_other_packet():
 
 
 def test_a_flood_of_fragments_at_two_workers():
-    if TWO_CPUS:
-        flooded(2)
+    needs_two_cpus()
+    flooded(2)
 
 
 def overlapping(d, off, length, more=True):
@@ -389,8 +384,7 @@ def test_icmp_errors_in_fragments_reach_the_backend_of_their_flow():
 
 
 def test_icmp_errors_in_fragments_by_two_queues():
-    if not TWO_CPUS:
-        return
+    needs_two_cpus()
     for family in 4, 6:
         every = [ErrorAbout(1 + i, family) for i in range(30)]
         result = on_two_queues([e.frames[0] for e in every],

@@ -2,7 +2,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """ICMP errors reach the backend of the flow that they are about, on one queue and on two."""
 
-import os
 import random
 
 from scapy.layers.inet import ICMP, IP, TCP, UDP
@@ -12,7 +11,7 @@ from scapy.packet import Raw
 from frames import (ERRORS, ERRORS6, ETH, NO_VIP, NO_VIP6, ROUTER, ROUTER6, SERVICES, SERVICES6,
                     VIP, VIP6, back4, back6, backend_mac, client_packet, error4, error6, ether,
                     pool, tcp, tcp6, udp, udp6)
-from weirlab import Lab, equal, main
+from weirlab import Lab, equal, main, needs_two_cpus
 
 BACKENDS = 20
 MACS = {backend_mac(i): i for i in range(BACKENDS)}
@@ -70,8 +69,7 @@ def test_errors_reach_the_backend_of_their_flow():
 
 
 def test_errors_by_another_queue_reach_the_same_backend():
-    if len(os.sched_getaffinity(0)) < 2:
-        return  # one CPU: one worker is all there can be
+    needs_two_cpus()
     all_flows = flows(200)
     packets = [of_flow(*flow) for flow in all_flows]
     errors = [f for i, flow in enumerate(all_flows) for f in errors_of(i, *flow)]

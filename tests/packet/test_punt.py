@@ -5,7 +5,6 @@ process's own. The TAP stands before the data plane starts, so that nothing is m
 """
 
 import collections
-import os
 import time
 
 from scapy.layers.inet import ICMP, IP, UDP
@@ -19,7 +18,7 @@ from frames import (CLIENT, ETH, NO_VIP, NO_VIP6, ROUTER, ROUTER6, ROUTER_MAC, S
                     udp6)
 from outcome import with_bytes
 from test_bond import BondLab
-from weirlab import Lab, check, equal, main
+from weirlab import Lab, check, equal, main, needs_two_cpus
 from wire import Wire, ip, link, own_namespace
 
 BACKENDS = 3
@@ -27,7 +26,6 @@ CONF = pool("l2", BACKENDS) + SERVICES + SERVICES6
 TAP = "punt = tap\ntap = tap0\n"
 OWN, OWN6 = "192.0.2.9", "2001:db8:4::9"  # the host's address on the TAP
 PCAP_MAC = "02:70:63:61:70:00"  # of the first net_pcap port
-TWO_CPUS = len(os.sched_getaffinity(0)) >= 2
 
 
 def arp_request(address=NO_VIP):
@@ -136,8 +134,8 @@ def test_what_is_for_no_vip_comes_out_of_the_tap():
 
 
 def test_and_with_two_workers():
-    if TWO_CPUS:
-        both_ways(2)
+    needs_two_cpus()
+    both_ways(2)
 
 
 def kernel_sends(wire, send=300):
@@ -156,20 +154,28 @@ def sent_by_kernel(lab):
     return lab.rpc("status")["counters"]["punts"].get("from-kernel", {"packets": 0})["packets"]
 
 
+def from_the_kernel(workers):
+    wire, sent = with_tap(), []
+
+    def meanwhile(lab):
+        lab.until("forwarding", lab.forwarding)
+        sent.extend(kernel_sends(wire))
+        lab.until("frames of the kernel", lambda: sent_by_kernel(lab) >= len(sent))
+
+    result = Lab(CONF, [[]], ports=[TAP], workers=workers).run(meanwhile)
+    equal("punts", result.punts, {"from-kernel": len(sent)})
+    equal("packets sent", result.tx["packets"], len(sent))
+    equal("bytes sent", result.tx["bytes"], sum(len(f) for f in sent))
+    equal("frames that left, in order", result.frames[0], sent)
+
+
 def test_what_the_kernel_sends_leaves_by_the_port():
-    for workers in (1, 2) if TWO_CPUS else (1,):
-        wire, sent = with_tap(), []
+    from_the_kernel(1)
 
-        def meanwhile(lab):
-            lab.until("forwarding", lab.forwarding)
-            sent.extend(kernel_sends(wire))
-            lab.until("frames of the kernel", lambda: sent_by_kernel(lab) >= len(sent))
 
-        result = Lab(CONF, [[]], ports=[TAP], workers=workers).run(meanwhile)
-        equal("punts", result.punts, {"from-kernel": len(sent)})
-        equal("packets sent", result.tx["packets"], len(sent))
-        equal("bytes sent", result.tx["bytes"], sum(len(f) for f in sent))
-        equal("frames that left, in order", result.frames[0], sent)
+def test_and_of_a_port_with_two_workers():
+    needs_two_cpus()
+    from_the_kernel(2)
 
 
 def test_the_tap_is_the_port_to_the_kernel():
@@ -240,8 +246,8 @@ def test_a_flood_to_the_host_is_bounded():
 
 
 def test_a_flood_by_two_workers_is_bounded():
-    if TWO_CPUS:
-        flooded(2)
+    needs_two_cpus()
+    flooded(2)
 
 
 def test_without_punt_nothing_goes_to_the_kernel():

@@ -9,12 +9,11 @@ them and by the queue that it says: class Queues.
 """
 
 import collections
-import os
 import random
 
 from frames import (ERRORS, ERRORS6, ETH, HTTP, SERVICES, SERVICES6, VIP, back4, back6, backend_mac,
                     error4, error6, in_fragments, pool, tcp, tcp6)
-from weirlab import Lab, check, equal, main
+from weirlab import Lab, check, equal, main, needs_two_cpus
 from wire import Wire, own_namespace
 
 MACS = {backend_mac(i): f"b{i}" for i in range(100)}
@@ -84,8 +83,7 @@ def chosen(queues, flow):
 
 
 def test_a_flow_that_changes_its_queue_stays_on_its_backend():
-    if len(os.sched_getaffinity(0)) < 2:
-        return  # one CPU: one worker is all there can be
+    needs_two_cpus()
     old, new, probes = flows(200, 1), flows(200, 2), flows(100, 3)
     gone = {"b0", "b1"}
 
@@ -118,8 +116,7 @@ def test_a_flow_that_changes_its_queue_stays_on_its_backend():
 
 def test_with_hash_source_all_of_a_client_stays():
     """Nothing is an opener there: what arrives in the window is learnt, new or not."""
-    if len(os.sched_getaffinity(0)) < 2:
-        return
+    needs_two_cpus()
     old = flows(200, 4)
     again = [(src, 1 + sport // 2) for src, sport in old]  # the same clients, other ports
     gone = {"b0", "b1"}
@@ -149,8 +146,7 @@ def test_with_hash_source_all_of_a_client_stays():
 
 def test_full_pin_tables_are_told():
     """At 70 % and at 80 %, once each, in the log; how full they are, in the status."""
-    if len(os.sched_getaffinity(0)) < 2:
-        return
+    needs_two_cpus()
 
     def used(queues):
         return queues.rpc("status")["workers"][0]["pins"]["used"]
@@ -273,8 +269,7 @@ def check_kept(result, old, new):
 
 def test_errors_by_the_other_queue_go_by_the_pin():
     """And leave no pin behind: anyone can forge one."""
-    if len(os.sched_getaffinity(0)) < 2:
-        return
+    needs_two_cpus()
     result, old, new, used = moving_and_pinned(send_errors)
     equal("drops", result.drops, {})
     check_kept(result, old, new)
@@ -282,8 +277,7 @@ def test_errors_by_the_other_queue_go_by_the_pin():
 
 
 def test_fragments_by_the_other_queue_go_by_the_pin():
-    if len(os.sched_getaffinity(0)) < 2:
-        return
+    needs_two_cpus()
     # A fragment waits for 100 ms, and the machine may take our CPU away for longer.
     for _ in range(10):
         result, old, new, used = moving_and_pinned(send_fragments)

@@ -289,9 +289,21 @@ class Lab:
 # -- the runner's contract ---------------------------------------------------
 
 
+class Skipped(Exception):
+    """This machine cannot show it; the text says why."""
+
+
+def needs_two_cpus():
+    if len(os.sched_getaffinity(0)) < 2:
+        raise Skipped("one CPU: one worker is all there can be")
+
+
 def run_one(name, function):
     try:
         function()
+    except Skipped as why:
+        print(f"skip {name}: {why}", flush=True)
+        return True
     except Failure as failure:
         reason = str(failure)
     except Exception:  # a fault of the test is a failure like any other
