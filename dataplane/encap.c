@@ -256,7 +256,7 @@ static const uint8_t plain_bits[16] = {
 /* The same of every packet of a burst that goes the plain way. */
 struct plain {
 	bytes16 hop;  /* what plain_bits are to be */
-	bytes16 link; /* behind the first address of the frame: our own, and IPv4 */
+	bytes16 link; /* behind the first address of the frame: our own */
 	uint32_t mtu; /* of the port */
 	uint8_t port;
 	uint8_t encap;
@@ -319,7 +319,7 @@ static __rte_always_inline uint8_t *plain_tunnel(const struct pkt *p, const stru
 
 /*
  * The first packets of the burst, as far as they go the plain way: untagged on both sides,
- * by one port, by l2 or ipip. The same as encap_packet() does; what is checked of a
+ * by one port, with one encapsulation. The same as encap_packet() does; what is checked of a
  * backend is one compare. Returns how many.
  */
 static __rte_always_inline uint32_t encap_plain(const struct view *v, const struct plain *all,

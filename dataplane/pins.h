@@ -97,12 +97,14 @@ static inline void pins_prefetch_further(const struct pins *t, uint64_t flow_has
  * no branch can foresee which it will be. */
 static inline struct weir_pin *pins_find_in(struct weir_pin_bucket *b, uint64_t key)
 {
-	struct weir_pin *p = b->pin;
+	unsigned way = 0;
 
+	/* One of them, whichever: explain may see a key twice, while its owner moves it. */
 #pragma GCC unroll 8
 	for (unsigned i = 1; i < WEIR_PIN_WAYS; i++)
-		p += i * (atomic_load_explicit(&b->pin[i].hash, memory_order_relaxed) == key);
-	return atomic_load_explicit(&p->hash, memory_order_relaxed) == key ? p : NULL;
+		way = atomic_load_explicit(&b->pin[i].hash, memory_order_relaxed) == key ? i : way;
+	return atomic_load_explicit(&b->pin[way].hash, memory_order_relaxed) == key ? &b->pin[way]
+										    : NULL;
 }
 
 /* Our own pin of a flow, if it stands where it is looked for first, as nearly all do. */

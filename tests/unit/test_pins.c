@@ -44,6 +44,21 @@ static void a_flow_whose_hash_is_0_has_a_pin_too(void **state)
 	assert_int_equal(pins[0].used, 0);
 }
 
+/* As explain may see it, while the worker takes a pin out and puts it in again. */
+static void a_key_that_is_seen_twice_is_found_in_its_bucket(void **state)
+{
+	const uint64_t hash = 0x123456789abcdef0;
+	struct weir_pin_bucket *b = pins_place(&pins[0], weir_pin_key(hash), 0);
+
+	(void)state;
+	for (unsigned i = 1; i < WEIR_PIN_WAYS; i++) {
+		atomic_store(&b->pin[i].hash, weir_pin_key(hash));
+		assert_in_range(pins_find(&pins[0], hash) - b->pin, 1, WEIR_PIN_WAYS - 1);
+	}
+	for (unsigned i = 1; i < WEIR_PIN_WAYS; i++)
+		atomic_store(&b->pin[i].hash, 0);
+}
+
 /* The order of giving way: each newcomer takes the place of the next in line. */
 static void pins_give_way_in_order(void **state)
 {
@@ -53,7 +68,7 @@ static void pins_give_way_in_order(void **state)
 		uint32_t idle_ds;
 	} line[] = {
 		{ BASE, SURE, PIN_IDLE_TCP_DS + 1 }, /* expired */
-		{ BASE, SURE, 50 },		    /* to base: longest idle first */
+		{ BASE, SURE, 50 },		     /* to base: longest idle first */
 		{ BASE, SURE, 2 },
 		{ CUR, TCP, PIN_CONFIRM_DS + 20 }, /* never confirmed, and not young */
 		{ CUR, TCP, PIN_CONFIRM_DS + 1 },
@@ -291,6 +306,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		T(what_is_put_is_found),
 		T(a_flow_whose_hash_is_0_has_a_pin_too),
+		T(a_key_that_is_seen_twice_is_found_in_its_bucket),
 		T(pins_give_way_in_order),
 		T(in_a_full_table_a_pin_to_base_takes_no_place),
 		T(a_flood_of_openers_looks_for_room_now_and_then),
