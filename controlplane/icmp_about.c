@@ -16,6 +16,12 @@ static bool of_a_tunnel(uint8_t protocol)
 	return protocol == IPPROTO_IPIP || protocol == IPPROTO_IPV6 || protocol == IPPROTO_UDP;
 }
 
+/* The port that a UDP header of which `len` bytes are quoted was for. */
+static uint16_t port_of(uint8_t protocol, const uint8_t *udp, size_t len)
+{
+	return protocol == IPPROTO_UDP && len >= 4 ? (uint16_t)(udp[2] << 8 | udp[3]) : 0;
+}
+
 static size_t ip_header_len(const uint8_t *packet, size_t len)
 {
 	size_t n;
@@ -30,6 +36,7 @@ bool icmp_about_read4(const uint8_t *packet, size_t len, struct icmp_about *out)
 {
 	size_t header = ip_header_len(packet, len);
 	const uint8_t *icmp = packet + header, *quoted = icmp + ICMP_HEADER;
+	size_t quote = len - header - ICMP_HEADER, options;
 
 	if (header == 0 || len - header < ICMP_HEADER + sizeof(struct iphdr) ||
 	    (icmp[0] != ICMP_DEST_UNREACH && icmp[0] != ICMP_TIME_EXCEEDED) ||
@@ -41,6 +48,9 @@ bool icmp_about_read4(const uint8_t *packet, size_t len, struct icmp_about *out)
 	if (icmp[0] == ICMP_DEST_UNREACH && icmp[1] == ICMP_FRAG_NEEDED)
 		out->mtu = (uint16_t)(icmp[6] << 8 | icmp[7]);
 	out->protocol = quoted[9];
+	options = ip_header_len(quoted, quote);
+	if (options != 0)
+		out->port = port_of(quoted[9], quoted + options, quote - options);
 	out->outer_dst.family = 4;
 	memcpy(out->outer_dst.bytes, quoted + 16, 4);
 	return true;
@@ -63,6 +73,8 @@ bool icmp_about_read6(const uint8_t *message, size_t len, struct icmp_about *out
 		out->mtu = mtu > UINT16_MAX ? UINT16_MAX : (uint16_t)mtu;
 	}
 	out->protocol = quoted[6];
+	out->port = port_of(quoted[6], quoted + sizeof(struct ip6_hdr),
+			    len - ICMP_HEADER - sizeof(struct ip6_hdr));
 	out->outer_dst.family = 6;
 	memcpy(out->outer_dst.bytes, quoted + 24, 16);
 	return true;

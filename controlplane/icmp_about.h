@@ -15,6 +15,7 @@
 struct icmp_about {
 	struct weir_addr outer_dst; /* whom the quoted packet was for */
 	uint8_t protocol;	    /* of the quoted packet: 4, 41 or 17 */
+	uint16_t port;		    /* that a quoted UDP packet was for; 0: none is quoted */
 	uint8_t type, code;	    /* of ICMP or ICMPv6, by outer_dst.family */
 	uint16_t mtu;		    /* packet too big: what would fit; else 0 */
 };

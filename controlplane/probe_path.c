@@ -10,6 +10,7 @@
 #include <errno.h>
 #include <linux/icmp.h>
 #include <netinet/icmp6.h>
+#include <netinet/in.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -24,6 +25,8 @@ struct way {
 	uint16_t next; /* in the list of free numbers; 0: the last */
 	uint16_t mtu;
 	struct weir_addr outer_dst; /* family 0: not tunnelled */
+	uint8_t protocol;	    /* of the outer header */
+	uint16_t port;		    /* that GUE is for; else 0 */
 	uint64_t too_big_told;	    /* count.too_big when a hint last spoke of it */
 	uint64_t heard_ns;	    /* uv_hrtime() of `heard`; 0: nothing was */
 	struct icmp_about heard;
@@ -122,6 +125,11 @@ static int entry_of(const struct probe_route *r, struct probe_entry *e)
 	return 0;
 }
 
+static bool is_gue(enum probe_mode mode)
+{
+	return mode == PROBE_MODE_GUE4 || mode == PROBE_MODE_GUE6;
+}
+
 static int entry_write(struct probe_path *p, uint32_t mark, const struct probe_route *r)
 {
 	struct probe_entry e;
@@ -135,6 +143,10 @@ static int entry_write(struct probe_path *p, uint32_t mark, const struct probe_r
 
 		w->mtu = r->mtu;
 		w->outer_dst = r->mode == PROBE_MODE_L2 ? (struct weir_addr){ 0 } : r->outer_dst;
+		w->protocol = is_gue(r->mode)	   ? IPPROTO_UDP
+			      : r->vip.family == 4 ? IPPROTO_IPIP
+						   : IPPROTO_IPV6;
+		w->port = is_gue(r->mode) ? r->gue_port : 0;
 		w->heard_ns = 0;
 	}
 	return err;
@@ -227,6 +239,14 @@ const char *probe_path_hint(void *user, uint32_t mark, uint64_t since_ns)
 	return NULL;
 }
 
+/* Is it about what this entry sends? Another one's, or another program's, may go to the
+ * same backend. */
+static bool is_about(const struct icmp_about *m, const struct way *w)
+{
+	return w->used && weir_addr_equal(&w->outer_dst, &m->outer_dst) &&
+	       w->protocol == m->protocol && (m->port == 0 || m->port == w->port);
+}
+
 static void hear(struct probe_path *p, const struct icmp_about *m, const struct weir_addr *by)
 {
 	uint64_t now = uv_hrtime();
@@ -234,7 +254,7 @@ static void hear(struct probe_path *p, const struct icmp_about *m, const struct 
 	for (unsigned n = 1; n < p->fresh; n++) {
 		struct way *w = &p->way[n];
 
-		if (!w->used || !weir_addr_equal(&w->outer_dst, &m->outer_dst))
+		if (!is_about(m, w))
 			continue;
 		w->heard = *m;
 		w->heard_by = *by;

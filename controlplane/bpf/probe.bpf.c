@@ -3,7 +3,7 @@
  * Carries DSR probes. Runs at tc egress.
  *
  *   mark not ours             pass: TC_ACT_UNSPEC, the next filter sees the packet
- *   mark of ours, no entry    drop and count: without its entry the packet would go
+ *   mark of ours, no entry    drop: without its entry the packet would go
  *                             to the VIP's route, come back through Weir itself, and
  *                             some healthy backend would answer for a dead one
  *   not for the entry's VIP   drop and count

@@ -408,9 +408,10 @@ static void what_does_not_fit_is_dropped_and_said(void **state)
 	assert_int_equal(run(&f, mark, 0, NULL), TC_ACT_SHOT);
 	probe_path_count(path, mark, &c);
 	assert_int_equal(c.too_big, 1);
-	assert_string_equal(probe_path_hint(path, mark, 0),
-			    "on this host: with its outer header it exceeds the MTU of 1500 towards the "
-			    "backend");
+	assert_string_equal(
+		probe_path_hint(path, mark, 0),
+		"on this host: with its outer header it exceeds the MTU of 1500 towards the "
+		"backend");
 	assert_null(probe_path_hint(path, mark, 0)); /* said once */
 }
 
@@ -541,6 +542,36 @@ static void icmp6_about_a_tunnel_is_understood(void **state)
 	expect_said(&f, true, "2001:db8::b", "2001:db8::9 says that at most 1280 bytes fit");
 }
 
+/* By it a backend's other UDP is told from GUE. */
+static void the_port_of_a_quoted_datagram_is_known(void **state)
+{
+	struct frame f = { .len = 0 };
+	struct icmp_about m;
+
+	(void)state;
+	add_hex(&f, "45 00 00 00 00 00 00 00 40 01 00 00 0a 00 09 09 0a 00 00 01"
+		    "03 03 00 00 00 00 00 00"
+		    "46 00 00 50 00 00 40 00 40 11 00 00 0a 00 00 01 0a 00 01 0b 01 01 01 01"
+		    "c0 01 17 c0 00 20 00 00");
+	assert_true(icmp_about_read4(f.byte, f.len, &m));
+	assert_int_equal(m.port, 6080);
+	assert_true(icmp_about_read4(f.byte, f.len - 5, &m));
+	assert_int_equal(m.port, 0);
+	f.byte[37] = 4;
+	assert_true(icmp_about_read4(f.byte, f.len, &m));
+	assert_int_equal(m.port, 0);
+	f.len = 0;
+	add_hex(&f, "01 04 00 00 00 00 00 00"
+		    "60 00 00 00 00 08 11 40"
+		    "20 01 0d b8 00 00 00 00 00 00 00 00 00 00 00 01"
+		    "20 01 0d b8 00 00 00 00 00 00 00 00 00 00 00 0b"
+		    "c0 01 17 c0 00 20 00 00");
+	assert_true(icmp_about_read6(f.byte, f.len, &m));
+	assert_int_equal(m.port, 6080);
+	assert_true(icmp_about_read6(f.byte, f.len - 5, &m));
+	assert_int_equal(m.port, 0);
+}
+
 static void icmp_about_something_else_is_not_for_us(void **state)
 {
 	struct frame f = { .len = 0 };
@@ -578,6 +609,7 @@ int main(void)
 		T(marks_come_back_last),
 		cmocka_unit_test(icmp_about_a_tunnel_is_understood),
 		cmocka_unit_test(icmp6_about_a_tunnel_is_understood),
+		cmocka_unit_test(the_port_of_a_quoted_datagram_is_known),
 		cmocka_unit_test(icmp_about_something_else_is_not_for_us),
 	};
 
