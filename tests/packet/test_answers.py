@@ -207,7 +207,7 @@ def test_ipv6_is_told_of_a_later_fragment_too():
     equal("answers", result.answers, {"too-big": 1})
     equal("drops", result.drops, {})
     equal("frames that left", len(result.frames[0]), 3)
-    check("the answer is among them", back(result, too_big6(1460, frames[1])) in result.frames[0])
+    check(back(result, too_big6(1460, frames[1])) in result.frames[0], "no answer is among them")
 
 
 def test_ipv6_is_never_told_less_than_1280():
