@@ -22,7 +22,9 @@ lab_create
 lab_start_backends
 lab_start_weir
 
-# 1 MB at 20 kB/s: it is there to the end.
+# 1 MB at 20 kB/s: it is there to the end. With little room to receive it is acknowledged
+# all the while; else the whole of it might come at once, and the flow be silent.
+lab_in client sysctl -qw net.ipv4.tcp_rmem="4096 16384 16384"
 lab_in client curl -s -o /dev/null --limit-rate 20k --max-time 120 -D "$LAB_DIR/head" \
     --interface "${SOURCE%:*}" --local-port "${SOURCE#*:}" "http://$VIP_L2/1M" &
 download=$!
