@@ -328,7 +328,7 @@ static void exec_kills_the_whole_group_in_time(void **state)
 
 	(void)state;
 	/* The child that it leaves behind holds its output open and would live long. */
-	exec_conf("/bin/sh -c \"sleep 300 & echo $!; wait\"");
+	exec_conf("/bin/sh -c \"tail -f /dev/null & echo $!; wait\"");
 	conf.answer_timeout_ms = HANG_MS;
 	run();
 	child = atoi(result.text);
@@ -426,7 +426,7 @@ static void cancelled_probes_are_never_heard_of(void **state)
 			if (conf.kind == PROBE_TCP)
 				set(&conf.tcp.expect, "x");
 			if (conf.kind == PROBE_EXEC)
-				exec_conf("/bin/sleep 100");
+				exec_conf("/usr/bin/tail -f /dev/null");
 			assert_int_equal(probe_start(ctx, &conf, &target, on_done, NULL, &p), 0);
 			for (unsigned t = 0; t < turns; t++)
 				uv_run(&loop, UV_RUN_NOWAIT);
