@@ -3,6 +3,7 @@
 
 #include "capture.h"
 #include "count.h"
+#include "split.h"
 
 #include <rte_branch_prediction.h>
 #include <rte_mbuf.h>
@@ -311,7 +312,7 @@ void frags_find(struct frags *f, const struct view *v, struct burst *b)
 	}
 }
 
-/* What became of a first fragment, as a new record. One that left in pieces is TAKEN. */
+/* What becomes of a first fragment, as a new record. */
 static struct frag_record decided(const struct frags *f, const struct view *v, const struct pkt *p,
 				  const struct fragment *fragment, uint64_t tag)
 {
@@ -325,7 +326,7 @@ static struct frag_record decided(const struct frags *f, const struct view *v, c
 	r.pool = p->pool;
 	r.backend = p->backend;
 	r.flow_hash = p->flow_hash;
-	if (p->drop == WEIR_DROP_NONE || p->drop == PKT_TAKEN)
+	if (p->drop == WEIR_DROP_NONE || split_wanted(v, p))
 		r.stamp = stamp_of(v, p->backend);
 	else
 		r.reason = p->drop;
@@ -341,7 +342,7 @@ static void note(struct frags *f, const struct view *v, struct pkt *p,
 		if (contradicts(&before, fragment)) {
 			/* Both in one burst: the other was not noted when this one was
 			 * looked for. */
-			if (p->drop == WEIR_DROP_NONE)
+			if (p->drop == WEIR_DROP_NONE || split_wanted(v, p))
 				p->drop = WEIR_DROP_FRAGMENT_OVERLAP;
 			if (before.state & FRAG_BAD)
 				return;
@@ -372,6 +373,17 @@ void frags_note(struct frags *f, const struct view *v, struct burst *b)
 		     tag_of(p, &b->key[i], &b->fragment[i], v->flow_seed));
 		b->dropped |= p->drop != WEIR_DROP_NONE;
 	}
+}
+
+void frags_note_drop(struct frags *f, const struct view *v, const struct burst *b, uint32_t i)
+{
+	uint64_t tag = tag_of(&b->pkt[i], &b->key[i], &b->fragment[i], v->flow_seed);
+	struct frag_record r;
+
+	if (!frag_get(f->table, tag, f->now_ms, &r) || r.state & FRAG_BAD)
+		return;
+	r.reason = b->pkt[i].drop;
+	store(f, &r);
 }
 
 /* -- between bursts ----------------------------------------------------------- */

@@ -81,10 +81,15 @@ void frags_clock(struct frags *f);
 void frags_find(struct frags *f, const struct view *v, struct burst *b);
 
 /*
- * First fragments, behind encap and what left in pieces, before anything else is done
- * about what was dropped: note where they go, or why they do not.
+ * First fragments, behind encap and before anything is done about what was dropped: note
+ * where they go, or why they do not. What is to leave in pieces goes; of two in one burst
+ * that overlap the second is dropped.
  */
 void frags_note(struct frags *f, const struct view *v, struct burst *b);
+
+/* The first fragment b->pkt[i], which was noted, could not leave in pieces: the others are
+ * dropped for the same reason. */
+void frags_note_drop(struct frags *f, const struct view *v, const struct burst *b, uint32_t i);
 
 /* Fill *b, as rx_burst() does, with held fragments whose first one has come; they are to
  * go through all stages at once. False: there is none. */

@@ -55,8 +55,13 @@ static void send_in_pieces(struct worker *w, const struct view *v, struct burst 
 	for (uint32_t i = 0; i < b->n; i++) {
 		struct pkt *p = &b->pkt[i];
 
-		if (!split_wanted(v, p) || split_packet(v, w->egress, p, &pieces) == 0)
+		if (!split_wanted(v, p))
 			continue;
+		if (split_packet(v, w->egress, p, &pieces) == 0) {
+			if (p->flags & PKT_FRAG_FIRST)
+				frags_note_drop(&w->frags, v, b, i);
+			continue;
+		}
 		rte_pktmbuf_free(p->mbuf);
 		p->drop = PKT_TAKEN;
 		count_add_u64(&w->area->frags.split, 1);
@@ -65,14 +70,6 @@ static void send_in_pieces(struct worker *w, const struct view *v, struct burst 
 			capture_pieces(w->capturing, &pieces, p, &b->key[i]);
 		tx_burst(w, &pieces);
 	}
-}
-
-/* A first fragment that cannot be cut up takes the others along: pieces come before notes. */
-static __rte_noinline void note_fragments(struct worker *w, const struct view *v, struct burst *b)
-{
-	if (b->dropped)
-		send_in_pieces(w, v, b);
-	frags_note(&w->frags, v, b);
 }
 
 /* Some of what was dropped is to leave in pieces or to be answered, some is the kernel's. */
@@ -106,7 +103,7 @@ static __rte_always_inline void run_stages(struct worker *w, const struct view *
 		capture_before(w->capturing, b);
 	encap_burst(v, w->egress, b);
 	if (unlikely(b->seen & PKT_FRAGMENT))
-		note_fragments(w, v, b);
+		frags_note(&w->frags, v, b);
 	if (unlikely(b->dropped))
 		after_drops(w, v, b);
 	if (capture) {

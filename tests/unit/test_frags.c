@@ -119,15 +119,49 @@ static void what_befell_the_first_one_befalls_the_others(void **state)
 	assert_int_equal(area[0]->frags.noted, sizeof(reasons) / sizeof(reasons[0]));
 }
 
+/* Too big, with DF clear, in a pool that has such packets cut. */
+static void to_be_cut(uint16_t id)
+{
+	struct pkt *p = first(id, 2);
+
+	p->drop = WEIR_DROP_TOO_BIG;
+	p->pool = 1;
+	memset(rte_pktmbuf_mtod(p->mbuf, void *), 0, 64);
+}
+
 static void of_a_first_one_that_leaves_in_pieces_the_others_go_on(void **state)
 {
-	struct pkt *p = first(1, 2);
-
 	(void)state;
-	rte_pktmbuf_free(p->mbuf);
-	p->drop = PKT_TAKEN;
+	to_be_cut(1);
 	note(0);
 	assert_int_equal(backend_of_later(0, 1), 2);
+}
+
+static void and_when_it_cannot_be_cut_they_do_not(void **state)
+{
+	(void)state;
+	to_be_cut(1);
+	frags_note(&frags[0], &view, &b);
+	b.pkt[0].drop = WEIR_DROP_BAD_HEADER;
+	frags_note_drop(&frags[0], &view, &b, 0);
+	burst_end();
+	assert_int_equal(find_later(0, 1, LEN, LEN, true), WEIR_DROP_BAD_HEADER);
+}
+
+/* Both are to be cut: neither had been noted when they were looked for. */
+static void of_two_that_overlap_in_a_burst_the_second_is_not_cut(void **state)
+{
+	(void)state;
+	to_be_cut(1);
+	to_be_cut(1);
+	b.fragment[1].len = LEN - 8;
+	find(0);
+	frags_note(&frags[0], &view, &b);
+	assert_int_equal(b.pkt[0].drop, WEIR_DROP_TOO_BIG);
+	assert_int_equal(b.pkt[1].drop, WEIR_DROP_FRAGMENT_OVERLAP);
+	frags_note_drop(&frags[0], &view, &b, 0); /* leaves the datagram a bad one */
+	burst_end();
+	assert_int_equal(find_later(0, 1, LEN, LEN, true), WEIR_DROP_FRAGMENT_OVERLAP);
 }
 
 static void a_backend_that_takes_no_packets_gets_no_fragments(void **state)
@@ -318,6 +352,8 @@ int main(void)
 		T(a_complete_datagram_is_forgotten),
 		T(what_befell_the_first_one_befalls_the_others),
 		T(of_a_first_one_that_leaves_in_pieces_the_others_go_on),
+		T(and_when_it_cannot_be_cut_they_do_not),
+		T(of_two_that_overlap_in_a_burst_the_second_is_not_cut),
 		T(a_backend_that_takes_no_packets_gets_no_fragments),
 		T(after_the_limit_nothing_is_known),
 		T(an_overlap_ends_the_whole_datagram),
