@@ -506,6 +506,23 @@ def test_by_configuration_too_big_is_dropped():
     equal("drops", result.drops, {"too-big": 1})
 
 
+def test_of_two_firsts_that_overlap_one_is_cut():
+    """In one burst, and with others between them."""
+    data = bytes(UDP(sport=4000, dport=53, len=3508) / Raw(bytes(3500)))
+
+    def part(offset, length):
+        return ether(IP(src=CLIENT, dst=VIP, id=5, proto=17, frag=offset // 8, flags="MF") /
+                     Raw(data[offset:offset + length]))
+
+    between = [tcp(1000 + i, b"x") for i in range(64)]
+    for apart in [], between:
+        frames = [part(0, 1480), *apart, part(0, 1472), *apart, part(1480, 600)]
+        result = Lab(pool("ipip", 3) + SERVICES, [frames]).run()
+        equal("drops", result.drops, {"fragment-overlap": 2})
+        equal("cut up", (result.fragments["split"], result.fragments["pieces"]), (1, 2))
+        equal("frames that left", len(result.frames[0]), 2 + 2 * len(apart))
+
+
 def test_what_may_not_be_cut():
     """Options that contradict themselves; a header whose sum is wrong."""
     good = udp(2000, bytes(1472 - 8), ip_options=8)
