@@ -112,42 +112,18 @@ static json_t *ports_json(const struct dp_view *dp)
 	return list;
 }
 
-static json_t *drops_json(const struct controlplane *cp)
-{
-	json_t *drops = json_object();
-
-	for (unsigned r = WEIR_DROP_NONE + 1; r < WEIR_DROP_REASONS; r++) {
-		struct weir_sum s = dp_drop_count(cp->dp, r);
-
-		if (s.packets > 0)
-			json_object_set_new(drops, weir_drop_name(r), sum_json(s));
-	}
-	return drops;
-}
-
-/* By name, of those that occurred. */
-static json_t *answers_json(const struct controlplane *cp)
+/* Packets and bytes by name, of what occurred among `from` to `end` - 1. */
+static json_t *counts_json(const struct dp_session *s, unsigned from, unsigned end,
+			   struct weir_sum (*count)(const struct dp_session *s, unsigned what),
+			   const char *(*name)(unsigned what))
 {
 	json_t *v = json_object();
 
-	for (unsigned i = 0; i < WEIR_ANSWERS; i++) {
-		struct weir_sum s = dp_answer_count(cp->dp, i);
+	for (unsigned i = from; i < end; i++) {
+		struct weir_sum sum = count(s, i);
 
-		if (s.packets > 0)
-			json_object_set_new(v, weir_answer_name(i), sum_json(s));
-	}
-	return v;
-}
-
-static json_t *punts_json(const struct controlplane *cp)
-{
-	json_t *v = json_object();
-
-	for (unsigned i = 0; i < WEIR_PUNTS; i++) {
-		struct weir_sum s = dp_punt_count(cp->dp, i);
-
-		if (s.packets > 0)
-			json_object_set_new(v, weir_punt_name(i), sum_json(s));
+		if (sum.packets > 0)
+			json_object_set_new(v, name(i), sum_json(sum));
 	}
 	return v;
 }
@@ -164,9 +140,14 @@ static json_t *counters_json(const struct controlplane *cp, const struct dp_view
 		}
 	json_object_set_new(v, "rx", sum_json(rx));
 	json_object_set_new(v, "tx", sum_json(tx));
-	json_object_set_new(v, "drops", drops_json(cp));
-	json_object_set_new(v, "answers", answers_json(cp));
-	json_object_set_new(v, "punts", punts_json(cp));
+	json_object_set_new(v, "drops",
+			    counts_json(cp->dp, WEIR_DROP_NONE + 1, WEIR_DROP_REASONS,
+					dp_drop_count, weir_drop_name));
+	json_object_set_new(
+		v, "answers",
+		counts_json(cp->dp, 0, WEIR_ANSWERS, dp_answer_count, weir_answer_name));
+	json_object_set_new(v, "punts",
+			    counts_json(cp->dp, 0, WEIR_PUNTS, dp_punt_count, weir_punt_name));
 	return v;
 }
 

@@ -72,6 +72,15 @@ static void results_before_a_take_over_are_judged_after_it(void **state)
 
 /* -- what an agent says ---------------------------------------------------------------- */
 
+/* Nothing is checked: there is the agent alone. */
+static void agents_alone(void)
+{
+	pool.conf.check.kind = CHECK_KIND_NONE;
+	pool.conf.agent_port = 1;
+	pool.conf.agent_interval_ms = 60000;
+	checks_sync(checks, &running);
+}
+
 static void agent_says(const char *line)
 {
 	struct check_run *r = backend[0].check->agent;
@@ -84,10 +93,7 @@ static void agent_says(const char *line)
 static void without_checks_an_agents_word_comes_and_goes(void **state)
 {
 	(void)state;
-	pool.conf.check.kind = CHECK_KIND_NONE;
-	pool.conf.agent_port = 1;
-	pool.conf.agent_interval_ms = 60000;
-	checks_sync(checks, &running);
+	agents_alone();
 	assert_int_equal(backend[0].health, HEALTH_UP);
 	agent_says("down");
 	assert_int_equal(backend[0].health, HEALTH_DOWN);
@@ -109,10 +115,7 @@ static void an_agents_word_outlives_a_restart(void **state)
 	(void)state;
 	checks_hold(checks);
 	fill_pool(2);
-	pool.conf.check.kind = CHECK_KIND_NONE;
-	pool.conf.agent_port = 1;
-	pool.conf.agent_interval_ms = 60000;
-	checks_sync(checks, &running);
+	agents_alone();
 	agent_says("ready"); /* before what was in force is known */
 	backend[0].check->agent->has_last = true;
 	for (unsigned i = 0; i < 2; i++) {
@@ -192,10 +195,7 @@ static void a_hold_ends_even_if_its_timer_was_early(void **state)
 static void in_a_panic_agents_are_waited_for_like_checks(void **state)
 {
 	(void)state;
-	pool.conf.check.kind = CHECK_KIND_NONE;
-	pool.conf.agent_port = 1;
-	pool.conf.agent_interval_ms = 60000;
-	checks_sync(checks, &running);
+	agents_alone();
 	/* Twice: two intervals with 10 % of jitter, and a second each to connect and answer. */
 	assert_int_equal(pool.checks->guard.memory_ms, 2 * (2 * 66000 + 2000));
 }
