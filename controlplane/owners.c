@@ -11,6 +11,9 @@
  *   3. the owners of TRIES more slots, each by a permutation of its own;
  *   4. the order of weighted rendezvous.
  *
+ * While a node starts slowly, a slot that it has yet to take stays where it is: there
+ * alone the past counts, and not for longer than that.
+ *
  * The full table holds every node as often as its weight says: picking slots of it
  * picks nodes by weight. Each pick is by a permutation, so that every slot is picked
  * once a round. With half of 1,000 nodes away, independent picks put the largest load
@@ -251,8 +254,9 @@ static void release(struct fill *f)
 	free(f->missing);
 }
 
-int owners_fill(uint16_t *owner, const uint16_t *full, uint32_t len, const struct owners_node *node,
-		uint32_t count)
+/* As if whole: no node had parts missing. */
+static int fill(uint16_t *owner, const uint16_t *full, uint32_t len, const struct owners_node *node,
+		uint32_t count, bool whole)
 {
 	struct fill f = { .owner = owner, .full = full, .len = len, .node = node, .count = count };
 	int err = -ENOMEM;
@@ -260,8 +264,8 @@ int owners_fill(uint16_t *owner, const uint16_t *full, uint32_t len, const struc
 	if (allocate(&f) < 0)
 		goto out;
 	for (uint32_t i = 0; i < count; i++) {
-		f.missing[i] = node[i].serves ? node[i].missing : OWNERS_PARTS;
-		f.has_starters |= node[i].serves && node[i].missing > 0;
+		f.missing[i] = !node[i].serves ? OWNERS_PARTS : whole ? 0 : node[i].missing;
+		f.has_starters |= node[i].serves && f.missing[i] > 0;
 		if (node[i].serves)
 			f.serving[f.serving_count++] = (uint16_t)i;
 	}
@@ -278,4 +282,35 @@ int owners_fill(uint16_t *owner, const uint16_t *full, uint32_t len, const struc
 out:
 	release(&f);
 	return err;
+}
+
+bool owners_start_slowly(const struct owners_node *node, uint32_t count)
+{
+	for (uint32_t i = 0; i < count; i++)
+		if (node[i].serves && node[i].missing > 0)
+			return true;
+	return false;
+}
+
+int owners_fill(uint16_t *owner, const uint16_t *full, const uint16_t *present, uint32_t len,
+		const struct owners_node *node, uint32_t count)
+{
+	int away = fill(owner, full, len, node, count, false), err;
+	uint16_t *whole;
+
+	if (away < 0 || present == NULL || !owners_start_slowly(node, count))
+		return away;
+	whole = malloc((len + 1) * sizeof(*whole));
+	if (whole == NULL)
+		return -ENOMEM;
+	err = fill(whole, full, len, node, count, true);
+	away = 0;
+	for (uint32_t i = 0; i < len && err >= 0; i++) {
+		/* They differ where a starter has yet to take the slot. */
+		if (owner[i] != whole[i] && present[i] != MAGLEV_NONE && node[present[i]].serves)
+			owner[i] = present[i];
+		away += owner[i] != full[i];
+	}
+	free(whole);
+	return err < 0 ? err : away;
 }

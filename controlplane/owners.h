@@ -20,6 +20,9 @@ struct owners_node {
 
 enum { OWNERS_PARTS = 16 };
 
+/* Does a node serve of whose share parts are missing? */
+bool owners_start_slowly(const struct owners_node *node, uint32_t count);
+
 /*
  * Fill owner[len] with positions in node[]. A slot whose owner in full[len] serves
  * keeps it; another goes to a node that serves, in proportion to the weights. Nobody
@@ -30,17 +33,21 @@ enum { OWNERS_PARTS = 16 };
  * slots move; when it returns, exactly those come back; the order of events leaves
  * no trace.
  *
- * A node of whose share parts are missing serves in the slots of the other parts alone; which
- * part a slot is of depends on the slot and the node. Where nobody else serves it takes all.
+ * A node of whose share parts are missing takes the slots of the other parts alone; which
+ * part a slot is of depends on the slot and the node. A slot that is to be its and has not
+ * been taken yet stays with its present owner, if that serves: so it moves once, whoever
+ * had it. Else it goes to the next in order; and where nobody else serves, to the starter.
  *
- * full   positions below count; MAGLEV_NONE (weights all 0) stays
+ * full     positions below count; MAGLEV_NONE (weights all 0) stays
+ * present  who has the slots now, likewise or MAGLEV_NONE; NULL: nobody, or no node starts
+ *          slowly
  *
  * Returns the number of slots that are away from their owner in full, or -ENOMEM.
  *
  * Cost: one pass, below 1 ms for 65,537 slots with half of the nodes away; up to
- * 10 ms (1,000 nodes) when all but a few are away.
+ * 10 ms (1,000 nodes) when all but a few are away. Twice that while parts are missing.
  */
-int owners_fill(uint16_t *owner, const uint16_t *full, uint32_t len, const struct owners_node *node,
-		uint32_t count);
+int owners_fill(uint16_t *owner, const uint16_t *full, const uint16_t *present, uint32_t len,
+		const struct owners_node *node, uint32_t count);
 
 #endif /* WEIR_OWNERS_H */

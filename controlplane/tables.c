@@ -166,12 +166,42 @@ out:
 	return err;
 }
 
-/* Owners by position into owners by index. */
+/* Who has the slots in force, as positions: malloc()ed. NULL: no memory. */
+static uint16_t *present_owners(const struct pool *p)
+{
+	uint16_t *position = malloc(WEIR_MAX_BACKENDS * sizeof(*position));
+	uint16_t *present = malloc(p->conf.table_size * sizeof(*present));
+
+	if (position == NULL || present == NULL) {
+		free(present);
+		present = NULL;
+		goto out;
+	}
+	memset(position, 0xff, WEIR_MAX_BACKENDS * sizeof(*position));
+	for (uint32_t i = 0; i < p->backend_count; i++)
+		if (p->backend[i]->index >= 0)
+			position[p->backend[i]->index] = (uint16_t)i;
+	for (uint32_t i = 0; i < p->conf.table_size; i++) {
+		uint16_t cur = p->moves.cur[i];
+
+		present[i] = cur == MOVES_NOBODY ? MAGLEV_NONE : position[cur];
+	}
+out:
+	free(position);
+	return present;
+}
+
+/* Owners by index. */
 static int fill_owners(uint16_t *owner, const struct pool *p, const struct owners_node *node)
 {
 	uint32_t len = p->conf.table_size;
-	int err = owners_fill(owner, p->full, len, node, p->backend_count);
+	bool counts = p->moves.len == len && owners_start_slowly(node, p->backend_count);
+	uint16_t *present = counts ? present_owners(p) : NULL;
+	int err = -ENOMEM;
 
+	if (!counts || present != NULL)
+		err = owners_fill(owner, p->full, present, len, node, p->backend_count);
+	free(present);
 	if (err < 0)
 		return err;
 	for (uint32_t i = 0; i < len; i++)

@@ -80,7 +80,7 @@ static void measure_failure(uint32_t count, uint32_t away)
 	for (unsigned r = 0; r < ROUNDS; r++) {
 		double begin = cpu_ms();
 
-		if (owners_fill(owner, full, LEN, serving, count) < 0)
+		if (owners_fill(owner, full, NULL, LEN, serving, count) < 0)
 			abort();
 		took_ms[r] = cpu_ms() - begin;
 	}

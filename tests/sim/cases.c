@@ -2,6 +2,8 @@
 /* What happens to the pool in each case. */
 #include "world.h"
 
+#include "owners.h"
+
 void changed(struct world *w, bool members)
 {
 	sim_pool_build(&w->pool, members);
@@ -127,6 +129,30 @@ static void event_workers(struct world *w, uint32_t s)
 	w->queues += s % REQUEUE_S == REQUEUE_S - 5;
 }
 
+/* One is added every 30 s, one drained every 30 s and back after a minute, and either
+ * takes its share in parts, one every 3 s. */
+static void event_slow_start(struct world *w, uint32_t s)
+{
+	bool step = false;
+
+	for (uint32_t b = 0; b < w->pool.count && s % 3 == 0; b++) {
+		step |= w->pool.missing[b] > 0;
+		w->pool.missing[b] -= w->pool.missing[b] > 0;
+	}
+	if (step)
+		changed(w, false);
+	if (s % 30 == 0) {
+		w->pool.missing[w->pool.count] = OWNERS_PARTS - 1;
+		add(w);
+	}
+	if (s % 30 == 15)
+		drain(w, s / 30);
+	if (s % 30 == 15 && s >= 60) {
+		w->pool.missing[s / 30 - 2] = OWNERS_PARTS - 1;
+		back(w, s / 30 - 2);
+	}
+}
+
 const struct scenario scenarios[] = {
 	{ "drain", event_drain, 1, 1, WEIR_PINS_DEFAULT, TEN_PERCENT | LIVE, 0, 0, 0 },
 	{ "add", event_add, 1, 1, WEIR_PINS_DEFAULT, LIVE, 0, 0, 0 },
@@ -142,6 +168,7 @@ const struct scenario scenarios[] = {
 	{ "udp", event_drain, 1, 1, WEIR_PINS_DEFAULT, 0, 0, 30, 0 },
 	{ "quic", event_drain, 1, 1, WEIR_PINS_DEFAULT, QUIC, 0, 30, 0 },
 	{ "repeats", event_drain, 1, 1, WEIR_PINS_DEFAULT, QUIC, 0, 30, 10 },
+	{ "slow-start", event_slow_start, 1, 1, WEIR_PINS_DEFAULT, LIVE, 0, 0, 0 },
 	{ "deadline", event_deadline, 1, 1, WEIR_PINS_DEFAULT, FAILURES, 0, 0, 0 },
 	{ "workers", event_workers, 1, SIM_WORKERS, WEIR_PINS_DEFAULT, 0, 10, 0, 0 },
 };

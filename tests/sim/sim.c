@@ -195,6 +195,7 @@ static void run_out(struct world *w)
 	for (uint32_t b = 0; b < w->pool.count; b++)
 		w->pool.serves[b] = w->pool.forwards[b] = true;
 	memset(w->pool.deadline_ms, 0, sizeof(w->pool.deadline_ms));
+	memset(w->pool.missing, 0, sizeof(w->pool.missing));
 	changed(w, false);
 	while (w->open > 0)
 		tick(w);

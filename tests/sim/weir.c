@@ -23,17 +23,20 @@ void sim_pool_build(struct sim_pool *p, bool members)
 	struct maglev_node node[SIM_BACKENDS];
 	struct owners_node who[SIM_BACKENDS];
 	char name[SIM_BACKENDS][16];
+	uint16_t present[SIM_SLOTS];
 
+	memcpy(present, p->owner, sizeof(present));
 	for (uint32_t i = 0; i < p->count; i++) {
 		snprintf(name[i], sizeof(name[i]), "backend-%u", i);
 		node[i] = (struct maglev_node){ name[i], p->weight[i] };
 		who[i] = (struct owners_node){ .id = i + 1,
 					       .weight = p->weight[i],
-					       .serves = p->serves[i] };
+					       .serves = p->serves[i],
+					       .missing = p->missing[i] };
 	}
 	if (members && maglev_fill(p->full, SIM_SLOTS, node, p->count) < 0)
 		abort();
-	if (owners_fill(p->owner, p->full, SIM_SLOTS, who, p->count) < 0)
+	if (owners_fill(p->owner, p->full, present, SIM_SLOTS, who, p->count) < 0)
 		abort();
 	p->table_changes++;
 }

@@ -21,6 +21,7 @@ struct sim_pool {
 	uint32_t weight[SIM_BACKENDS];
 	bool serves[SIM_BACKENDS];   /* takes new flows */
 	bool forwards[SIM_BACKENDS]; /* enabled or draining, and not down */
+	uint8_t missing[SIM_BACKENDS]; /* parts that a slow starter has not been given yet */
 	uint16_t full[SIM_SLOTS], owner[SIM_SLOTS];
 	uint64_t deadline_ms[SIM_BACKENDS]; /* no drain has one */
 	uint32_t table_changes;

@@ -51,7 +51,7 @@ static void configure(uint32_t n, uint32_t most)
 
 static int fill(void)
 {
-	return owners_fill(owner, full, LEN, nodes, count);
+	return owners_fill(owner, full, NULL, LEN, nodes, count);
 }
 
 static void take_away(uint32_t n)
@@ -168,7 +168,7 @@ static void the_order_of_the_nodes_changes_nothing(void **state)
 		backwards[i] = nodes[MOST - 1 - i];
 	for (uint32_t i = 0; i < LEN; i++)
 		full[i] = (uint16_t)(MOST - 1 - full[i]);
-	assert_true(owners_fill(reversed, full, LEN, backwards, MOST) > 0);
+	assert_true(owners_fill(reversed, full, NULL, LEN, backwards, MOST) > 0);
 	for (uint32_t i = 0; i < LEN; i++)
 		assert_int_equal(owner[i], MOST - 1 - reversed[i]);
 }

@@ -420,6 +420,53 @@ static void a_slow_start_goes_on_after_a_restart(void **state)
 	assert_int_equal(slots_of(1), whole);
 }
 
+/* Counts in moved[] the slots whose owner is another than in owner[], and updates that. */
+static void count_moves(int owner[SMALL_TABLE], unsigned moved[SMALL_TABLE])
+{
+	for (uint32_t slot = 0; slot < SMALL_TABLE; slot++) {
+		int now = fake_dp_owner(dp.worker[0], 0, slot);
+
+		moved[slot] += now != owner[slot];
+		owner[slot] = now;
+	}
+}
+
+static void what_is_added_slowly_moves_each_slot_once_over_a_restart_too(void **state)
+{
+	int owner[SMALL_TABLE], before[SMALL_TABLE];
+	unsigned moved[SMALL_TABLE] = { 0 };
+	const char *why;
+
+	(void)state;
+	begin(1, 4);
+	small_pool[0].slow_start_s = 16;
+	small_apply(&model);
+	publish(false);
+	for (uint32_t slot = 0; slot < SMALL_TABLE; slot++)
+		owner[slot] = fake_dp_owner(dp.worker[0], 0, slot);
+	small_name(0, 4, 4);
+	small_pool[0].backend_count = 5;
+	small_apply(&model);
+	small_all_up(&model);
+	publish(false);
+	for (unsigned second = 0; second < 15; second++) {
+		count_moves(owner, moved);
+		if (second == 8) {
+			memcpy(before, owner, sizeof(before));
+			assert_int_equal(restart(&why), 1);
+			publish(false);
+			count_moves(owner, moved);
+			assert_memory_equal(owner, before, sizeof(before));
+		}
+		assert_true(slots_of(4) < SMALL_TABLE / 5);
+		turn_after(1000);
+	}
+	count_moves(owner, moved);
+	assert_in_range(slots_of(4), SMALL_TABLE / 5, SMALL_TABLE / 5 + 1);
+	for (uint32_t slot = 0; slot < SMALL_TABLE; slot++)
+		assert_in_range(moved[slot], 0, 1);
+}
+
 /* Publishing fails half-way: the moves are as the workers know them. */
 static void a_full_arena_leaves_the_moves_alone(void **state)
 {
@@ -442,6 +489,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(a_drain_from_its_beginning_to_its_end),
 		TEST(a_slow_start_goes_on_after_a_restart),
+		TEST(what_is_added_slowly_moves_each_slot_once_over_a_restart_too),
 		TEST(nothing_is_settled_before_every_worker_has_the_table),
 		TEST(several_changes_before_the_first_has_settled),
 		TEST(a_backend_that_flaps),

@@ -14,28 +14,52 @@
 
 #include <cmocka.h>
 
-enum { NODES = 20, LEN = 65537, STARTER = 7 };
+enum { NODES = 20, MOST = NODES + 3, LEN = 65537, STARTER = 7 };
 
-static char name[NODES][8];
-static struct owners_node node[NODES];
-static uint16_t full[LEN], owner[LEN], before[LEN], whole[LEN];
+static char name[MOST][8];
+static struct owners_node node[MOST];
+static unsigned nodes; /* configured */
+static uint16_t full[LEN], owner[LEN], present[LEN], whole[LEN];
+static uint8_t moved[LEN]; /* how often each slot has changed its owner */
+
+/* Members or weights have changed. */
+static void configure(unsigned count)
+{
+	struct maglev_node m[MOST];
+
+	for (unsigned i = nodes; i < count; i++) {
+		snprintf(name[i], sizeof(name[i]), "b%u", i);
+		node[i] = (struct owners_node){ .id = i * 7919 + 3, .weight = 10, .serves = true };
+	}
+	nodes = count;
+	for (unsigned i = 0; i < count; i++)
+		m[i] = (struct maglev_node){ name[i], node[i].weight };
+	assert_int_equal(maglev_fill(full, LEN, m, count), 0);
+}
+
+/* The next table, from the one in force. */
+static void fill(void)
+{
+	memcpy(present, owner, sizeof(present));
+	assert_true(owners_fill(owner, full, present, LEN, node, nodes) >= 0);
+	for (unsigned i = 0; i < LEN; i++)
+		moved[i] += owner[i] != present[i];
+}
+
+static void count_from_now(void)
+{
+	memset(moved, 0, sizeof(moved));
+}
 
 static int setup(void **state)
 {
-	struct maglev_node m[NODES];
-
 	(void)state;
-	for (unsigned i = 0; i < NODES; i++) {
-		snprintf(name[i], sizeof(name[i]), "b%u", i);
-		m[i] = (struct maglev_node){ name[i], 10 };
-		node[i] = (struct owners_node){ .id = i * 7919 + 3, .weight = 10, .serves = true };
-	}
-	return maglev_fill(full, LEN, m, NODES);
-}
-
-static void fill(void)
-{
-	assert_true(owners_fill(owner, full, LEN, node, NODES) >= 0);
+	nodes = 0;
+	configure(NODES);
+	memset(owner, 0xff, sizeof(owner));
+	fill();
+	count_from_now();
+	return 0;
 }
 
 static unsigned owned_by(const uint16_t *table, unsigned who)
@@ -47,68 +71,251 @@ static unsigned owned_by(const uint16_t *table, unsigned who)
 	return n;
 }
 
-/* From away to all there: a slot changes its owner once, to the starter. */
-static void assert_steps(void)
+static unsigned most_moves(void)
 {
-	unsigned whole_share;
+	unsigned most = 0;
 
-	node[STARTER].missing = 0;
-	fill();
-	memcpy(whole, owner, sizeof(whole));
-	whole_share = owned_by(whole, STARTER);
-	node[STARTER].serves = false;
-	fill();
-	node[STARTER].serves = true;
-	for (unsigned missing = OWNERS_PARTS - 1; missing < OWNERS_PARTS; missing--) {
-		unsigned share = whole_share * (OWNERS_PARTS - missing) / OWNERS_PARTS, has;
+	for (unsigned i = 0; i < LEN; i++)
+		most = moved[i] > most ? moved[i] : most;
+	return most;
+}
 
-		memcpy(before, owner, sizeof(before));
-		node[STARTER].missing = (uint8_t)missing;
-		fill();
-		for (unsigned i = 0; i < LEN; i++)
-			if (owner[i] != before[i])
-				assert_int_equal(owner[i], STARTER);
-		has = owned_by(owner, STARTER);
-		assert_in_range(has, share * 8 / 10, share * 12 / 10);
+/* What the table is when no slow start is on. */
+static void make_whole(void)
+{
+	struct owners_node n[MOST];
+
+	for (unsigned i = 0; i < nodes; i++) {
+		n[i] = node[i];
+		n[i].missing = 0;
 	}
+	assert_true(owners_fill(whole, full, NULL, LEN, n, nodes) >= 0);
+}
+
+static void assert_whole(void)
+{
+	make_whole();
 	assert_memory_equal(owner, whole, sizeof(whole));
 }
 
-static void each_slot_goes_to_the_starter_once(void **state)
+/* What changed has come to one of nodes from..to - 1. */
+static void assert_only_they_gain(unsigned from, unsigned to)
+{
+	for (unsigned i = 0; i < LEN; i++)
+		if (owner[i] != present[i])
+			assert_in_range(owner[i], from, to - 1);
+}
+
+/* It has the part of its share that it is to have by now. */
+static void assert_share(unsigned starter)
+{
+	unsigned has = owned_by(owner, starter), share;
+
+	make_whole();
+	share = owned_by(whole, starter) * (OWNERS_PARTS - node[starter].missing) / OWNERS_PARTS;
+	assert_in_range(has, share * 8 / 10, share * 12 / 10);
+}
+
+/* Of nodes from..to - 1 so many parts are missing now. */
+static void step(unsigned from, unsigned to, unsigned missing)
+{
+	for (unsigned i = from; i < to; i++)
+		node[i].missing = (uint8_t)missing;
+	fill();
+}
+
+/* They take their shares together, from the first part to the last. */
+static void start(unsigned from, unsigned to)
+{
+	for (unsigned missing = OWNERS_PARTS; missing-- > 0;) {
+		step(from, to, missing);
+		if (missing < OWNERS_PARTS - 1)
+			assert_only_they_gain(from, to);
+		for (unsigned i = from; i < to; i++)
+			assert_share(i);
+	}
+	assert_whole();
+	assert_int_equal(most_moves(), 1);
+}
+
+/* Nodes from..to - 1 go or return. */
+static void set_serving(unsigned from, unsigned to, bool serving)
+{
+	for (unsigned i = from; i < to; i++)
+		node[i].serves = serving;
+}
+
+static void what_returns_takes_each_slot_once(void **state)
 {
 	(void)state;
-	assert_steps();
+	node[STARTER].serves = false;
+	fill();
+	count_from_now();
+	node[STARTER].serves = true;
+	start(STARTER, STARTER + 1);
 }
 
 /* Then it stands in for them too, step by step. */
-static void likewise_with_others_away_or_starting(void **state)
+static void likewise_with_others_away(void **state)
 {
 	(void)state;
-	for (unsigned i = 0; i < NODES; i += 3)
-		node[i].serves = false;
-	node[8].missing = 5;
-	assert_steps();
+	set_serving(STARTER, NODES - 2, false);
+	fill();
+	count_from_now();
+	node[STARTER].serves = true;
+	start(STARTER, STARTER + 1);
+}
+
+static void several_that_return_together_take_each_slot_once(void **state)
+{
+	(void)state;
+	set_serving(3, 9, false);
+	fill();
+	count_from_now();
+	set_serving(3, 9, true);
+	start(3, 9);
+}
+
+/* The slots that the full table moves between others move at once, those of the new ones
+ * when their part comes: all of them once. */
+static void what_is_added_takes_each_slot_once(void **state)
+{
+	(void)state;
+	configure(NODES + 1);
+	start(NODES, NODES + 1);
+}
+
+static void three_that_are_added_take_each_slot_once(void **state)
+{
+	(void)state;
+	configure(NODES + 3);
+	start(NODES, NODES + 3);
+}
+
+/* From weight 0, with a table of the weight before that, to three times as much. */
+static void what_comes_back_heavier_takes_each_slot_once(void **state)
+{
+	(void)state;
+	node[STARTER].serves = false;
+	fill();
+	count_from_now();
+	node[STARTER].serves = true;
+	node[STARTER].weight = 30;
+	configure(NODES);
+	start(STARTER, STARTER + 1);
+}
+
+/* The second begins when the first has half of its share. The first was to stand in for it,
+ * and what it has taken as such it gives up again; nothing else moves twice. */
+static void each_of_two_that_overlap_takes_a_slot_once(void **state)
+{
+	const unsigned half = OWNERS_PARTS / 2;
+
+	(void)state;
+	node[3].serves = node[STARTER].serves = false;
+	fill();
+	count_from_now();
+	node[3].serves = true;
+	for (unsigned missing = OWNERS_PARTS; missing-- > half;)
+		step(3, 4, missing);
+	node[STARTER].serves = true;
+	for (unsigned missing = OWNERS_PARTS; missing-- > 0;) {
+		node[3].missing = (uint8_t)(missing > half ? missing - half : 0);
+		step(STARTER, STARTER + 1, missing);
+	}
+	assert_whole();
+	for (unsigned i = 0; i < LEN; i++)
+		assert_in_range(moved[i], 0, full[i] == STARTER ? 2 : 1);
+}
+
+/* The other slots that the starter waits for stay with those who have them. */
+static void a_failure_in_the_middle_moves_what_the_failed_one_has(void **state)
+{
+	(void)state;
+	configure(NODES + 1);
+	step(NODES, NODES + 1, OWNERS_PARTS - 4);
+	node[2].serves = false;
+	fill();
+	for (unsigned i = 0; i < LEN; i++)
+		assert_true(owner[i] == present[i] || present[i] == 2);
+	assert_int_equal(owned_by(owner, 2), 0);
+	assert_share(NODES);
+	node[2].serves = true;
+	fill();
+	assert_only_they_gain(2, 3);
+	for (unsigned missing = OWNERS_PARTS - 4; missing-- > 0;)
+		step(NODES, NODES + 1, missing);
+	assert_whole();
+}
+
+static void when_the_starter_fails_the_table_is_that_of_the_others(void **state)
+{
+	(void)state;
+	configure(NODES + 1);
+	step(NODES, NODES + 1, OWNERS_PARTS - 4);
+	node[NODES].serves = false;
+	fill();
+	assert_whole();
+	count_from_now();
+	node[NODES].serves = true;
+	start(NODES, NODES + 1);
+}
+
+/* An addition is taken back: what the new one was still waiting for has never moved. */
+static void change_and_change_back(void **state)
+{
+	static uint16_t first[LEN], larger[LEN];
+
+	(void)state;
+	memcpy(first, owner, sizeof(first));
+	configure(NODES + 1);
+	memcpy(larger, full, sizeof(larger));
+	step(NODES, NODES + 1, OWNERS_PARTS - 4);
+	configure(NODES);
+	fill();
+	assert_memory_equal(owner, first, sizeof(first));
+	for (unsigned i = 0; i < LEN; i++)
+		if (larger[i] == NODES && present[i] != NODES)
+			assert_int_equal(moved[i], 0);
+}
+
+/* The table is made again for another reason, or by the next control plane. */
+static void the_same_again_moves_nothing(void **state)
+{
+	(void)state;
+	configure(NODES + 2);
+	node[4].serves = false;
+	for (unsigned missing = OWNERS_PARTS; missing-- > 0;) {
+		step(NODES, NODES + 2, missing);
+		fill();
+		assert_memory_equal(owner, present, sizeof(owner));
+	}
 }
 
 static void where_nobody_else_serves_it_takes_all(void **state)
 {
 	(void)state;
-	for (unsigned i = 0; i < NODES; i++)
-		node[i].serves = i == STARTER;
-	node[STARTER].missing = OWNERS_PARTS - 1;
-	fill();
+	set_serving(0, NODES, false);
+	node[STARTER].serves = true;
+	step(STARTER, STARTER + 1, OWNERS_PARTS - 1);
 	assert_int_equal(owned_by(owner, STARTER), LEN);
 }
 
-/* All come up at once: nobody could stand in. */
-static void all_starters_together_have_the_full_table_but_for_what_others_take(void **state)
+/* All come up at once, and nobody could keep their slots for them. */
+static void where_all_start_together_no_slot_is_left_over(void **state)
 {
 	(void)state;
-	for (unsigned i = 0; i < NODES; i++)
-		node[i].missing = OWNERS_PARTS - 1;
+	set_serving(0, NODES, false);
 	fill();
-	for (unsigned i = 0; i < LEN; i++)
-		assert_true(owner[i] < NODES);
+	assert_int_equal(owned_by(owner, MAGLEV_NONE), LEN);
+	set_serving(0, NODES, true);
+	step(0, NODES, OWNERS_PARTS - 1);
+	assert_int_equal(owned_by(owner, MAGLEV_NONE), 0);
+	count_from_now();
+	for (unsigned missing = OWNERS_PARTS - 1; missing-- > 0;)
+		step(0, NODES, missing);
+	assert_whole();
+	assert_int_equal(most_moves(), 1);
 }
 
 static void parts_come_at_equal_distances(void **state)
@@ -212,10 +419,19 @@ static void without_the_key_nothing_starts_slowly(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		T(each_slot_goes_to_the_starter_once),
-		T(likewise_with_others_away_or_starting),
+		T(what_returns_takes_each_slot_once),
+		T(likewise_with_others_away),
+		T(several_that_return_together_take_each_slot_once),
+		T(what_is_added_takes_each_slot_once),
+		T(three_that_are_added_take_each_slot_once),
+		T(what_comes_back_heavier_takes_each_slot_once),
+		T(each_of_two_that_overlap_takes_a_slot_once),
+		T(a_failure_in_the_middle_moves_what_the_failed_one_has),
+		T(when_the_starter_fails_the_table_is_that_of_the_others),
+		T(change_and_change_back),
+		T(the_same_again_moves_nothing),
 		T(where_nobody_else_serves_it_takes_all),
-		T(all_starters_together_have_the_full_table_but_for_what_others_take),
+		T(where_all_start_together_no_slot_is_left_over),
 		T(parts_come_at_equal_distances),
 		TM(what_a_pool_begins_with_starts_at_once),
 		TM(what_comes_back_starts_slowly),
