@@ -23,7 +23,7 @@ static const struct strings punts[] = { WEIR_PUNT_LIST(STRINGS) };
 static const struct weir_counted columns[] = {
 #define DROP(id)	   { false, WEIR_DROP_##id },
 #define ANSWER(id, answer) { true, WEIR_ANSWER_##answer },
-	WEIR_BACKEND_COLUMN_LIST(DROP, ANSWER) WEIR_SERVICE_COLUMN_LIST(DROP, ANSWER)
+	WEIR_BACKEND_COLUMN_LIST(DROP, DROP, ANSWER) WEIR_SERVICE_COLUMN_LIST(DROP, ANSWER)
 		WEIR_VIP_COLUMN_LIST(DROP, ANSWER)
 #undef DROP
 #undef ANSWER

@@ -33,7 +33,7 @@
 	X(ECHO_OFF, "echo-off", "an echo request to a VIP that does not answer them")        \
 	X(FRAGMENT_TINY, "fragment-tiny", "a first fragment without its transport header")   \
 	X(FRAGMENT_OVERLAP, "fragment-overlap", "a fragment that overlaps another")          \
-	X(FRAGMENT_FULL, "fragment-full", "no room to keep a fragment until its first one comes") \
+	X(FRAGMENT_FULL, "fragment-full", "no room to keep a fragment, or to note one piece more") \
 	X(PUNT_FULL, "punt-full", "the way to the kernel was full")                          \
 	X(NO_BUFFER, "no-buffer", "no buffer was free for the pieces of what is too big")    \
 	X(ECHO_FRAGMENT, "echo-fragment", "an echo request that came in fragments")
@@ -85,20 +85,25 @@ enum weir_punt {
  * What is counted for each backend, each service and each VIP too, packets alone: the drops
  * and answers that are left once the backend, the service, or only the VIP is known.
  * D(drop), A(column suffix, answer). A service has the columns of a backend and its own.
+ *
+ * Of a fragment the first one of its datagram tells more than it does itself. C(drop): of a
+ * drop that is the VIP's by D, where that first one had come to a service and a backend.
  */
-#define WEIR_BACKEND_COLUMN_LIST(D, A)                                            \
+#define WEIR_BACKEND_COLUMN_LIST(D, C, A)                                         \
 	D(BACKEND_OFF) D(NO_NEXT_HOP) D(TOO_BIG) D(NO_HEADROOM) D(NO_PORT) D(TX_FULL) \
-	D(NO_BUFFER) A(TOO_BIG, TOO_BIG)
+	D(NO_BUFFER) C(FRAGMENT_OVERLAP) C(FRAGMENT_FULL) A(TOO_BIG, TOO_BIG)
 #define WEIR_SERVICE_COLUMN_LIST(D, A) D(NO_BACKEND) A(TOO_BIG_LIMITED, LIMITED)
 #define WEIR_VIP_COLUMN_LIST(D, A)                                                  \
 	D(STRAY) D(UNSUPPORTED_L4) D(BAD_QUOTE) D(ECHO_OFF) D(ECHO_FRAGMENT) D(TRUNCATED) \
-	D(BAD_HEADER) D(BAD_EXTENSION) D(FRAGMENT_TINY)                                   \
+	D(BAD_HEADER) D(BAD_EXTENSION) D(FRAGMENT_TINY) D(FRAGMENT) D(FRAGMENT_OVERLAP)   \
+	D(FRAGMENT_FULL)                                                                  \
 	A(ECHO, ECHO) A(RESET, RESET) A(UNREACHABLE, UNREACHABLE) A(VIP_LIMITED, LIMITED)
 
 enum weir_column {
 #define WEIR_COLUMN_DROP(id)	      WEIR_COLUMN_##id,
+#define WEIR_COLUMN_CHOSEN(id)	      WEIR_COLUMN_CHOSEN_##id,
 #define WEIR_COLUMN_ANSWER(id, answer) WEIR_COLUMN_ANSWER_##id,
-	WEIR_BACKEND_COLUMN_LIST(WEIR_COLUMN_DROP, WEIR_COLUMN_ANSWER)
+	WEIR_BACKEND_COLUMN_LIST(WEIR_COLUMN_DROP, WEIR_COLUMN_CHOSEN, WEIR_COLUMN_ANSWER)
 	WEIR_BACKEND_COLUMNS, /* of a backend: those before */
 	WEIR_COLUMN_STEP_BACK = WEIR_BACKEND_COLUMNS - 1,
 	WEIR_SERVICE_COLUMN_LIST(WEIR_COLUMN_DROP, WEIR_COLUMN_ANSWER)
@@ -107,26 +112,43 @@ enum weir_column {
 	WEIR_VIP_COLUMN_LIST(WEIR_COLUMN_DROP, WEIR_COLUMN_ANSWER)
 	WEIR_COLUMNS /* of a VIP: from WEIR_SERVICE_COLUMNS on */
 #undef WEIR_COLUMN_DROP
+#undef WEIR_COLUMN_CHOSEN
 #undef WEIR_COLUMN_ANSWER
 };
+
+#define WEIR_COLUMN_CASE(id) \
+	case WEIR_DROP_##id: \
+		return WEIR_COLUMN_##id;
+#define WEIR_COLUMN_CHOSEN_CASE(id) \
+	case WEIR_DROP_##id:        \
+		return WEIR_COLUMN_CHOSEN_##id;
+#define WEIR_COLUMN_NO_CASE(...)
 
 /* The column of a drop reason; WEIR_COLUMNS: it has none. */
 static inline unsigned weir_drop_column(unsigned reason)
 {
 	switch (reason) {
-#define WEIR_COLUMN_CASE(id) \
-	case WEIR_DROP_##id: \
-		return WEIR_COLUMN_##id;
-#define WEIR_COLUMN_NONE(id, answer)
-		WEIR_BACKEND_COLUMN_LIST(WEIR_COLUMN_CASE, WEIR_COLUMN_NONE)
-		WEIR_SERVICE_COLUMN_LIST(WEIR_COLUMN_CASE, WEIR_COLUMN_NONE)
-		WEIR_VIP_COLUMN_LIST(WEIR_COLUMN_CASE, WEIR_COLUMN_NONE)
-#undef WEIR_COLUMN_CASE
-#undef WEIR_COLUMN_NONE
+		WEIR_BACKEND_COLUMN_LIST(WEIR_COLUMN_CASE, WEIR_COLUMN_NO_CASE, WEIR_COLUMN_NO_CASE)
+		WEIR_SERVICE_COLUMN_LIST(WEIR_COLUMN_CASE, WEIR_COLUMN_NO_CASE)
+		WEIR_VIP_COLUMN_LIST(WEIR_COLUMN_CASE, WEIR_COLUMN_NO_CASE)
 	default:
 		return WEIR_COLUMNS;
 	}
 }
+
+/* The one it has besides, where a service and a backend are known; WEIR_COLUMNS: it has none. */
+static inline unsigned weir_chosen_column(unsigned reason)
+{
+	switch (reason) {
+		WEIR_BACKEND_COLUMN_LIST(WEIR_COLUMN_NO_CASE, WEIR_COLUMN_CHOSEN_CASE,
+					 WEIR_COLUMN_NO_CASE)
+	default:
+		return WEIR_COLUMNS;
+	}
+}
+#undef WEIR_COLUMN_CASE
+#undef WEIR_COLUMN_CHOSEN_CASE
+#undef WEIR_COLUMN_NO_CASE
 
 /* Name of a reason as counters and JSON give it; "unknown" out of range. */
 const char *weir_drop_name(unsigned reason);

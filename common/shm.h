@@ -38,13 +38,12 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define WEIR_LAYOUT_VERSION 5
+#define WEIR_LAYOUT_VERSION 6
 #define WEIR_RING_SLOTS	    256 /* power of two */
 
 /* Counters of a service by column, enum weir_column: whole cache lines. */
-#define WEIR_COLUMN_ROOM 24
+#define WEIR_COLUMN_ROOM 32
 static_assert(WEIR_COLUMNS <= WEIR_COLUMN_ROOM, "room for each");
-static_assert(WEIR_BACKEND_COLUMNS == 8, "of a backend: one line");
 
 enum weir_msg_type {
 	/* control > worker */
@@ -174,8 +173,8 @@ struct weir_worker_area {
 	struct weir_count punt[WEIR_PUNT_ROOM];				 /* by enum weir_punt */
 	alignas(WEIR_CACHE_LINE) struct weir_count service[WEIR_MAX_SERVICES];
 	alignas(WEIR_CACHE_LINE) struct weir_count backend[WEIR_MAX_BACKENDS];
-	/* Packets, by column; what is a VIP's stands at one of its services. 768 KiB and
-	 * 1 MiB; only drops and answers touch them. */
+	/* Packets, by column; what is a VIP's stands at one of its services. 1 MiB and
+	 * 1.25 MiB; only drops and answers touch them. */
 	alignas(WEIR_CACHE_LINE) _Atomic uint64_t
 		service_column[WEIR_MAX_SERVICES][WEIR_COLUMN_ROOM];
 	_Atomic uint64_t backend_column[WEIR_MAX_BACKENDS][WEIR_BACKEND_COLUMNS];

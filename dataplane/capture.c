@@ -67,7 +67,7 @@ static bool matches(const struct weir_capture *w, const struct burst *b, uint32_
 	const struct pkt *p = &b->pkt[i];
 	/* Which of them a packet that was dropped had come to. */
 	bool answer = p->flags & PKT_ANSWER, going = p->drop == WEIR_DROP_NONE && !answer;
-	unsigned column = weir_drop_column(p->drop);
+	unsigned column = count_drop_column(p, p->drop);
 
 	if (w->by & WEIR_CAPTURE_BY_SERVICE &&
 	    (p->service != w->service || !(going || column < WEIR_SERVICE_COLUMNS)))

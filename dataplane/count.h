@@ -6,6 +6,7 @@
 #ifndef WEIR_COUNT_H
 #define WEIR_COUNT_H
 
+#include "pipeline.h"
 #include "shm.h"
 
 static inline void count_add_u64(_Atomic uint64_t *c, uint64_t n)
@@ -17,6 +18,14 @@ static inline void count_add_u64(_Atomic uint64_t *c, uint64_t n)
 	atomic_store_explicit(c, atomic_load_explicit(c, memory_order_relaxed) + n,
 			      memory_order_relaxed);
 #endif
+}
+
+/* The column of a packet that is dropped for `reason`; WEIR_COLUMNS: it has none. */
+static inline unsigned count_drop_column(const struct pkt *p, unsigned reason)
+{
+	unsigned chosen = p->flags & PKT_CHOSEN ? weir_chosen_column(reason) : WEIR_COLUMNS;
+
+	return chosen != WEIR_COLUMNS ? chosen : weir_drop_column(reason);
 }
 
 /* For a service and its backend, or for the VIP that has the service. */

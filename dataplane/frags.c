@@ -140,11 +140,13 @@ static void gone(struct frags *f, uint32_t position)
 
 static void give_up(struct frags *f, uint32_t position, enum weir_drop reason)
 {
-	struct rte_mbuf *m = f->held[AT(position)].mbuf;
+	const struct frags_held *h = &f->held[AT(position)];
+	struct rte_mbuf *m = h->mbuf;
 
 	count_add(&f->area->drop[reason], 1, m->pkt_len);
+	count_column(f->area, h->service, 0, weir_drop_column(reason)); /* a VIP's */
 	if (f->capturing != NULL)
-		capture_unheld(f->capturing, m, f->held[AT(position)].port, (uint8_t)reason);
+		capture_unheld(f->capturing, m, h->port, (uint8_t)reason);
 	rte_pktmbuf_free(m);
 	gone(f, position);
 }
@@ -190,8 +192,10 @@ static void hold(struct frags *f, struct pkt *p, uint64_t tag)
 	if (f->tail - f->head == FRAGS_HELD)
 		give_up(f, f->head, WEIR_DROP_FRAGMENT_FULL);
 
-	f->held[AT(f->tail)] =
-		(struct frags_held){ .mbuf = p->mbuf, .since_ms = f->now_ms, .port = p->port };
+	f->held[AT(f->tail)] = (struct frags_held){ .mbuf = p->mbuf,
+						    .since_ms = f->now_ms,
+						    .service = p->service,
+						    .port = p->port };
 	f->tag[AT(f->tail)] = tag;
 	f->tail++;
 	f->waiting++;
@@ -229,21 +233,36 @@ bool frags_again(struct frags *f, struct burst *b)
 
 /* -- between the stages ------------------------------------------------------- */
 
+/* What its datagram has, by the first one. */
+static void take_choice(struct pkt *p, const struct frag_record *r)
+{
+	p->service = r->service;
+	p->pool = r->pool;
+	p->backend = r->backend;
+	p->flow_hash = r->flow_hash;
+}
+
+/* Dropped for what is known of its datagram. What is too big as the first one was has no
+ * PKT_CHOSEN: split_wanted() tells it by that. */
+static void drop_known(struct pkt *p, const struct frag_record *r, enum weir_drop reason)
+{
+	take_choice(p, r);
+	p->drop = (uint8_t)reason;
+	if (r->state & FRAG_CHOSEN && weir_chosen_column(reason) != WEIR_COLUMNS)
+		p->flags |= PKT_CHOSEN;
+}
+
 /* The first one is known: where does this one go? */
 static void follow(struct frags *f, const struct view *v, struct pkt *p, struct frag_record *r,
 		   const struct fragment *fragment)
 {
 	enum frag_fit fit;
 
-	p->service = r->service;
-	p->pool = r->pool;
-	p->backend = r->backend;
-	p->flow_hash = r->flow_hash;
 	if (r->reason == WEIR_DROP_NONE &&
 	    (!forwards(v, r->backend) || stamp_of(v, r->backend) != r->stamp))
 		r->reason = WEIR_DROP_BACKEND_OFF;
 	if (r->reason != WEIR_DROP_NONE) {
-		p->drop = r->reason;
+		drop_known(p, r, r->reason);
 		store(f, r);
 		return;
 	}
@@ -253,10 +272,11 @@ static void follow(struct frags *f, const struct view *v, struct pkt *p, struct 
 			r->state |= FRAG_BAD;
 		r->reason =
 			fit == FRAG_OVERLAP ? WEIR_DROP_FRAGMENT_OVERLAP : WEIR_DROP_FRAGMENT_FULL;
-		p->drop = r->reason;
+		drop_known(p, r, r->reason);
 		store(f, r);
 		return;
 	}
+	take_choice(p, r);
 	p->flags |= PKT_CHOSEN;
 	p->drop = WEIR_DROP_NONE;
 
@@ -293,7 +313,8 @@ void frags_find(struct frags *f, const struct view *v, struct burst *b)
 		if (first) {
 			if (frag_get(f->table, tag, f->now_ms, &r) &&
 			    contradicts(&r, &b->fragment[i])) {
-				p->drop = WEIR_DROP_FRAGMENT_OVERLAP;
+				drop_known(p, &r, WEIR_DROP_FRAGMENT_OVERLAP);
+				b->seen |= p->flags;
 				b->dropped = true;
 			}
 			continue;
@@ -305,7 +326,7 @@ void frags_find(struct frags *f, const struct view *v, struct burst *b)
 		}
 		/* Bad ones are not kept alive by more of the kind. */
 		if (r.state & FRAG_BAD)
-			p->drop = WEIR_DROP_FRAGMENT_OVERLAP;
+			drop_known(p, &r, WEIR_DROP_FRAGMENT_OVERLAP);
 		else
 			follow(f, v, p, &r, &b->fragment[i]);
 		b->seen |= p->flags;
@@ -330,6 +351,8 @@ static struct frag_record decided(const struct frags *f, const struct view *v, c
 		r.stamp = stamp_of(v, p->backend);
 	else
 		r.reason = p->drop;
+	if (p->drop == WEIR_DROP_NONE || count_drop_column(p, p->drop) < WEIR_BACKEND_COLUMNS)
+		r.state |= FRAG_CHOSEN;
 	return r;
 }
 
@@ -343,7 +366,7 @@ static void note(struct frags *f, const struct view *v, struct pkt *p,
 			/* Both in one burst: the other was not noted when this one was
 			 * looked for. */
 			if (p->drop == WEIR_DROP_NONE || split_wanted(v, p))
-				p->drop = WEIR_DROP_FRAGMENT_OVERLAP;
+				drop_known(p, &before, WEIR_DROP_FRAGMENT_OVERLAP);
 			if (before.state & FRAG_BAD)
 				return;
 			r = before;
@@ -371,6 +394,7 @@ void frags_note(struct frags *f, const struct view *v, struct burst *b)
 			continue;
 		note(f, v, p, &b->fragment[i],
 		     tag_of(p, &b->key[i], &b->fragment[i], v->flow_seed));
+		b->seen |= p->flags;
 		b->dropped |= p->drop != WEIR_DROP_NONE;
 	}
 }

@@ -38,8 +38,9 @@ struct weir_worker_area;
 struct frags_held {
 	struct rte_mbuf *mbuf; /* NULL: has gone */
 	uint32_t since_ms;
-	uint8_t port; /* where it came in */
-	bool ready;   /* its first one has come */
+	uint16_t service; /* one of its VIP's, which counts for it */
+	uint8_t port;	  /* where it came in */
+	bool ready;	  /* its first one has come */
 };
 
 struct frags {

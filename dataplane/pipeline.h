@@ -102,7 +102,8 @@ static_assert(offsetof(struct pkt, l3_off) == offsetof(struct pkt, state) + 2 &&
 #define PKT_TCP		 (1u << 7)  /* the flow's protocol, of an ICMP error that of the quote */
 #define PKT_ICMP_ERROR	 (1u << 8)  /* the key is that of the flow it tells about */
 #define PKT_ECHO	 (1u << 9)  /* ICMP or ICMPv6 echo request */
-#define PKT_CHOSEN	 (1u << 10) /* service, pool and backend are known: select passes it by */
+#define PKT_CHOSEN	 (1u << 10) /* service, pool and backend are known: select passes it by, and
+				     * a drop is counted for them */
 #define PKT_ANSWER	 (1u << 11) /* A  made by us, goes back by `port`: no service, no backend */
 #define PKT_NO_ADDRESS	 (1u << 12) /* dropped before there was an address to read */
 #define PKT_MALFORMED	 (1u << 13) /* C  for no VIP: only the addresses of the key are known */

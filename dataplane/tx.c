@@ -39,7 +39,7 @@ static void drop(struct worker *w, struct rte_mbuf *m, unsigned reason)
 /* For its VIP, or its service and its backend, where the reason tells that it has these. */
 static void count_one(struct worker *w, const struct pkt *p, unsigned reason)
 {
-	unsigned column = weir_drop_column(reason);
+	unsigned column = count_drop_column(p, reason);
 
 	if (column != WEIR_COLUMNS && !(p->flags & (PKT_ANSWER | PKT_NO_ADDRESS)))
 		count_column(w->area, p->service, p->backend, column);

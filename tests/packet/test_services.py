@@ -154,11 +154,11 @@ def test_answers_are_counted_for_the_service_the_backend_and_the_vip():
     seen = {}
 
     def ask(lab):
-        seen["service"] = told(lab, [8, 2], service="big")
-        seen["backend"] = told(lab, [7, 1], pool="big", backend="b")
-        seen["vip"] = told(lab, [9, 4], vip=VIP)
-        seen["others"] = [told(lab, [8, 2], service="other"),
-                          told(lab, [9, 4], vip=OTHER_VIP + "/32")]
+        seen["service"] = told(lab, [10, 2], service="big")
+        seen["backend"] = told(lab, [9, 1], pool="big", backend="b")
+        seen["vip"] = told(lab, [12, 4], vip=VIP)
+        seen["others"] = [told(lab, [10, 2], service="other"),
+                          told(lab, [12, 4], vip=OTHER_VIP + "/32")]
 
     result = Lab(conf, [frames], dataplane="answers_per_s = 3").run(ask)
     equal("of the service", seen["service"], [{"too-big": 2}, {"too-big": 3, "limited": 2}])

@@ -21,7 +21,8 @@
 
 #include "eal.h"
 
-enum { WORKERS = 2, BACKENDS = 4, NOW = 5000000, PORT = 3, LEN = 1480, BUFFERS = 1023 };
+enum { WORKERS = 2, BACKENDS = 4, NOW = 5000000, PORT = 3, LEN = 1480, BUFFERS = 1023,
+       VIP_SERVICE = 5 /* where its VIP is counted */ };
 
 static struct rte_mempool *buffers;
 static struct view view;
@@ -130,6 +131,7 @@ static inline struct pkt *later(uint16_t id, uint32_t off, uint32_t len, bool mo
 
 	p->flags = PKT_FRAG_LATER;
 	p->drop = WEIR_DROP_FRAGMENT;
+	p->service = VIP_SERVICE;
 	return p;
 }
 

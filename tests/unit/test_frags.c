@@ -2,6 +2,8 @@
 /* Where the fragments of a datagram go, and which do not. */
 #include "datagrams.h"
 
+#include "count.h"
+
 /* -- decisions ----------------------------------------------------------------- */
 
 static void later_fragments_go_where_the_first_one_went(void **state)
@@ -313,6 +315,90 @@ static void more_pieces_than_can_be_noted_are_refused(void **state)
 	assert_int_equal(find_later(0, 1, 1480, 8, true), WEIR_DROP_FRAGMENT_FULL);
 }
 
+/* -- for whom a drop is counted ------------------------------------------------- */
+
+static void assert_known(const struct pkt *p, unsigned reason, unsigned column)
+{
+	assert_int_equal(p->drop, reason);
+	assert_int_equal(count_drop_column(p, p->drop), column);
+	assert_int_equal(p->service, 7);
+	assert_int_equal(p->backend, 2);
+}
+
+static void an_overlap_is_its_services_and_its_backends(void **state)
+{
+	struct pkt *p;
+
+	(void)state;
+	note_first(0, 1, 2);
+	for (unsigned i = 0; i < 2; i++) { /* it, and one that comes behind it */
+		p = later(1, 8, LEN, true);
+		find(0);
+		assert_known(p, WEIR_DROP_FRAGMENT_OVERLAP, WEIR_COLUMN_CHOSEN_FRAGMENT_OVERLAP);
+		burst_end();
+	}
+
+	/* a first one, which had not come to a backend itself */
+	note_first(0, 2, 2);
+	p = first(2, 0);
+	b.fragment[0].len = LEN + 8;
+	find(0);
+	assert_known(p, WEIR_DROP_FRAGMENT_OVERLAP, WEIR_COLUMN_CHOSEN_FRAGMENT_OVERLAP);
+	assert_true(b.seen & PKT_CHOSEN);
+	note(0);
+
+	/* and one that had: both are in one burst */
+	first(3, 2);
+	p = first(3, 1);
+	b.fragment[1].len = LEN + 8;
+	find(0);
+	frags_note(&frags[0], &view, &b);
+	assert_known(p, WEIR_DROP_FRAGMENT_OVERLAP, WEIR_COLUMN_CHOSEN_FRAGMENT_OVERLAP);
+}
+
+static void so_are_more_pieces_than_can_be_noted(void **state)
+{
+	(void)state;
+	note_first(0, 1, 2);
+	for (unsigned i = 1; i < FRAG_RANGES; i++)
+		assert_int_equal(find_later(0, 1, 1480 + i * 16, 8, true), WEIR_DROP_NONE);
+	for (unsigned i = 0; i < 2; i++) {
+		struct pkt *p = later(1, 8000, 8, true);
+
+		find(0);
+		assert_known(p, WEIR_DROP_FRAGMENT_FULL, WEIR_COLUMN_CHOSEN_FRAGMENT_FULL);
+		burst_end();
+	}
+}
+
+/* Of a stray, and of a service without a backend, there is no more to know. */
+static void without_a_backend_they_are_the_vips(void **state)
+{
+	static const unsigned reasons[] = { WEIR_DROP_STRAY, WEIR_DROP_NO_BACKEND };
+
+	(void)state;
+	for (uint16_t i = 0; i < 2; i++) {
+		struct pkt *p = first(i, 0);
+
+		p->drop = (uint8_t)reasons[i];
+		note(0);
+		p = first(i, 2);
+		b.fragment[0].len = LEN + 8;
+		find(0);
+		assert_int_equal(p->drop, WEIR_DROP_FRAGMENT_OVERLAP);
+		assert_int_equal(count_drop_column(p, p->drop), WEIR_COLUMN_FRAGMENT_OVERLAP);
+		assert_int_equal(p->service, 7);
+		note(0);
+	}
+	for (unsigned i = 0; i < FRAGS_HELD_OF; i++)
+		assert_int_equal(find_later(0, 9, LEN + i * 8, 8, true), PKT_TAKEN);
+	later(9, 8000, 8, true);
+	find(0);
+	assert_int_equal(b.pkt[0].drop, WEIR_DROP_FRAGMENT_FULL);
+	assert_int_equal(count_drop_column(&b.pkt[0], b.pkt[0].drop), WEIR_COLUMN_FRAGMENT_FULL);
+	assert_int_equal(b.pkt[0].service, VIP_SERVICE);
+}
+
 /* -- explain --------------------------------------------------------------------- */
 
 static void explain_looks_and_changes_nothing(void **state)
@@ -365,6 +451,9 @@ int main(void)
 		T(a_copy_that_overlapped_stays_bad_when_the_first_one_comes_anew),
 		T(what_came_by_the_first_ones_worker_is_overlapped_by_another),
 		T(more_pieces_than_can_be_noted_are_refused),
+		T(an_overlap_is_its_services_and_its_backends),
+		T(so_are_more_pieces_than_can_be_noted),
+		T(without_a_backend_they_are_the_vips),
 		T(explain_looks_and_changes_nothing),
 	};
 

@@ -106,6 +106,17 @@ static void all_that_wait_have_their_turn(void **state)
 	assert_int_equal(found, MANY);
 }
 
+/* Counted for the VIP of what is given up; nothing else is. */
+static uint64_t of_vip(unsigned column)
+{
+	uint64_t sum = 0;
+
+	for (unsigned i = 0; i < WEIR_MAX_SERVICES; i++)
+		sum += area[0]->service_column[i][column];
+	assert_int_equal(sum, area[0]->service_column[VIP_SERVICE][column]);
+	return sum;
+}
+
 static void who_waits_too_long_is_dropped(void **state)
 {
 	(void)state;
@@ -118,6 +129,7 @@ static void who_waits_too_long_is_dropped(void **state)
 	assert_int_equal(area[0]->frags.holding, 1);
 	assert_int_equal(area[0]->drop[WEIR_DROP_FRAGMENT].packets, 3);
 	assert_int_equal(area[0]->drop[WEIR_DROP_FRAGMENT].bytes, 3 * 64);
+	assert_int_equal(of_vip(WEIR_COLUMN_FRAGMENT), 3);
 	tick(0, 1);
 	assert_int_equal(area[0]->frags.holding, 0);
 	note_first(0, 1, 2);
@@ -154,6 +166,7 @@ static void in_a_full_queue_the_oldest_gives_way(void **state)
 		assert_int_equal(find_later(0, id, LEN, LEN, true), PKT_TAKEN);
 	assert_int_equal(area[0]->frags.holding, FRAGS_HELD);
 	assert_int_equal(area[0]->drop[WEIR_DROP_FRAGMENT_FULL].packets, 10);
+	assert_int_equal(of_vip(WEIR_COLUMN_FRAGMENT_FULL), 10);
 	note_first(0, 9, 2);
 	assert_false(frags_again(&frags[0], &b));
 	note_first(0, 10, 2);
