@@ -11,8 +11,8 @@ them and by the queue that it says: class Queues.
 import collections
 import random
 
-from frames import (ERRORS, ERRORS6, ETH, HTTP, SERVICES, SERVICES6, VIP, back4, back6, backend_mac,
-                    error4, error6, in_fragments, pool, tcp, tcp6)
+from frames import (DNS, ERRORS, ERRORS6, ETH, HTTP, SERVICES, SERVICES6, VIP, back4, back6,
+                    backend_mac, error4, error6, in_fragments, pool, tcp, tcp6, udp)
 from weirlab import Lab, check, equal, main, needs_two_cpus
 from wire import Wire, own_namespace
 
@@ -142,6 +142,61 @@ def test_with_hash_source_all_of_a_client_stays():
     held = sum(backends <= gone for backends in by_client.values())
     check(held > 40, f"{held} clients are on those that drained")
     equal("pins at worker 0: one a client", made[0], held)
+
+
+H3 = 443
+QUIC_SERVICE = f"""
+[service h3]
+vip = {VIP}
+protocol = udp
+port = {H3}
+quic = yes
+pool = web
+"""
+# RFC 9000, sections 17.2.2 (version 1) and 17.3.1
+INITIAL = bytes.fromhex("c000000001088394c8f03e5157080000449e") + bytes(1180)
+SHORT = bytes.fromhex("40aabbcc") + bytes(30)
+
+
+def test_of_services_that_share_a_pool_one_knows_initials():
+    """TCP, QUIC and plain UDP: a SYN begins a flow, and an Initial does where it is one. The
+    same bytes for the plain service are learnt, as all that comes in the window."""
+    needs_two_cpus()
+    probes, gone = flows(100, 7), {"b0", "b1"}
+    # By kind: port, first payload, later ones; None: TCP
+    kinds = {"syn": (HTTP, None, None), "quic": (H3, INITIAL, SHORT),
+             "old quic": (H3, SHORT, SHORT), "plain": (DNS, INITIAL, SHORT)}
+    of = {kind: flows(60, 8 + i) for i, kind in enumerate(kinds)}
+
+    def packets(kind, turn):
+        port, *payloads = kinds[kind]
+        if kind == "syn":
+            return [data(f) if turn else opener(f) for f in of[kind]]
+        return [udp(sport, payloads[min(turn, 1)], dport=port, src=src) for src, sport in of[kind]]
+
+    def script(queues):
+        queues.by(0, packets("old quic", 0))
+        for name in gone:
+            queues.rpc("backend.drain", {"pool": "web", "backend": name})
+        queues.until("the grace is over",
+                     lambda: not any(chosen(queues, f) in gone for f in probes))
+        for turn in range(3):
+            queues.by(turn % 2, [p for kind in kinds for p in packets(kind, turn)])
+        for name in gone:  # their slots are pinned now
+            queues.rpc("backend.enable", {"pool": "web", "backend": name})
+        for turn in 3, 4:
+            queues.by(turn % 2, [p for kind in kinds for p in packets(kind, turn)])
+
+    result = Queues(pool("l2", 4) + SERVICES + QUIC_SERVICE, script).run_script()
+    by_flow = owners(result.frames[0])
+    for kind, its in of.items():
+        for flow in its:
+            equal(f"backends of {kind} {flow}", len(by_flow[flow]), 1)
+        held = sum(by_flow[flow] <= gone for flow in its)
+        if kind in ("syn", "quic"):
+            equal(f"new flows on those that drain, {kind}", held, 0)
+        else:
+            check(held > 15, f"{held} flows are on those that drain, {kind}")
 
 
 def test_full_pin_tables_are_told():

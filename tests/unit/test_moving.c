@@ -47,6 +47,21 @@ static unsigned tcp(bool opener)
 	return by_worker(0, FLOW, true, opener, 0);
 }
 
+/* A datagram for a service of the pool. */
+static unsigned udp(uint64_t hash, bool quic_service, uint8_t flags)
+{
+	struct burst b = { .n = 1,
+			   .pkt[0] = { .mbuf = &frame,
+				       .flow_hash = hash,
+				       .flags = flags,
+				       .service_flags = quic_service ? WEIR_SERVICE_QUIC : 0 } };
+	const struct unsettled packet = { &b.pkt[0], slots[weir_slot_of(hash, PIN_LEN)] };
+
+	moving_burst(&view, &pins[0], &b, &packet, 1);
+	assert_int_equal(b.pkt[0].drop, WEIR_DROP_NONE);
+	return b.pkt[0].backend;
+}
+
 static void data_stays_with_the_base_and_is_pinned(void **state)
 {
 	(void)state;
@@ -178,6 +193,31 @@ static void protocols_have_bases_of_their_own(void **state)
 	assert_int_equal(by_worker(0, 2, false, DATA, 0), THIRD);
 	assert_int_equal(by_worker(0, 3, true, OPENER, 0), CUR);
 	assert_int_equal(by_worker(0, 4, false, OPENER, 0), THIRD);
+}
+
+/* The pool is that of a TCP service, of a plain UDP service and of one that is `quic`. What
+ * looks like an Initial on the plain one, such as a datagram of another protocol, is none. */
+static void an_initial_opens_a_flow_on_a_quic_service_alone(void **state)
+{
+	(void)state;
+	all_slots(WEIR_SLOT_MOVING, CUR, BASE, SINCE_MS);
+	assert_int_equal(udp(1, true, PKT_QUIC_INITIAL), CUR);
+	assert_false(pin_at(0, 1) & (WEIR_PIN_CONFIRMED | WEIR_PIN_TCP));
+	assert_int_equal(udp(1, true, 0), CUR);
+	assert_true(pin_at(0, 1) & WEIR_PIN_CONFIRMED);
+	assert_int_equal(udp(2, true, 0), BASE);
+	assert_int_equal(udp(2, true, PKT_QUIC_INITIAL), BASE); /* a pin is a pin */
+	assert_int_equal(udp(3, false, PKT_QUIC_INITIAL), BASE);
+	assert_true(pin_at(0, 3) & WEIR_PIN_CONFIRMED);
+	assert_int_equal(udp(4, false, 0), BASE);
+	assert_int_equal(by_worker(0, 5, true, OPENER, 0), CUR);
+	assert_int_equal(by_worker(0, 6, true, DATA, 0), BASE);
+	close_windows(WEIR_MOVE_TCP); /* the UDP services' is longer, one being quic */
+	assert_int_equal(udp(7, true, 0), BASE);
+	assert_int_equal(udp(8, false, 0), BASE);
+	assert_int_equal(by_worker(0, 9, true, DATA, 0), CUR);
+	view.pool[0].hash = WEIR_HASH_SOURCE;
+	assert_int_equal(udp(10, true, PKT_QUIC_INITIAL), BASE);
 }
 
 static void a_pinned_slot_makes_no_pins_and_drops_those_to_its_owner(void **state)
@@ -335,6 +375,7 @@ int main(void)
 		T(a_pin_to_the_owner_of_a_slot_that_moves_for_the_other_protocol_stays),
 		T(a_pin_is_found_and_refreshed_wherever_it_stands),
 		T(protocols_have_bases_of_their_own),
+		T(an_initial_opens_a_flow_on_a_quic_service_alone),
 		T(a_pinned_slot_makes_no_pins_and_drops_those_to_its_owner),
 		T(a_pin_goes_with_its_backend),
 		T(closing_is_remembered_until_the_port_is_used_again),

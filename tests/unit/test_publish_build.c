@@ -140,6 +140,30 @@ static void a_worker_takes_what_is_built(void **state)
 	}
 }
 
+/* Of a TCP, a plain UDP and a QUIC service: both UDP services have the longer window. */
+static void a_pool_of_several_services_has_a_window_a_protocol(void **state)
+{
+	const struct weir_snapshot *s = (const struct weir_snapshot *)(arena + OFFSET);
+
+	(void)state;
+	prepare(4, 2);
+	for (unsigned i = 1; i < 4; i++)
+		small_service[i].protocol = IPPROTO_UDP;
+	small_service[2].quic = 1;
+	for (unsigned i = 1; i < 3; i++)
+		snprintf(small_service[i].pool, sizeof(small_service[i].pool), "p0");
+	snprintf(small_service[3].pool, sizeof(small_service[3].pool), "p1");
+	small_pool[0].tcp_window_s = 77;
+	small_apply(&model);
+	build(8);
+	for (unsigned i = 0; i < 3; i++) {
+		const struct weir_pool *p = (const struct weir_pool *)(arena + s->pool_off) + i;
+
+		assert_int_equal(p->tcp_window_ms, i == 0 ? 77000 : 300000);
+		assert_int_equal(p->udp_window_ms, i == 0 ? 300000 : 30000);
+	}
+}
+
 static void an_empty_model_is_a_snapshot_too(void **state)
 {
 	(void)state;
@@ -499,6 +523,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		TEST(a_worker_takes_what_is_built),
+		TEST(a_pool_of_several_services_has_a_window_a_protocol),
 		TEST(an_empty_model_is_a_snapshot_too),
 		TEST(every_service_is_found),
 		TEST(the_vips_are_listed_once_each),
