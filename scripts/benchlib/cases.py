@@ -3,6 +3,7 @@
 
 import dataclasses
 import itertools
+import os
 
 VIPS4 = "203.0.113."
 VIPS6 = "2001:db8:113::"
@@ -47,9 +48,9 @@ class Case:
         lines = [
             "[dataplane]", f"cpus = {','.join(map(str, cpus))}", "idle = busy", "huge_pages = yes",
             f"memory_mb = {memory_mb}", f"arena_mb = {arena_mb}", f"mbufs = {mbufs}",
-            f"session_socket = {directory}/session.sock", "file_prefix = weirbench",
+            f"session_socket = {directory}/session.sock", f"file_prefix = weirbench{os.getpid()}",
             "[port in]", f"device = net_pcap0,{rx},infinite_rx=1",
-            *(["punt = tap", "tap = weirbench"] if self.punt_every else []),
+            *(["punt = tap", f"tap = wbench{os.getpid()}"] if self.punt_every else []),
             "[port out]", "device = net_null0,no-rx=1", "mtu = 1600",
             "[controlplane]", f"socket = {directory}/control.sock", f"state_file = {directory}/state.json",
             "[pool bench]", f"mode = {self.mode}", "check = none",

@@ -2,6 +2,7 @@
 """What the control side costs: tables, publishing, memory of both processes, questions while traffic flows."""
 
 import os
+import re
 import statistics
 import subprocess
 import tempfile
@@ -73,7 +74,7 @@ def many_pools(build_dir, directory, pools):
         lines += [f"backend p{i}b{j} = 10.{1 + i}.0.{1 + j} mac=02:00:00:00:{i:02x}:{j:02x} port=out" for j in range(10)]
         lines += [f"[service s{i}]", f"vip = 203.0.113.{1 + i}", "protocol = tcp", "port = 80", f"pool = p{i}"]
     frames.write_pcap(f"{directory}/traffic0.pcap", frames.flows(1024, 4, [("203.0.113.1", 80)]))
-    subprocess.run(["ninja", "-C", build_dir, "tests/perf/bare_eal"], capture_output=True, check=True)
+    ninja(build_dir, "tests/perf/bare_eal")
     eal = ["--in-memory", "--no-pci", "--no-telemetry", "-m", str(memory_mb), "--file-prefix=weirbare"]
     eal += [f"--lcores=0@0,1@{os.cpu_count() - 1}", "--vdev=net_null0,no-rx=1"]
     eal += [f"--vdev=net_pcap0,rx_pcap={directory}/traffic0.pcap,infinite_rx=1"]
@@ -93,31 +94,70 @@ def many_pools(build_dir, directory, pools):
     }
 
 
-def tables(build_dir, log):
-    """Table builds and failure updates, in CPU time (tests/perf/table_cost.c)."""
-    subprocess.run(["ninja", "-C", build_dir, "tests/perf/table_cost"], capture_output=True, check=True)
-    done = subprocess.run([f"{build_dir}/tests/perf/table_cost"], capture_output=True, text=True, check=True)
-    log(done.stdout.rstrip())
+def run(*command):
+    """What the command prints."""
+    done = subprocess.run(command, capture_output=True, text=True)
+    if done.returncode != 0:
+        raise processes.Failed(f"{' '.join(command)}:\n{done.stdout[-1000:]}{done.stderr[-1000:]}")
+    return done.stdout
 
 
-def measure(build_dir, huge_pages, log, counts):
-    """Prints as it goes; returns the objects of --json."""
-    results = []
-    log("tables of 65,537 slots, milliseconds of CPU time:")
-    tables(build_dir, log)
-    log(f"one changed weight of a pool while traffic flows, medians of {ROUNDS}; memory as VmRSS + HugetlbPages:")
-    log(f"{'backends':>8} {'publish ms':>11} {'call ms':>8} {'data plane MB':>16} {'control MB':>14} {'explain/s':>10} {'status/s':>9}")
-    for backends in counts:
-        with tempfile.TemporaryDirectory(prefix="weir-bench-") as directory, huge_pages(256):
-            r = over_backends(build_dir, directory, backends)
-        results.append(r)
+def ninja(build_dir, target):
+    run("ninja", "-C", build_dir, target)
+
+
+def tables(build_dir):
+    """What tests/perf/table_cost.c prints, a line a table build or failure update, and its objects of --json."""
+    ninja(build_dir, "tests/perf/table_cost")
+    printed = run(f"{build_dir}/tests/perf/table_cost").rstrip()
+    objects = []
+    for line in printed.splitlines():
+        what, backends, median, most = re.fullmatch(
+            r"(.+?) +(\d+) backends +median +([\d.]+) ms +90% +([\d.]+) ms", line
+        ).groups()
+        case = cases.Case("table", backends=int(backends))
+        objects.append(case.members() | {"what": what, "table_ms": float(median), "table_ms_90": float(most)})
+    return printed, objects
+
+
+def measure(build_dir, huge_pages, log, add, counts):
+    """Prints as it goes, and add()s the objects of --json; returns how many of its parts failed."""
+    failed = 0
+
+    def attempt(name, part, megabytes):
+        nonlocal failed
+        try:
+            with tempfile.TemporaryDirectory(prefix="weir-bench-") as directory, huge_pages(megabytes):
+                part(directory)
+        except (processes.Failed, OSError) as why:
+            log(f"{name}: FAILED: {why}")
+            failed += 1
+
+    def all_tables(_):
+        printed, objects = tables(build_dir)
+        log(printed)
+        for r in objects:
+            add(r)
+
+    def so_many(directory):
+        r = over_backends(build_dir, directory, backends)
+        add(r)
         log(
             f"{backends:8} {r['publish_ms']:11.2f} {r['publish_call_ms']:8.2f}"
             f" {r['dataplane_rss_mb']:8.1f} +{r['dataplane_huge_mb']:6.1f} {r['controlplane_rss_mb']:7.1f} +{r['controlplane_huge_mb']:5.1f}"
             f" {r['explain_per_s']:10} {r['status_per_s']:9}"
         )
-    with tempfile.TemporaryDirectory(prefix="weir-bench-") as directory, huge_pages(384):
+
+    def memory(directory):
         r = many_pools(build_dir, directory, 100)
-    results.append(r)
-    log(f"100 pools of 65,537 slots, arena_mb = {r['arena_mb']}: {r['dataplane_mb']} MB beyond buffers and bare EAL ({r['bare_eal_mb']} MB)")
-    return results
+        add(r)
+        log(f"100 pools of 65,537 slots, arena_mb = {r['arena_mb']}: {r['dataplane_mb']} MB beyond buffers and bare EAL ({r['bare_eal_mb']} MB)")
+
+    log("tables of 65,537 slots, milliseconds of CPU time:")
+    attempt("tables", all_tables, 0)
+    log(f"one changed weight of a pool while traffic flows, medians of {ROUNDS}; memory as VmRSS + HugetlbPages:")
+    log(f"{'backends':>8} {'publish ms':>11} {'call ms':>8} {'data plane MB':>16} {'control MB':>14} {'explain/s':>10} {'status/s':>9}")
+    for backends in counts:
+        attempt(f"{backends} backends", so_many, 256)
+    attempt("memory", memory, 384)
+    return failed

@@ -1,0 +1,124 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: Apache-2.0
+"""What scripts/bench makes of rounds and starts. Prints "ok NAME" or "FAIL NAME: reason"."""
+
+import json
+import os
+import sys
+import tempfile
+
+sys.dont_write_bytecode = True
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../../scripts/benchlib"))
+import figures  # noqa: E402
+
+STEADY = [[40e6, 40e6, 40e6]] * 5
+
+
+def assert_equal(what, got, want):
+    assert got == want, f"{what}: {got!r}, wanted {want!r}"
+
+
+def one_slow_start_changes_no_figure():
+    slow = STEADY[:4] + [[20e6, 20e6, 20e6]]
+    r = figures.summary([[30e6] * 3] * 5, slow, 1, 2.6e9)
+    assert_equal("ratio", r["ratio"], 0.75)
+    assert_equal("testpmd_mpps", r["testpmd_mpps"], 40.0)
+    assert_equal("ratio_most", r["ratio_most"], 1.5)
+    assert_equal("testpmd_spread", r["testpmd_spread"], 0.5)
+
+
+def one_disturbed_round_changes_no_start():
+    disturbed = [[40e6, 10e6, 40e6]] * 5
+    r = figures.summary(disturbed, STEADY, 1, 2.6e9)
+    assert_equal("ratio", r["ratio"], 1.0)
+    assert_equal("weir_spread", r["weir_spread"], 0.0)
+
+
+def a_start_counts_once_however_many_rounds_it_had():
+    assert_equal("median", figures.median_of_starts([[1] * 9, [2], [3]]), 2)
+
+
+def the_ratio_is_of_neighbours():
+    """Both slow down to a half in the second round: Weir stays at three quarters of testpmd."""
+    r = figures.summary([[30e6, 15e6]], [[40e6, 20e6]], 1, 2.6e9)
+    assert_equal("ratio", r["ratio"], 0.75)
+
+
+def cycles_are_those_of_one_worker():
+    """100 ns a packet less 50, on each of two workers, at 2 GHz."""
+    r = figures.summary([[20e6]], [[40e6]], 2, 2e9)
+    assert_equal("weir_cycles", r["weir_cycles"], 100.0)
+
+
+def rounds_are_counted_over_all_starts():
+    r = figures.summary(STEADY, STEADY, 1, 2.6e9)
+    assert_equal("rounds", (r["rounds"], r["starts"]), (15, 5))
+
+
+def read(path):
+    with open(path) as f:
+        return json.load(f)
+
+
+def the_file_holds_what_there_is_at_any_time():
+    with tempfile.TemporaryDirectory() as directory:
+        path = f"{directory}/results.json"
+        results = figures.Results(path)
+        assert_equal("file before the first case", read(path), [])
+        results.add({"case": "a"})
+        assert_equal("file after one", read(path), [{"case": "a"}])
+        results.add({"case": "b"})
+        assert_equal("file after two", read(path), [{"case": "a"}, {"case": "b"}])
+        assert_equal("files beside it", os.listdir(directory), ["results.json"])
+
+
+def what_cannot_be_written_leaves_the_file_as_it_was():
+    with tempfile.TemporaryDirectory() as directory:
+        path = f"{directory}/results.json"
+        results = figures.Results(path)
+        results.add({"case": "a"})
+        try:
+            results.add({"case": object()})
+        except TypeError:
+            pass
+        else:
+            raise AssertionError("an object that JSON has no form for was taken")
+        assert_equal("file", read(path), [{"case": "a"}])
+        assert_equal("files beside it", os.listdir(directory), ["results.json"])
+
+
+def a_file_that_cannot_be_written_is_told_at_once():
+    for path in ("/nonexistent/results.json", "/dev/null", "/"):
+        try:
+            figures.Results(path)
+        except OSError:
+            continue
+        raise AssertionError(f"{path} was taken")
+
+
+def without_a_file_results_are_a_list():
+    results = figures.Results(None)
+    results.add({"case": "a"})
+    assert_equal("results", list(results), [{"case": "a"}])
+
+
+def main():
+    failed = 0
+    for test in (
+        one_slow_start_changes_no_figure, one_disturbed_round_changes_no_start,
+        a_start_counts_once_however_many_rounds_it_had, the_ratio_is_of_neighbours, cycles_are_those_of_one_worker,
+        rounds_are_counted_over_all_starts, the_file_holds_what_there_is_at_any_time,
+        what_cannot_be_written_leaves_the_file_as_it_was, a_file_that_cannot_be_written_is_told_at_once,
+        without_a_file_results_are_a_list,
+    ):
+        try:
+            test()
+            print(f"ok {test.__name__}")
+        except AssertionError as why:
+            print(f"FAIL {test.__name__}: {why}")
+            failed = 1
+    return failed
+
+
+if __name__ == "__main__":
+    sys.exit(main())
