@@ -83,20 +83,15 @@ static bool may_complain(const struct pkt *p)
 }
 
 /*
- * A fragment behind the first of UDP or TCP over IPv6, as its fragment header says, which
- * is the last thing that parse walked. A router tells of each that is too big (RFC 4443,
- * section 3.2); of other protocols only the first one shows whether they are an error.
+ * A fragment behind the first one over IPv6: a router tells of each that is too big
+ * (RFC 4443, section 3.2). One that is has come to a backend by its first one, which is TCP
+ * or UDP, or an error; whatever its own fragment header says (RFC 8200, section 4.5).
  */
 static bool is_part_of_flow6(const struct pkt *p)
 {
 	const uint16_t both = PKT_IPV6 | PKT_FRAG_LATER;
-	const uint32_t fragment_header = 8;
-	uint8_t next;
 
-	if ((p->flags & (both | PKT_ICMP_ERROR)) != both)
-		return false;
-	next = l3(p)[p->l4_words * 4u - fragment_header];
-	return (next == IPPROTO_TCP || next == IPPROTO_UDP) && may_answer(p);
+	return (p->flags & (both | PKT_ICMP_ERROR)) == both && may_answer(p);
 }
 
 static bool forbids_fragments(const struct pkt *p)
@@ -167,10 +162,15 @@ static uint32_t client_mtu(const struct view *v, const struct egress *ports, con
 }
 
 /* A later fragment that fits was dropped with its first one, whose sender has been told. */
+static bool is_no_news(const struct view *v, const struct egress *ports, const struct pkt *p,
+		       enum weir_answer kind)
+{
+	return kind == WEIR_ANSWER_TOO_BIG && p->flags & PKT_FRAG_LATER &&
+	       p->ip_len <= client_mtu(v, ports, p);
+}
+
 static bool tell_mtu(struct pkt *p, const uint8_t *mac, uint32_t mtu)
 {
-	if (p->flags & PKT_FRAG_LATER && p->ip_len <= mtu)
-		return false;
 	/* RFC 1191, section 4: the low half of the word; RFC 4443: all of it. */
 	return p->flags & PKT_IPV6
 		       ? answer_error(p, mac, ICMP6_PACKET_TOO_BIG, 0, htonl(mtu))
@@ -241,7 +241,7 @@ static void answer_packet(struct answers *a, const struct view *v, const struct 
 {
 	enum weir_answer kind = answer_kind(v, p);
 
-	if (kind == WEIR_ANSWERS)
+	if (kind == WEIR_ANSWERS || is_no_news(v, ports, p, kind))
 		return;
 	if (!limit_take(&a->limit[kind], &a->rate, now)) {
 		count_answer(a->area, p, kind, true, p->mbuf->pkt_len);

@@ -39,6 +39,7 @@
 #define FRAG_BAD    (1u << 0) /* fragments of it overlapped */
 #define FRAG_UNEVEN (1u << 1) /* not all but the last are `unit` bytes long and in line */
 #define FRAG_CHOSEN (1u << 2) /* the first one came to a service and a backend */
+#define FRAG_ERROR  (1u << 3) /* it is an ICMP error */
 
 #define FRAG_FROM_NOBODY UINT8_MAX
 

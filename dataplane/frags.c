@@ -192,10 +192,9 @@ static void hold(struct frags *f, struct pkt *p, uint64_t tag)
 	if (f->tail - f->head == FRAGS_HELD)
 		give_up(f, f->head, WEIR_DROP_FRAGMENT_FULL);
 
-	f->held[AT(f->tail)] = (struct frags_held){ .mbuf = p->mbuf,
-						    .since_ms = f->now_ms,
-						    .service = p->service,
-						    .port = p->port };
+	f->held[AT(f->tail)] = (struct frags_held){
+		.mbuf = p->mbuf, .since_ms = f->now_ms, .service = p->service, .port = p->port
+	};
 	f->tag[AT(f->tail)] = tag;
 	f->tail++;
 	f->waiting++;
@@ -240,6 +239,8 @@ static void take_choice(struct pkt *p, const struct frag_record *r)
 	p->pool = r->pool;
 	p->backend = r->backend;
 	p->flow_hash = r->flow_hash;
+	if (r->state & FRAG_ERROR)
+		p->flags |= PKT_ICMP_ERROR;
 }
 
 /* Dropped for what is known of its datagram. What is too big as the first one was has no
@@ -353,6 +354,8 @@ static struct frag_record decided(const struct frags *f, const struct view *v, c
 		r.reason = p->drop;
 	if (p->drop == WEIR_DROP_NONE || count_drop_column(p, p->drop) < WEIR_BACKEND_COLUMNS)
 		r.state |= FRAG_CHOSEN;
+	if (p->flags & PKT_ICMP_ERROR)
+		r.state |= FRAG_ERROR;
 	return r;
 }
 

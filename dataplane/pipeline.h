@@ -100,7 +100,8 @@ static_assert(offsetof(struct pkt, l3_off) == offsetof(struct pkt, state) + 2 &&
 #define PKT_OTHER_L4	 (1u << 5)  /* neither TCP nor UDP: no ports */
 #define PKT_QUIC_INITIAL (1u << 6)  /* UDP that would be one: an opener on `quic` services */
 #define PKT_TCP		 (1u << 7)  /* the flow's protocol, of an ICMP error that of the quote */
-#define PKT_ICMP_ERROR	 (1u << 8)  /* the key is that of the flow it tells about */
+#define PKT_ICMP_ERROR	 (1u << 8)  /* the key is that of the flow it tells about; a later
+				     * fragment of one: by frags.c, and the key is its own */
 #define PKT_ECHO	 (1u << 9)  /* ICMP or ICMPv6 echo request */
 #define PKT_CHOSEN	 (1u << 10) /* service, pool and backend are known: select passes it by, and
 				     * a drop is counted for them */

@@ -12,7 +12,7 @@ from scapy.layers.l2 import ARP, Ether
 from scapy.packet import Raw
 
 from frames import (CLIENT, CLIENT6, ETH, HTTP, NO_VIP, NO_VIP6, ROUTER_MAC, SERVICES, SERVICES6,
-                    VIP, VIP6, client_packet, ether, ipv4, ipv6, pool, tagged, tcp, tcp6, udp,
+                    VIP, VIP6, back6, client_packet, ether, ipv4, ipv6, pool, tagged, tcp, tcp6, udp,
                     udp6)
 from weirlab import Lab, check, equal, main
 
@@ -208,6 +208,41 @@ def test_ipv6_is_told_of_a_later_fragment_too():
     equal("drops", result.drops, {})
     equal("frames that left", len(result.frames[0]), 3)
     check(back(result, too_big6(1460, frames[1])) in result.frames[0], "no answer is among them")
+
+
+def test_whatever_the_fragment_header_of_the_later_one_says():
+    """The first one has destination options in front of UDP: all of them say 60."""
+    data = bytes(IPv6ExtHdrDestOpt(nh=17) / UDP(sport=4000, dport=53, len=2984) / Raw(bytes(2976)))
+
+    def part(offset, length, more):
+        return ether(ipv6(nh=44) / IPv6ExtHdrFragment(nh=60, id=78, m=more, offset=offset // 8) /
+                     Raw(data[offset:offset + length]))
+
+    frames = [part(0, 1000, 1), part(1000, 1448, 1), part(2448, 544, 0)]
+    for order in 1, -1:
+        result = Lab(pool("ipip", 3, family=6, settings="mtu = 1500") + ALL,
+                     [frames[::order]]).run()
+        equal("answers", result.answers, {"too-big": 1})
+        equal("drops", result.drops, {})
+        equal("frames that left", len(result.frames[0]), 3)
+        check(back(result, too_big6(1460, frames[1])) in result.frames[0],
+              "no answer is among them")
+
+
+def test_no_fragment_of_an_error_is_answered():
+    """The first one fits, the second does not."""
+    whole = bytes(ICMPv6PacketTooBig(mtu=1400) / Raw(
+        bytes(back6(CLIENT6, 4000, "udp")) + bytes(1200)))
+
+    def part(offset, length, more):
+        return ether(ipv6(nh=44) / IPv6ExtHdrFragment(nh=58, id=79, m=more, offset=offset // 8) /
+                     Raw(whole[offset:offset + length]))
+
+    frames = [part(0, 800, 1), part(800, 1448, 1)]
+    result = Lab(pool("ipip", 3, family=6, settings="mtu = 1500") + ALL, [frames]).run()
+    equal("answers", result.answers, {})
+    equal("drops", result.drops, {"too-big": 1})
+    equal("frames that left", len(result.frames[0]), 1)
 
 
 def test_ipv6_is_never_told_less_than_1280():

@@ -166,11 +166,13 @@ static void no_error_is_about_an_error_or_a_later_fragment(void **state)
 	}
 }
 
-/* A router tells of every packet that it cannot send on, and an IPv6 fragment is one; but
- * who knows what another protocol's is of, and one that fits is no news. */
+/* A router tells of every packet that it cannot send on, and an IPv6 fragment is one,
+ * whatever is behind its fragment header. But none of an error, and one that fits is no
+ * news: it takes nothing from what the rate allows. */
 static void a_later_fragment_over_ipv6_that_is_too_big_is_told(void **state)
 {
-	static const uint8_t protocols[] = { IPPROTO_UDP, IPPROTO_TCP, IPPROTO_ICMPV6, 50 };
+	static const uint8_t protocols[] = { IPPROTO_UDP, IPPROTO_TCP, IPPROTO_DSTOPTS,
+					     IPPROTO_ICMPV6 };
 	const uint16_t flags = PKT_IPV6 | PKT_FRAG_LATER;
 
 	(void)state;
@@ -182,10 +184,16 @@ static void a_later_fragment_over_ipv6_that_is_too_big_is_told(void **state)
 			bytes[AT_IP + IP6] = protocols[i];
 			p = arrive(WEIR_DROP_TOO_BIG, flags, 0);
 			p->l4_words = (IP6 + 8) / 4;
-			assert_int_equal(answer(p) != NULL, i < 2 && !fits);
+			assert_int_equal(answer(p) != NULL, !fits);
+			p = arrive(WEIR_DROP_TOO_BIG, flags | PKT_ICMP_ERROR, 0);
+			p->l4_words = (IP6 + 8) / 4;
+			assert_null(answer(p));
 		}
 	}
+	assert_int_equal(count[WEIR_ANSWER_TOO_BIG].packets, sizeof(protocols));
+	assert_int_equal(count[WEIR_ANSWER_LIMITED].packets, 0);
 }
+static_assert(PER_S == 4, "as many as there are protocols in the test above");
 
 static void other_drops_get_no_answer(void **state)
 {
