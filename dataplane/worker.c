@@ -47,10 +47,31 @@ static void idle(struct worker *w)
 	count_add_u64(&w->area->sleeps, 1);
 }
 
-/* What encap found too big and may be cut up leaves in pieces; the packets themselves go. */
+/* What is forwarded of b's packets from..to - 1 leaves now: the pieces of the next one are
+ * not to overtake a packet of their flow. */
+static void send_ahead(struct worker *w, struct burst *b, uint32_t from, uint32_t to)
+{
+	struct burst ahead;
+
+	ahead.n = 0;
+	ahead.dropped = ahead.one_port = false;
+	for (uint32_t i = from; i < to; i++)
+		if (b->pkt[i].drop == WEIR_DROP_NONE) {
+			ahead.key[ahead.n] = b->key[i];
+			ahead.pkt[ahead.n++] = b->pkt[i];
+			b->pkt[i].drop = PKT_TAKEN;
+		}
+	if (w->capturing != NULL)
+		capture_after(w->capturing, &ahead);
+	tx_burst(w, &ahead);
+}
+
+/* What encap found too big and may be cut up leaves in pieces, in its place between the
+ * others; the packets themselves go. */
 static void send_in_pieces(struct worker *w, const struct view *v, struct burst *b)
 {
 	struct burst pieces;
+	uint32_t sent = 0; /* of b: what is before it has left, or does not leave */
 
 	for (uint32_t i = 0; i < b->n; i++) {
 		struct pkt *p = &b->pkt[i];
@@ -62,6 +83,8 @@ static void send_in_pieces(struct worker *w, const struct view *v, struct burst 
 				frags_note_drop(&w->frags, v, b, i);
 			continue;
 		}
+		send_ahead(w, b, sent, i);
+		sent = i;
 		rte_pktmbuf_free(p->mbuf);
 		p->drop = PKT_TAKEN;
 		count_add_u64(&w->area->frags.split, 1);

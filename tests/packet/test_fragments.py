@@ -484,6 +484,20 @@ def test_pieces_go_to_the_backend_of_the_flow():
         equal(f"backends of flow {number}", len(macs), 1)
 
 
+def test_what_is_cut_keeps_its_place():
+    """Of each flow, and of all that have a port in common; also among drops and answers."""
+    frames = []
+    for i in range(200):
+        frames.append(udp(2000 + i % 3, bytes(1480 if i % 5 in (1, 2) else i), id=1000 + i))
+        if i % 7 == 0:
+            frames.append(udp(2000, dst=NO_VIP))
+    for mode, outer in ("ipip", OUTER), ("l2", 0):
+        result = Lab(pool(mode, BACKENDS) + SERVICES, [frames]).run()
+        equal("packets cut", result.fragments["split"], 80)
+        order = [IP(f[ETH + outer:]).id for f in result.frames[0]]
+        equal("order", order, [1000 + i for i in range(200) for _ in range(1 + (i % 5 in (1, 2)))])
+
+
 def test_fragments_are_cut_further():
     every = [Datagram(40 + i, 8000) for i in range(10)]
     for order in 1, -1:
