@@ -49,7 +49,8 @@ void weirctl_close(struct weirctl *c);
 /*
  * `explain --pcap FILE`: each packet of a capture (pcap, pcapng; Ethernet or IP), as if
  * it came in by `port` (NULL: the first), at most `most` of them. Prints as it goes, or
- * one JSON document. Returns an exit code.
+ * one JSON document. Returns an exit code; of a file that is cut what could be read is
+ * printed, and the code is WEIRCTL_FAILED.
  */
 int weirctl_explain_pcap(const char *socket_path, const char *file, const char *port,
 			 unsigned long most, bool json);

@@ -18,6 +18,18 @@ struct tally {
 	unsigned long forwarded, dropped, answered;
 };
 
+/* Are the packets frames, or IP without an Ethernet header? */
+static bool is_right(int link)
+{
+	return link == DLT_EN10MB || link == DLT_RAW || link == DLT_IPV4 || link == DLT_IPV6;
+}
+
+/* Of a packet without an Ethernet header. */
+static bool is_ipv6(int link, const uint8_t *bytes)
+{
+	return link == DLT_RAW ? bytes[0] >> 4 == 6 : link == DLT_IPV6;
+}
+
 /* A packet of the file as the frame that it was; of captures without Ethernet headers
  * one is made up. Returns its length on the wire; *held: bytes of it in `frame`. */
 static uint32_t frame_of(int link, const struct pcap_pkthdr *h, const uint8_t *bytes,
@@ -27,8 +39,8 @@ static uint32_t frame_of(int link, const struct pcap_pkthdr *h, const uint8_t *b
 
 	memset(frame, 0, before);
 	if (before > 0 && h->caplen > 0) {
-		frame[12] = bytes[0] >> 4 == 6 ? 0x86 : 0x08;
-		frame[13] = bytes[0] >> 4 == 6 ? 0xdd : 0x00;
+		frame[12] = is_ipv6(link, bytes) ? 0x86 : 0x08;
+		frame[13] = is_ipv6(link, bytes) ? 0xdd : 0x00;
 	}
 	*held = h->caplen < room ? h->caplen : room;
 	memcpy(frame + before, bytes, *held);
@@ -112,8 +124,9 @@ static int explain_one(struct weirctl *c, const uint8_t *frame, uint32_t held, u
 	return WEIRCTL_OK;
 }
 
-static int explain_all(struct weirctl *c, pcap_t *in, const char *file, const char *port,
-		       unsigned long most, json_t *list)
+/* *cut: the file ends within a packet, or has nonsense from there on; pcap_geterr() has it. */
+static int explain_all(struct weirctl *c, pcap_t *in, const char *port, unsigned long most,
+		       json_t *list, bool *cut)
 {
 	struct tally t = { 0 };
 	struct pcap_pkthdr *h;
@@ -134,10 +147,7 @@ static int explain_all(struct weirctl *c, pcap_t *in, const char *file, const ch
 		if (ret != WEIRCTL_OK)
 			return ret;
 	}
-	if (more == PCAP_ERROR) {
-		fprintf(stderr, "weirctl: %s: %s\n", file, pcap_geterr(in));
-		return WEIRCTL_FAILED;
-	}
+	*cut = more == PCAP_ERROR;
 	sum = t.forwarded + t.dropped + t.answered;
 	if (list == NULL)
 		printf("%lu packet%s: %lu forwarded, %lu dropped, %lu answered\n", sum,
@@ -153,26 +163,33 @@ int weirctl_explain_pcap(const char *socket_path, const char *file, const char *
 	json_t *list = json ? json_array() : NULL, *document;
 	struct weirctl c;
 	int ret = WEIRCTL_FAILED;
+	bool cut = false;
 
 	if (in == NULL) {
 		fprintf(stderr, "weirctl: %s: %s\n", file, why);
-	} else if (pcap_datalink(in) != DLT_EN10MB && pcap_datalink(in) != DLT_RAW) {
+	} else if (!is_right(pcap_datalink(in))) {
 		fprintf(stderr, "weirctl: %s: a capture of %s: Ethernet or IP is right\n", file,
 			pcap_datalink_val_to_name(pcap_datalink(in)));
 	} else {
 		ret = weirctl_open(socket_path, WEIRCTL_WAIT_S, &c);
 		if (ret == WEIRCTL_OK) {
-			ret = explain_all(&c, in, file, port, most, list);
+			ret = explain_all(&c, in, port, most, list, &cut);
 			weirctl_close(&c);
 		}
 	}
-	if (in != NULL)
-		pcap_close(in);
-	document = json_pack("{s:o*}", "packets", list);
+	document = json_pack("{s:o*, s:s*}", "packets", list, "cut", cut ? pcap_geterr(in) : NULL);
 	if (json && ret == WEIRCTL_OK) {
 		json_dumpf(document, stdout, JSON_INDENT(2));
 		printf("\n");
 	}
 	json_decref(document);
+	if (cut) {
+		fflush(stdout);
+		fprintf(stderr, "weirctl: %s: %s: there is more that was not read\n", file,
+			pcap_geterr(in));
+		ret = WEIRCTL_FAILED;
+	}
+	if (in != NULL)
+		pcap_close(in);
 	return ret;
 }
