@@ -66,7 +66,7 @@ struct pkt {
 			uint8_t l4_words; /* P  4 bytes each, from the IP header: pkt_l4_off() */
 			uint16_t flags;	  /* P  PKT_* */
 		};
-		uint64_t state; /* these six at once */
+		uint64_t state; /* R  these six at once: all but port are 0 then */
 	};
 };
 static_assert(sizeof(struct pkt) == 32, "two packets a cache line");

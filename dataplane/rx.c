@@ -2,7 +2,7 @@
 /*
  * Stage 1: take a burst from one queue.
  *
- * Writes: n; mbuf, port, flags, drop of each packet.
+ * Writes: n; mbuf and state of each packet: the port, and 0, which parse counts on.
  * Counts packets and bytes of frames (without preamble and FCS) by port.
  */
 #include "count.h"
