@@ -154,21 +154,22 @@ static void event_slow_start(struct world *w, uint32_t s)
 }
 
 const struct scenario scenarios[] = {
-	{ "drain", event_drain, 1, 1, WEIR_PINS_DEFAULT, TEN_PERCENT | LIVE, 0, 0, 0 },
-	{ "add", event_add, 1, 1, WEIR_PINS_DEFAULT, LIVE, 0, 0, 0 },
-	{ "add-drain", event_add_drain, 1, 1, WEIR_PINS_DEFAULT, LIVE, 0, 0, 0 },
-	{ "weights", event_weight, 1, 1, WEIR_PINS_DEFAULT, LIVE, 0, 0, 0 },
-	{ "failures", event_fail, 1, 1, WEIR_PINS_DEFAULT, FAILURES | LIVE, 0, 0, 0 },
-	{ "restart", event_restart, 1, 1, WEIR_PINS_DEFAULT, FAILURES | LIVE, 0, 0, 0 },
+	{ "drain", event_drain, 1, 1, WEIR_PINS_DEFAULT, TEN_PERCENT, 0, 0, 0 },
+	{ "add", event_add, 1, 1, WEIR_PINS_DEFAULT, 0, 0, 0, 0 },
+	{ "add-drain", event_add_drain, 1, 1, WEIR_PINS_DEFAULT, 0, 0, 0, 0 },
+	{ "weights", event_weight, 1, 1, WEIR_PINS_DEFAULT, 0, 0, 0, 0 },
+	{ "failures", event_fail, 1, 1, WEIR_PINS_DEFAULT, FAILURES, 0, 0, 0 },
+	{ "restart", event_restart, 1, 1, WEIR_PINS_DEFAULT, FAILURES, 0, 0, 0 },
 	{ "flood", event_drain, 1, 1, WEIR_PINS_DEFAULT, FLOOD, 0, 0, 0 },
-	{ "few-pins", event_drain, 1, 1, WEIR_PINS_DEFAULT / 10, LIVE, 0, 0, 0 },
+	{ "few-pins", event_drain, 1, 1, WEIR_PINS_DEFAULT / 10, 0, 0, 0, 0 },
 	{ "ecmp", event_ecmp, MAX_WEIRS, 1, WEIR_PINS_DEFAULT, 0, 0, 0, 0 },
 	/* Beyond the issue's: */
+	{ "resilient", event_ecmp, MAX_WEIRS, 1, WEIR_PINS_DEFAULT, RESILIENT, 0, 0, 0 },
 	{ "half-close", event_drain, 1, 1, WEIR_PINS_DEFAULT, 0, 50, 0, 0 },
 	{ "udp", event_drain, 1, 1, WEIR_PINS_DEFAULT, 0, 0, 30, 0 },
 	{ "quic", event_drain, 1, 1, WEIR_PINS_DEFAULT, QUIC, 0, 30, 0 },
 	{ "repeats", event_drain, 1, 1, WEIR_PINS_DEFAULT, QUIC, 0, 30, 10 },
-	{ "slow-start", event_slow_start, 1, 1, WEIR_PINS_DEFAULT, LIVE, 0, 0, 0 },
+	{ "slow-start", event_slow_start, 1, 1, WEIR_PINS_DEFAULT, 0, 0, 0, 0 },
 	{ "deadline", event_deadline, 1, 1, WEIR_PINS_DEFAULT, FAILURES, 0, 0, 0 },
 	{ "workers", event_workers, 1, SIM_WORKERS, WEIR_PINS_DEFAULT, 0, 10, 0, 0 },
 };

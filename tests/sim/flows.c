@@ -187,6 +187,7 @@ void burst_run(struct world *w, uint32_t lane)
 		judge(w, &w->flow[n], MODEL_WEIR, to, at);
 		judge(w, &w->flow[n], MODEL_MAGLEV, owner, at);
 		judge(w, &w->flow[n], MODEL_TABLE, remembered, at);
+		census_note(&w->census, p->flow_hash, lane, w->flow[n].then == PHASE_END);
 		flow_step(w, n);
 	}
 	b->n = 0;
@@ -259,6 +260,16 @@ static uint16_t flow_due(struct flow *f, bool is_over)
 	}
 }
 
+/* The Weir that the router hands a flow to. */
+static uint32_t routed(const struct world *w, uint64_t h)
+{
+	uint32_t at = (uint32_t)((h ^ h >> 29) % w->weirs);
+
+	if (!(w->scenario->flags & RESILIENT))
+		return (uint32_t)((h ^ h >> 29) % w->alive);
+	return at < w->alive ? at : (uint32_t)((h >> 17) % w->alive);
+}
+
 void flow_packet(struct world *w, uint32_t n)
 {
 	struct flow *f = &w->flow[n];
@@ -273,10 +284,7 @@ void flow_packet(struct world *w, uint32_t n)
 	s.ack = f->ack;
 	s.protocol = f->ending == SILENTLY ? IPPROTO_UDP : IPPROTO_TCP;
 	/* The router and the NIC spread by other hashes than ours. */
-	packet(w,
-	       (uint32_t)((h ^ h >> 29) % w->alive * w->workers +
-			  (h >> 33 ^ w->queues) % w->workers),
-	       s);
+	packet(w, routed(w, h) * w->workers + (uint32_t)((h >> 33 ^ w->queues) % w->workers), s);
 }
 
 void flood(struct world *w)

@@ -61,6 +61,17 @@ struct result {
 	uint32_t broken, lost, failed_new;
 };
 
+/* Pins by whose they are. ended: of flows that are over; behind: at another worker or Weir
+ * than the one that had its flow's last packet. */
+struct pin_count {
+	uint32_t live, ended, behind, flood;
+};
+
+struct census {
+	struct known *known;
+	uint32_t mask;
+};
+
 struct scenario;
 
 struct world {
@@ -78,7 +89,13 @@ struct world {
 	uint32_t live[SIM_SLOTS], open; /* flows by slot, and all */
 	uint32_t last_end;		/* tick of the last flow's end */
 	uint32_t total, stopping;
-	uint32_t pins_most, live_most, pins_over; /* over: seconds with more pins than live */
+	struct census census;
+	/* The most pins, and whose they were then; the most of live and ended flows alone; the
+	 * most live flows in slots that are not settled. */
+	uint32_t pins_most, own_most, live_most;
+	struct pin_count at_most;
+	/* Seconds with more pins than such flows: of live and ended flows, of live ones alone. */
+	uint32_t own_over, live_over;
 	struct result result[MODELS];
 	uint32_t elsewhere; /* failed new ones whose SYN went to another Weir than their ACK */
 	/* By weir * workers + worker. */
@@ -100,9 +117,9 @@ struct scenario {
 enum {
 	FLOOD = 1 << 0,
 	FAILURES = 1 << 1,    /* flows are lost with their backend */
-	TEN_PERCENT = 1 << 2, /* bounds of the pins */
-	LIVE = 1 << 3,
-	QUIC = 1 << 4, /* what UDP there is */
+	TEN_PERCENT = 1 << 2, /* bound of the pins */
+	QUIC = 1 << 3,	      /* what UDP there is */
+	RESILIENT = 1 << 4,   /* the router moves the flows of the Weir that left, no others */
 };
 
 /* -- cases.c -- */
@@ -112,6 +129,16 @@ extern const unsigned scenario_count;
 
 /* The pool changed: every Weir goes by it. */
 void changed(struct world *w, bool members);
+
+/* -- census.c -- */
+
+void census_create(struct census *c, uint32_t flows);
+void census_destroy(struct census *c);
+/* A packet of a flow went by a lane; it was its last. */
+void census_note(struct census *c, uint64_t hash, uint32_t lane, bool ended);
+/* Adds a lane's pins. */
+void census_take(const struct census *c, struct pin_count *n, const struct pins *pins,
+		 uint32_t lane);
 
 /* -- flows.c -- */
 
