@@ -60,6 +60,12 @@ static inline uint64_t mix(uint64_t x)
 	return x ^ x >> 31;
 }
 
+/* Is the slot in a part that a node takes when so many are missing? */
+static inline bool takes(const struct owners_node *node, unsigned missing, uint32_t slot)
+{
+	return missing == 0 || mix(node->id + slot) % OWNERS_PARTS >= missing;
+}
+
 /* Does a node serve in this slot? Without slow starters in all or in none, and then
  * this has no branch on a coin's toss. */
 static inline bool serves(const struct fill *f, uint16_t node, uint32_t slot)
@@ -68,7 +74,7 @@ static inline bool serves(const struct fill *f, uint16_t node, uint32_t slot)
 
 	if (!f->has_starters || missing == 0 || missing == OWNERS_PARTS)
 		return missing == 0;
-	return mix(f->node[node].id + slot) % OWNERS_PARTS >= missing;
+	return takes(&f->node[node], missing, slot);
 }
 
 /* One pseudo-random permutation of 0..len - 1, len a prime. */
@@ -254,7 +260,7 @@ static void release(struct fill *f)
 	free(f->missing);
 }
 
-/* As if whole: no node had parts missing. */
+/* By the order alone. whole: as if no node had parts missing. */
 static int fill(uint16_t *owner, const uint16_t *full, uint32_t len, const struct owners_node *node,
 		uint32_t count, bool whole)
 {
@@ -292,25 +298,44 @@ bool owners_start_slowly(const struct owners_node *node, uint32_t count)
 	return false;
 }
 
+static bool has_owner(const uint16_t *table, uint32_t slot, const struct owners_node *node)
+{
+	return table[slot] != MAGLEV_NONE && node[table[slot]].serves;
+}
+
+/* owner[] is as if whole: slots that their owner does not take yet go to whoever keeps them
+ * until then. Rarely somebody has to stand in, but then by an order of his own. */
+static int hold_back(uint16_t *owner, const uint16_t *full, const uint16_t *present, uint32_t len,
+		     const struct owners_node *node, uint32_t count)
+{
+	uint16_t *stand_in = NULL;
+	int err = 0;
+
+	for (uint32_t i = 0; i < len && err >= 0; i++) {
+		if (owner[i] == MAGLEV_NONE || takes(&node[owner[i]], node[owner[i]].missing, i))
+			continue;
+		if (present != NULL && has_owner(present, i, node)) {
+			owner[i] = present[i];
+			continue;
+		}
+		if (stand_in == NULL) {
+			stand_in = malloc(len * sizeof(*stand_in));
+			err = stand_in == NULL ? -ENOMEM
+					       : fill(stand_in, full, len, node, count, false);
+		}
+		if (err >= 0)
+			owner[i] = stand_in[i];
+	}
+	free(stand_in);
+	return err < 0 ? err : 0;
+}
+
 int owners_fill(uint16_t *owner, const uint16_t *full, const uint16_t *present, uint32_t len,
 		const struct owners_node *node, uint32_t count)
 {
-	int away = fill(owner, full, len, node, count, false), err;
-	uint16_t *whole;
+	int away = fill(owner, full, len, node, count, true), err = 0;
 
-	if (away < 0 || present == NULL || !owners_start_slowly(node, count))
-		return away;
-	whole = malloc((len + 1) * sizeof(*whole));
-	if (whole == NULL)
-		return -ENOMEM;
-	err = fill(whole, full, len, node, count, true);
-	away = 0;
-	for (uint32_t i = 0; i < len && err >= 0; i++) {
-		/* They differ where a starter has yet to take the slot. */
-		if (owner[i] != whole[i] && present[i] != MAGLEV_NONE && node[present[i]].serves)
-			owner[i] = present[i];
-		away += owner[i] != full[i];
-	}
-	free(whole);
+	if (away >= 0 && owners_start_slowly(node, count))
+		err = hold_back(owner, full, present, len, node, count);
 	return err < 0 ? err : away;
 }

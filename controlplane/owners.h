@@ -42,10 +42,11 @@ bool owners_start_slowly(const struct owners_node *node, uint32_t count);
  * present  who has the slots now, likewise or MAGLEV_NONE; NULL: nobody, or no node starts
  *          slowly
  *
- * Returns the number of slots that are away from their owner in full, or -ENOMEM.
+ * Returns the number of slots whose owner in full does not serve, or -ENOMEM.
  *
  * Cost: one pass, below 1 ms for 65,537 slots with half of the nodes away; up to
- * 10 ms (1,000 nodes) when all but a few are away. Twice that while parts are missing.
+ * 10 ms (1,000 nodes) when all but a few are away. Up to three times that when a
+ * slot of a missing part has no present owner that serves.
  */
 int owners_fill(uint16_t *owner, const uint16_t *full, const uint16_t *present, uint32_t len,
 		const struct owners_node *node, uint32_t count);

@@ -68,7 +68,9 @@ static void measure_build(uint32_t count, bool equal)
 	report(equal ? "build, equal weights" : "build, weights 1 to 1000", count);
 }
 
-static void measure_failure(uint32_t count, uint32_t away)
+/* starts: another one is in the middle of its slow start, and all that are away have gone in
+ * this moment. */
+static void measure_failure(uint32_t count, uint32_t away, bool starts)
 {
 	char what[40];
 
@@ -77,14 +79,15 @@ static void measure_failure(uint32_t count, uint32_t away)
 		abort();
 	for (uint32_t i = 0; i < away; i++)
 		serving[i].serves = false;
+	serving[away].missing = starts ? OWNERS_PARTS / 2 : 0;
 	for (unsigned r = 0; r < ROUNDS; r++) {
 		double begin = cpu_ms();
 
-		if (owners_fill(owner, full, NULL, LEN, serving, count) < 0)
+		if (owners_fill(owner, full, full, LEN, serving, count) < 0)
 			abort();
 		took_ms[r] = cpu_ms() - begin;
 	}
-	snprintf(what, sizeof(what), "failure update, %u away", away);
+	snprintf(what, sizeof(what), "failure update, %u away%s", away, starts ? ", 1 starts" : "");
 	report(what, count);
 }
 
@@ -145,12 +148,14 @@ int main(void)
 		measure_build(counts[i], true);
 		measure_build(counts[i], false);
 	}
-	measure_failure(1000, 1);
-	measure_failure(1000, 10);
-	measure_failure(1000, 500);
-	measure_failure(1000, 990);
-	measure_failure(10000, 10);
-	measure_failure(10000, 5000);
+	measure_failure(1000, 1, false);
+	measure_failure(1000, 10, false);
+	measure_failure(1000, 10, true);
+	measure_failure(1000, 500, false);
+	measure_failure(1000, 500, true);
+	measure_failure(1000, 990, false);
+	measure_failure(10000, 10, false);
+	measure_failure(10000, 5000, false);
 	measure_publication(true);
 	measure_publication(false);
 	return 0;
