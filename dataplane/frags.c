@@ -296,14 +296,57 @@ static bool contradicts(const struct frag_record *before, const struct fragment 
 	return before->state & FRAG_BAD || before->first_len != first->len;
 }
 
+/* The first fragments of a burst so far: none of them is noted before the burst's end. */
+struct firsts {
+	uint32_t n;
+	uint64_t tag[WEIR_BURST];
+	uint16_t len[WEIR_BURST];
+};
+
+/* Does one of its datagram stand before it in the burst, of another length? */
+static bool contradicts_burst(struct firsts *before, uint64_t tag, uint16_t len)
+{
+	bool found = false;
+
+	for (uint32_t i = 0; i < before->n; i++)
+		found |= before->tag[i] == tag && before->len[i] != len;
+	before->tag[before->n] = tag;
+	before->len[before->n++] = len;
+	return found;
+}
+
+/* A first fragment. Whose it is of those that stand before it in the burst is known when
+ * they have been noted. */
+static void find_first(const struct frags *f, struct pkt *p, const struct fragment *fragment,
+		       uint64_t tag, struct firsts *before)
+{
+	bool overlaps = contradicts_burst(before, tag, fragment->len);
+	struct frag_record r;
+
+	if (p->drop != WEIR_DROP_NONE)
+		return;
+	if (frag_get(f->table, tag, f->now_ms, &r) && contradicts(&r, fragment))
+		drop_known(p, &r, WEIR_DROP_FRAGMENT_OVERLAP);
+	else if (overlaps)
+		p->drop = WEIR_DROP_FRAGMENT_OVERLAP;
+}
+
+/* Is it a VIP's? What is not is the kernel's, with all its fragments. */
+static bool is_noted(const struct pkt *p)
+{
+	return p->flags & PKT_FRAG_FIRST && p->drop != WEIR_DROP_NOT_A_VIP &&
+	       p->drop != WEIR_DROP_NO_SNAPSHOT;
+}
+
 void frags_find(struct frags *f, const struct view *v, struct burst *b)
 {
+	struct firsts firsts = { .n = 0 };
 	bool again = f->again;
 
 	f->again = false;
 	for (uint32_t i = 0; i < b->n; i++) {
 		struct pkt *p = &b->pkt[i];
-		bool first = p->flags & PKT_FRAG_FIRST && p->drop == WEIR_DROP_NONE;
+		bool first = is_noted(p);
 		bool later = p->flags & PKT_FRAG_LATER && p->drop == WEIR_DROP_FRAGMENT;
 		struct frag_record r;
 		uint64_t tag;
@@ -312,12 +355,9 @@ void frags_find(struct frags *f, const struct view *v, struct burst *b)
 			continue;
 		tag = tag_of(p, &b->key[i], &b->fragment[i], v->flow_seed);
 		if (first) {
-			if (frag_get(f->table, tag, f->now_ms, &r) &&
-			    contradicts(&r, &b->fragment[i])) {
-				drop_known(p, &r, WEIR_DROP_FRAGMENT_OVERLAP);
-				b->seen |= p->flags;
-				b->dropped = true;
-			}
+			find_first(f, p, &b->fragment[i], tag, &firsts);
+			b->seen |= p->flags;
+			b->dropped |= p->drop != WEIR_DROP_NONE;
 			continue;
 		}
 		if (!get(f, tag, &r)) {
@@ -366,9 +406,8 @@ static void note(struct frags *f, const struct view *v, struct pkt *p,
 
 	if (frag_get(f->table, tag, f->now_ms, &before)) {
 		if (contradicts(&before, fragment)) {
-			/* Both in one burst: the other was not noted when this one was
-			 * looked for. */
-			if (p->drop == WEIR_DROP_NONE || split_wanted(v, p))
+			/* Both in one burst: now it is known where the other one went. */
+			if (p->drop == WEIR_DROP_FRAGMENT_OVERLAP)
 				drop_known(p, &before, WEIR_DROP_FRAGMENT_OVERLAP);
 			if (before.state & FRAG_BAD)
 				return;
@@ -391,9 +430,7 @@ void frags_note(struct frags *f, const struct view *v, struct burst *b)
 	for (uint32_t i = 0; i < b->n; i++) {
 		struct pkt *p = &b->pkt[i];
 
-		/* What is no VIP's is the kernel's, with all its fragments. */
-		if (!(p->flags & PKT_FRAG_FIRST) || p->drop == WEIR_DROP_NOT_A_VIP ||
-		    p->drop == WEIR_DROP_NO_SNAPSHOT)
+		if (!is_noted(p))
 			continue;
 		note(f, v, p, &b->fragment[i],
 		     tag_of(p, &b->key[i], &b->fragment[i], v->flow_seed));
