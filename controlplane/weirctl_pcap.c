@@ -36,6 +36,7 @@ static uint32_t frame_of(int link, const struct pcap_pkthdr *h, const uint8_t *b
 			 uint8_t frame[WEIR_FRAME_MAX], uint32_t *held)
 {
 	uint32_t before = link == DLT_EN10MB ? 0 : ETHERNET_LEN, room = WEIR_FRAME_MAX - before;
+	uint32_t len = h->len < room ? h->len + before : WEIR_FRAME_MAX;
 
 	memset(frame, 0, before);
 	if (before > 0 && h->caplen > 0) {
@@ -45,7 +46,7 @@ static uint32_t frame_of(int link, const struct pcap_pkthdr *h, const uint8_t *b
 	*held = h->caplen < room ? h->caplen : room;
 	memcpy(frame + before, bytes, *held);
 	*held += before;
-	return h->len < room ? h->len + before : WEIR_FRAME_MAX;
+	return len > *held ? len : *held; /* a record cannot hold more than there was */
 }
 
 static json_t *question(const uint8_t *frame, uint32_t held, uint32_t len, const char *port)
@@ -168,8 +169,10 @@ int weirctl_explain_pcap(const char *socket_path, const char *file, const char *
 	if (in == NULL) {
 		fprintf(stderr, "weirctl: %s: %s\n", file, why);
 	} else if (!is_right(pcap_datalink(in))) {
+		const char *link = pcap_datalink_val_to_name(pcap_datalink(in));
+
 		fprintf(stderr, "weirctl: %s: a capture of %s: Ethernet or IP is right\n", file,
-			pcap_datalink_val_to_name(pcap_datalink(in)));
+			link != NULL ? link : "an unknown link");
 	} else {
 		ret = weirctl_open(socket_path, WEIRCTL_WAIT_S, &c);
 		if (ret == WEIRCTL_OK) {

@@ -173,12 +173,20 @@ def raw_and_cut(frames, keep, link=RAW):
     return data
 
 
+def too_short(frames):
+    """Each record says that less was on the wire than it holds."""
+    data = struct.pack("<IHHiIII", 0xA1B2C3D4, 2, 4, 0, 0, 2000, 1)
+    for frame in frames:
+        data += struct.pack("<IIII", 0, 0, len(frame), 20) + frame
+    return data
+
+
 def test_other_captures_are_read_too():
     frames, told = [tcp(1000 + i, bytes(700)) for i in range(8)], {}
 
     def ask(lab):
         for name, data in ("ng", pcapng(frames)), ("raw", raw_and_cut(frames, 60)), \
-                ("ipv4", raw_and_cut(frames, 60, IPV4)):
+                ("ipv4", raw_and_cut(frames, 60, IPV4)), ("short", too_short(frames)):
             with open(lab.path(name), "wb") as f:
                 f.write(data)
             told[name] = explained(lab, lab.path(name))
@@ -189,7 +197,7 @@ def test_other_captures_are_read_too():
         told["none"] = weirctl(lab, "explain", "--pcap", lab.path("none"))
 
     result = Lab(pool("ipip", BACKENDS) + SERVICES, [frames]).run(ask)
-    for name in "ng", "raw", "ipv4":
+    for name in "ng", "raw", "ipv4", "short":
         check_told(frames, result, told[name])
     for name, sentence in ("bad", "unknown file format"), ("none", "No such file"), \
             ("port", "no port lan"):
