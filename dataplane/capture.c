@@ -20,7 +20,8 @@ static bool same_bits(const uint8_t *a, const uint8_t *b, unsigned len)
 	return memcmp(a, b, whole) == 0 && (rest == 0 || (a[whole] ^ b[whole]) >> (8 - rest) == 0);
 }
 
-/* Did parse come as far as the flow key? */
+/* Did parse come as far as protocol and ports? To the addresses it has come without
+ * PKT_NO_ADDRESS. */
 static bool has_key(const struct pkt *p)
 {
 	if (p->flags & PKT_MALFORMED)
@@ -28,9 +29,7 @@ static bool has_key(const struct pkt *p)
 	switch (p->drop) {
 	case WEIR_DROP_TRUNCATED:
 	case WEIR_DROP_BAD_HEADER:
-	case WEIR_DROP_NOT_IP:
 	case WEIR_DROP_BAD_EXTENSION:
-	case WEIR_DROP_BAD_QUOTE:
 	case WEIR_DROP_FRAGMENT_TINY:
 		return false;
 	default:
@@ -62,8 +61,9 @@ static bool tuple_matches(const struct weir_capture *w, const struct pkt *p,
 /* All that is asked for but the reason of a drop. */
 static bool matches(const struct weir_capture *w, const struct burst *b, uint32_t i)
 {
-	const uint32_t tuple = WEIR_CAPTURE_BY_PROTOCOL | WEIR_CAPTURE_BY_SOURCE |
-			       WEIR_CAPTURE_BY_DEST | WEIR_CAPTURE_BY_SPORT | WEIR_CAPTURE_BY_DPORT;
+	const uint32_t addresses = WEIR_CAPTURE_BY_SOURCE | WEIR_CAPTURE_BY_DEST;
+	const uint32_t behind = WEIR_CAPTURE_BY_PROTOCOL | WEIR_CAPTURE_BY_SPORT |
+				WEIR_CAPTURE_BY_DPORT;
 	const struct pkt *p = &b->pkt[i];
 	/* Which of them a packet that was dropped had come to. */
 	bool answer = p->flags & PKT_ANSWER, going = p->drop == WEIR_DROP_NONE && !answer;
@@ -75,7 +75,10 @@ static bool matches(const struct weir_capture *w, const struct burst *b, uint32_
 	if (w->by & WEIR_CAPTURE_BY_BACKEND &&
 	    (p->backend != w->backend || !(going || column < WEIR_BACKEND_COLUMNS)))
 		return false;
-	return !(w->by & tuple) || (has_key(p) && tuple_matches(w, p, &b->key[i]));
+	if (!(w->by & (addresses | behind)))
+		return true;
+	return !(p->flags & PKT_NO_ADDRESS) && (!(w->by & behind) || has_key(p)) &&
+	       tuple_matches(w, p, &b->key[i]);
 }
 
 static bool in_sample(struct capture_ring *r)
@@ -150,7 +153,9 @@ static void outcome(struct capture_ring *r, const struct burst *b, bool behind_p
 		struct capture_slot *s = capture_slot(r, r->copy[i].slot);
 		uint8_t drop = b->pkt[r->copy[i].pkt].drop;
 
-		if (behind_punt && is_for_punt(s->drop))
+		if (behind_punt && b->pkt[r->copy[i].pkt].flags & PKT_ANSWER)
+			s->drop = WEIR_DROP_NONE; /* it was no drop in the end */
+		else if (behind_punt && is_for_punt(s->drop))
 			s->drop = drop == PKT_TAKEN ? WEIR_DROP_NONE : drop;
 		else if (!behind_punt && drop != PKT_TAKEN)
 			s->drop = drop;

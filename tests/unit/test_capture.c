@@ -222,6 +222,23 @@ static void what_may_be_the_kernels_is_told_behind_punt(void **state)
 	assert_int_equal(copied(2)->drop, WEIR_DROP_NOT_A_VIP);
 }
 
+/* It was no drop in the end. */
+static void what_was_answered_is_told_as_it_came(void **state)
+{
+	(void)state;
+	want.points = WEIR_CAPTURE_BEFORE;
+	b.n = 2;
+	b.pkt[0].drop = b.pkt[1].drop = WEIR_DROP_ECHO_OFF;
+	capture_before(ring, &b);
+	capture_outcome(ring, &b);
+	b.pkt[0].drop = WEIR_DROP_NONE;
+	b.pkt[0].flags |= PKT_ANSWER;
+	capture_unpunted(ring, &b);
+	capture_commit(ring);
+	assert_int_equal(copied(0)->drop, WEIR_DROP_NONE);
+	assert_int_equal(copied(1)->drop, WEIR_DROP_ECHO_OFF);
+}
+
 static void a_drop_that_punt_decides_is_matched_behind_it(void **state)
 {
 	(void)state;
@@ -252,20 +269,26 @@ static void what_was_held_in_vain_matches_by_its_reason(void **state)
 	assert_int_equal(copied(0)->drop, WEIR_DROP_FRAGMENT);
 }
 
-/* What parse refused has no tuple; what classify refused no service; what is held by
- * somebody else is left alone. */
+/* What parse refused has addresses at most; what classify refused no service; what is held
+ * by somebody else is left alone. */
 static void packets_match_only_by_what_they_have(void **state)
 {
 	(void)state;
 	want.protocol = IPPROTO_TCP;
 	want.service = 1;
 	want.backend = 1;
+	want.family = 4;
+	want.dst_len = 32;
+	memcpy(want.dst, &b.key[0].v4.dst_be, 4);
 	b.pkt[1].drop = WEIR_DROP_TRUNCATED;
+	b.pkt[2].drop = WEIR_DROP_TRUNCATED;
+	b.pkt[2].flags = PKT_NO_ADDRESS;
 	b.pkt[9].drop = WEIR_DROP_STRAY;
 	b.pkt[17].drop = WEIR_DROP_NO_BACKEND;
 	b.pkt[25].drop = PKT_TAKEN;
 	assert_int_equal(matching(0), WEIR_BURST - 1);
-	assert_int_equal(matching(WEIR_CAPTURE_BY_PROTOCOL), WEIR_BURST * 7 / 8 - 2);
+	assert_int_equal(matching(WEIR_CAPTURE_BY_DEST), WEIR_BURST - 2);
+	assert_int_equal(matching(WEIR_CAPTURE_BY_PROTOCOL), WEIR_BURST * 7 / 8 - 3);
 	assert_int_equal(matching(WEIR_CAPTURE_BY_SERVICE), WEIR_BURST / 2 - 3);
 	assert_int_equal(matching(WEIR_CAPTURE_BY_BACKEND), WEIR_BURST / 4 - 4);
 }
@@ -322,6 +345,7 @@ int main(void)
 		TEST(a_drop_is_matched_once_its_reason_is_known),
 		TEST(what_became_of_it_stands_with_the_copy),
 		TEST(what_may_be_the_kernels_is_told_behind_punt),
+		TEST(what_was_answered_is_told_as_it_came),
 		TEST(a_drop_that_punt_decides_is_matched_behind_it),
 		TEST(what_was_held_in_vain_matches_by_its_reason),
 		TEST(packets_match_only_by_what_they_have),
