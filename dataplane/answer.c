@@ -109,7 +109,7 @@ static bool is_vip_with_arp(const struct view *v, uint16_t flags, const union fl
 
 	one.n = 1;
 	one.seen = (uint16_t)(PKT_OTHER_L4 | (flags & PKT_IPV6));
-	one.dropped = false;
+	one.dropped = one.one_target = false;
 	one.pkt[0] = (struct pkt){ .flags = one.seen };
 	one.key[0] = *k;
 	classify_burst(v, &one);

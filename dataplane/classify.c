@@ -279,6 +279,26 @@ static inline const struct weir_lookup *find4(const struct view *v, uint64_t k0)
 	return likely(e->k0 == k0) ? e : find4_from(v, home, k0);
 }
 
+/* A burst for one address, protocol and port: one look-up. */
+static void classify_alike(const struct view *v, struct burst *b)
+{
+	const struct pkt *const end = b->pkt + b->n;
+	const struct lookup_key k = b->seen & PKT_IPV6 ? exact6(b->key) : exact4(b->key);
+	const struct weir_lookup *e = lookup_from(v, home_of(v, &k), &k, false);
+	uint64_t choice;
+
+	if (unlikely(e == NULL)) {
+		for (uint32_t i = 0; i < b->n; i++)
+			classify_rest(v, b, &b->pkt[i], &b->key[i]);
+		return;
+	}
+	choice = choice_of(e);
+#pragma GCC unroll 4
+	for (struct pkt *p = b->pkt; p != end; p++)
+		p->choice = choice;
+	b->one_service = b->one_pool = true;
+}
+
 /*
  * A burst of nothing but TCP and UDP over IPv4, whole and so far without a drop, as
  * nearly all bursts. One pass: an entry is near enough for the CPU to go on with the next
@@ -351,6 +371,8 @@ void classify_burst(const struct view *v, struct burst *b)
 	b->one_pool = b->one_service = false;
 	if (unlikely(v->generation == 0))
 		no_snapshot(b);
+	else if (likely(b->one_target))
+		classify_alike(v, b);
 	else if (likely(!b->dropped && !(b->seen & (NO_PORTS | PKT_IPV6 | PKT_CHOSEN))))
 		classify_plain(v, b);
 	else

@@ -57,6 +57,9 @@ static const uint64_t plain_state[32] = { PLAIN_STATES(0),  PLAIN_STATES(4),  PL
 					  PLAIN_STATES(12), PLAIN_STATES(16), PLAIN_STATES(20),
 					  PLAIN_STATES(24), PLAIN_STATES(28) };
 #define FLAGS_SHIFT 48
+/* What that is more over IPv6. */
+#define PLAIN6_STATE \
+	PKT_STATE(0, 0, (sizeof(struct rte_ipv6_hdr) - sizeof(struct rte_ipv4_hdr)) / 4, PKT_IPV6)
 
 /*
  * The transport header. `len`: bytes behind the IP header, as that says; `room`:
@@ -400,19 +403,33 @@ static inline uint32_t parse_frame(struct pkt *p, union flow_key *k, struct frag
 }
 
 /*
- * TCP over IPv4, untagged, without options, whole and in one segment: what nearly every
- * packet is. PLAIN_LEN bytes hold all of its headers; of the 16 from PLAIN_FROM on
- * `plain_bits` are as `plain_is` has them: the Ethernet type, version and header length,
- * no fragment, the protocol.
+ * TCP over IPv4 without options, or over IPv6 without extension headers; untagged, whole and
+ * in one segment: what nearly every packet is. PLAIN_LEN bytes hold all of its headers; of
+ * the 16 from PLAIN_FROM on those in `bits` are as `is` has them: the Ethernet type, version
+ * and header length, no fragment, the protocol.
  */
-#define PLAIN_LEN  (RTE_ETHER_HDR_LEN + sizeof(struct rte_ipv4_hdr) + sizeof(struct rte_tcp_hdr))
+#define PLAIN4_LEN (RTE_ETHER_HDR_LEN + sizeof(struct rte_ipv4_hdr) + sizeof(struct rte_tcp_hdr))
+#define PLAIN6_LEN (RTE_ETHER_HDR_LEN + sizeof(struct rte_ipv6_hdr) + sizeof(struct rte_tcp_hdr))
 #define PLAIN_FROM offsetof(struct rte_ether_hdr, ether_type)
-static const uint8_t plain_is[16] = { 0x08, 0x00, 0x45, [11] = IPPROTO_TCP };
-static const uint8_t plain_bits[16] = { 0xff, 0xff, 0xff, [8] = 0x3f, 0xff, [11] = 0xff };
+static const uint8_t plain4_is[16] = { 0x08, 0x00, 0x45, [11] = IPPROTO_TCP };
+static const uint8_t plain4_bits[16] = { 0xff, 0xff, 0xff, [8] = 0x3f, 0xff, [11] = 0xff };
+static const uint8_t plain6_is[16] = { 0x86, 0xdd, 0x60, [8] = IPPROTO_TCP };
+static const uint8_t plain6_bits[16] = { 0xff, 0xff, 0xf0, [8] = 0xff };
+
+/* What follows the IP header has `len` bytes by its word, of which `held` are there: are they
+ * all there, and room for TCP's header? What is below its least value wraps around and is too
+ * much. */
+static inline bool plain_fits(const struct rte_tcp_hdr *tcp, uint32_t len, uint32_t held)
+{
+	const uint32_t data = len - (uint32_t)sizeof(*tcp);
+
+	return data <= held - (uint32_t)sizeof(*tcp) &&
+	       (tcp->data_off & 0xf0) / 4u - (uint32_t)sizeof(*tcp) <= data;
+}
 
 /* Addresses and ports lie in the frame as in the key; behind them, in place of TCP's
  * sequence number, the key has the protocol and zeros. */
-static inline bytes16 plain_key(const struct rte_ipv4_hdr *ip)
+static inline bytes16 plain4_key(const struct rte_ipv4_hdr *ip)
 {
 	typedef uint32_t __attribute__((vector_size(16))) words;
 	words key = (words)bytes16_load(&ip->src_addr);
@@ -420,54 +437,142 @@ static inline bytes16 plain_key(const struct rte_ipv4_hdr *ip)
 	key[3] = IPPROTO_TCP;
 	return (bytes16)key;
 }
+static_assert(offsetof(union flow_key, v4.protocol) == 12 && sizeof(union flow_key) >= 16,
+	      "addresses, ports, protocol, zeros");
 
 /* True: all is noted. False, with nothing noted: parse_frame() knows what it is, or what is
  * wrong with it. */
-static __rte_always_inline bool parse_plain(struct pkt *p, union flow_key *k)
+static __rte_always_inline bool parse_plain4(struct pkt *p, union flow_key *k)
 {
 	const struct rte_mbuf *m = p->mbuf;
 	const uint8_t *frame = rte_pktmbuf_mtod(m, const uint8_t *);
 	const struct rte_ipv4_hdr *ip = (const struct rte_ipv4_hdr *)(frame + RTE_ETHER_HDR_LEN);
 	const struct rte_tcp_hdr *tcp = (const struct rte_tcp_hdr *)(ip + 1);
-	uint32_t data;
+	uint32_t len;
 
-	if (unlikely(m->data_len < PLAIN_LEN ||
-		     bytes16_differ(bytes16_load(frame + PLAIN_FROM), bytes16_load(plain_is),
-				    bytes16_load(plain_bits))))
+	if (unlikely(m->data_len < PLAIN4_LEN ||
+		     bytes16_differ(bytes16_load(frame + PLAIN_FROM), bytes16_load(plain4_is),
+				    bytes16_load(plain4_bits))))
 		return false;
-	/* What is below its least value wraps around and is too much. */
-	data = ntohs(ip->total_length) - (uint32_t)(sizeof(*ip) + sizeof(*tcp));
-	if (unlikely(data > m->data_len - (uint32_t)PLAIN_LEN ||
-		     (tcp->data_off & 0xf0) / 4u - (uint32_t)sizeof(*tcp) > data))
+	len = ntohs(ip->total_length);
+	if (unlikely(!plain_fits(tcp, len - (uint32_t)sizeof(*ip),
+				 m->data_len - (uint32_t)(RTE_ETHER_HDR_LEN + sizeof(*ip)))))
 		return false;
 
-	bytes16_store(k, plain_key(ip));
+	bytes16_store(k, plain4_key(ip));
 	/* Of rx's state only the port is not 0. */
-	p->state |= plain_state[tcp->tcp_flags & 31] | (data + sizeof(*ip) + sizeof(*tcp));
+	p->state |= plain_state[tcp->tcp_flags & 31] | len;
 	return true;
 }
-static_assert(offsetof(union flow_key, v4.protocol) == 12 && sizeof(union flow_key) >= 16,
-	      "addresses, ports, protocol, zeros");
 
-void parse_burst(struct burst *b)
+/* The same for IPv6. */
+static __rte_always_inline bool parse_plain6(struct pkt *p, union flow_key *k)
 {
-	const struct pkt *const end = b->pkt + b->n;
-	union flow_key *k = b->key;
-	uint64_t plain = 0; /* states */
-	uint32_t other = 0; /* verdicts */
+	const struct rte_mbuf *m = p->mbuf;
+	const uint8_t *frame = rte_pktmbuf_mtod(m, const uint8_t *);
+	const struct rte_ipv6_hdr *ip = (const struct rte_ipv6_hdr *)(frame + RTE_ETHER_HDR_LEN);
+	const struct rte_tcp_hdr *tcp = (const struct rte_tcp_hdr *)(ip + 1);
+	uint32_t len, ports;
+
+	if (unlikely(m->data_len < PLAIN6_LEN ||
+		     bytes16_differ(bytes16_load(frame + PLAIN_FROM), bytes16_load(plain6_is),
+				    bytes16_load(plain6_bits))))
+		return false;
+	len = ntohs(ip->payload_len);
+	if (unlikely(!plain_fits(tcp, len,
+				 m->data_len - (uint32_t)(RTE_ETHER_HDR_LEN + sizeof(*ip)))))
+		return false;
+
+	bytes16_store(k->v6.src, bytes16_load(ip->src_addr));
+	bytes16_store(k->v6.dst, bytes16_load(ip->dst_addr));
+	memcpy(&ports, tcp, sizeof(ports));
+	k->word[4] = ports | (uint64_t)IPPROTO_TCP << 32;
+	p->state |= (plain_state[tcp->tcp_flags & 31] + PLAIN6_STATE) | (len + sizeof(*ip));
+	return true;
+}
+static_assert(offsetof(union flow_key, v6.sport_be) == 32 &&
+		      offsetof(union flow_key, v6.protocol) == 36,
+	      "ports, protocol, zeros: the last word");
+
+/*
+ * The first packets of the burst, as far as they are plain and of one family. Returns how
+ * many; if it is all, one_target is known. `ipv6` is a constant where this is expanded.
+ */
+static __rte_always_inline uint32_t parse_alike(struct burst *b, uint64_t *states, bool ipv6)
+{
+	static const union flow_key target4 = {
+		.v4 = { .dst_be = UINT32_MAX, .dport_be = UINT16_MAX, .protocol = UINT8_MAX }
+	};
+	static const union flow_key ports6 = {
+		.v6 = { .dport_be = UINT16_MAX, .protocol = UINT8_MAX }
+	};
+	const bytes16 target = ipv6 ? ~(bytes16){ 0 } : bytes16_load(&target4);
+	const union flow_key *const first = b->key;
+	const uint32_t n = b->n;
+	bytes16 differ = { 0 }; /* bits, from the first packet's */
+	uint64_t all = 0, differ_ports = 0;
+	uint32_t i;
 
 #pragma GCC unroll 4
-	for (struct pkt *p = b->pkt; p != end; p++, k++) {
-		if (likely(parse_plain(p, k))) {
-			plain |= p->state;
+	for (i = 0; i < n; i++) {
+		struct pkt *p = &b->pkt[i];
+		union flow_key *k = &b->key[i];
+
+		if (unlikely(!(ipv6 ? parse_plain6(p, k) : parse_plain4(p, k))))
+			break;
+		all |= p->state;
+		if (ipv6) {
+			differ |= bytes16_load(k->v6.dst) ^ bytes16_load(first->v6.dst);
+			differ_ports |= k->word[4] ^ first->word[4];
 		} else {
-			uint32_t verdict = parse_frame(p, k, &b->fragment[p - b->pkt]);
+			differ |= bytes16_load(k) ^ bytes16_load(first);
+		}
+	}
+	*states = all;
+	b->one_target = i == n && !bytes16_differ(differ, (bytes16){ 0 }, target) &&
+			(differ_ports & ports6.word[4]) == 0;
+	return i;
+}
+
+static __rte_noinline uint32_t parse_alike6(struct burst *b, uint64_t *states)
+{
+	return parse_alike(b, states, true);
+}
+
+/* The packets from `from` on, whatever they are. */
+static __rte_noinline void parse_mixed(struct burst *b, uint32_t from, uint64_t states)
+{
+	uint32_t verdicts = 0;
+
+	for (uint32_t i = from; i < b->n; i++) {
+		struct pkt *p = &b->pkt[i];
+		union flow_key *k = &b->key[i];
+
+		if (!parse_plain4(p, k) && !parse_plain6(p, k)) {
+			uint32_t verdict = parse_frame(p, k, &b->fragment[i]);
 
 			p->flags = (uint16_t)verdict;
 			p->drop = (uint8_t)(verdict >> PARSE_DROP_SHIFT);
-			other |= verdict;
+			verdicts |= verdict;
+		} else {
+			states |= p->state;
 		}
 	}
-	b->seen = (uint16_t)(plain >> FLAGS_SHIFT | other);
-	b->dropped = other >> PARSE_DROP_SHIFT != 0;
+	b->seen = (uint16_t)(states >> FLAGS_SHIFT | verdicts);
+	b->dropped = verdicts >> PARSE_DROP_SHIFT != 0;
+}
+
+void parse_burst(struct burst *b)
+{
+	uint64_t states;
+	uint32_t done = parse_alike(b, &states, false);
+
+	if (unlikely(done == 0))
+		done = parse_alike6(b, &states);
+	if (unlikely(done < b->n)) {
+		parse_mixed(b, done, states);
+		return;
+	}
+	b->seen = (uint16_t)(states >> FLAGS_SHIFT);
+	b->dropped = false;
 }

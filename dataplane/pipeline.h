@@ -151,7 +151,9 @@ struct burst {
 	uint32_t n;
 	uint16_t seen;	  /* P  PKT_* of all packets together */
 	bool dropped;	  /* any: a packet's `drop` was set */
-	bool one_pool;	  /* C  all packets have the pool of the first */
+	bool one_target;  /* P  all are whole, of one family, and for the address, protocol and
+			   * port of the first */
+	bool one_pool;	  /* C  all packets have the pool of the first, and its family */
 	bool one_service; /* C  and its service */
 	bool one_port;	  /* E  all leave by the port of the first: leaving and bytes are filled */
 	uint64_t bytes;	  /* E  of their frames */

@@ -94,10 +94,11 @@ static inline void take_known(const struct view *v, struct pkt *p, unsigned back
 	rte_prefetch0(&v->backend[backend]); /* for encap */
 }
 
-/* `plain`: only IPv4, and no packet that is to be passed by; then `one` is the pool of all
- * of them, which hashes the five, or NULL. */
+/* `plain`: only IPv4, and no packet that is to be passed by. `one`: likewise no packet is to
+ * be passed by, and it is the pool of all of them, which hashes the five; `ipv6`: their
+ * family. */
 static __rte_always_inline void select_all(const struct view *v, struct pins *t, struct burst *b,
-					   bool plain, const struct view_pool *one)
+					   bool plain, const struct view_pool *one, bool ipv6)
 {
 	const weir_slot *slot[WEIR_BURST];
 	struct unsettled aside[WEIR_BURST];
@@ -116,9 +117,10 @@ static __rte_always_inline void select_all(const struct view *v, struct pins *t,
 		if (!plain && (p->drop != WEIR_DROP_NONE || p->flags & PKT_CHOSEN))
 			continue;
 		pool = one != NULL ? one : &v->pool[p->pool];
-		p->flow_hash = one != NULL
-				       ? hash4(k, seed)
-				       : flow_hash(pool, k, !plain && p->flags & PKT_IPV6, seed);
+		if (one != NULL)
+			p->flow_hash = ipv6 ? hash6(k, seed) : hash4(k, seed);
+		else
+			p->flow_hash = flow_hash(pool, k, !plain && p->flags & PKT_IPV6, seed);
 		slot[i] = &pool->slot[weir_slot_of(p->flow_hash, pool->table_len)];
 		rte_prefetch0(slot[i]);
 	}
@@ -151,23 +153,32 @@ static_assert(WEIR_SLOT_SETTLED == 0 && WEIR_MAX_BACKENDS <= 1u << WEIR_SLOT_STA
 
 static __rte_noinline void select_mixed(const struct view *v, struct pins *t, struct burst *b)
 {
-	select_all(v, t, b, false, NULL);
+	select_all(v, t, b, false, NULL, false);
 }
 
 /* Registers hold what is the same for all packets. */
-static inline void select_alike(const struct view *v, struct pins *t, struct burst *b)
+static inline void select_alike(const struct view *v, struct pins *t, struct burst *b, bool ipv6)
 {
 	const struct view_pool one = v->pool[b->pkt[0].pool];
 
-	select_all(v, t, b, true, &one);
+	select_all(v, t, b, true, &one, ipv6);
+}
+
+static __rte_noinline void select_alike6(const struct view *v, struct pins *t, struct burst *b)
+{
+	select_alike(v, t, b, true);
 }
 
 void select_burst(const struct view *v, struct pins *t, struct burst *b)
 {
-	if (unlikely(b->dropped || b->seen & (PKT_IPV6 | PKT_CHOSEN)))
+	const bool ipv6 = b->seen & PKT_IPV6;
+
+	if (unlikely(b->dropped || b->seen & PKT_CHOSEN))
 		select_mixed(v, t, b);
 	else if (likely(b->one_pool && v->pool[b->pkt[0].pool].hash == WEIR_HASH_5TUPLE))
-		select_alike(v, t, b);
+		ipv6 ? select_alike6(v, t, b) : select_alike(v, t, b, false);
+	else if (unlikely(ipv6))
+		select_mixed(v, t, b);
 	else
-		select_all(v, t, b, true, NULL);
+		select_all(v, t, b, true, NULL, false);
 }

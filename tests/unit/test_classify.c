@@ -41,7 +41,7 @@ static struct weir_lookup *enter(uint64_t k0, uint16_t service, uint16_t pool)
 
 static struct pkt classify(uint32_t addr, uint8_t protocol, uint16_t port, uint16_t flags)
 {
-	struct burst b = { .n = 1, .seen = flags };
+	struct burst b = { .n = 1, .seen = flags }, alike;
 
 	b.pkt[0].flags = flags;
 	b.key[0].v4.src_be = htonl(0xc6336407);
@@ -49,8 +49,15 @@ static struct pkt classify(uint32_t addr, uint8_t protocol, uint16_t port, uint1
 	b.key[0].v4.dst_be = htonl(addr);
 	b.key[0].v4.dport_be = htons(port);
 	b.key[0].v4.protocol = protocol;
+	alike = b;
 	classify_burst(&view, &b);
 	assert_int_equal(b.dropped, b.pkt[0].drop != WEIR_DROP_NONE);
+
+	/* As parse says it of most bursts. */
+	alike.one_target = !(flags & (PKT_FRAG_LATER | PKT_OTHER_L4));
+	classify_burst(&view, &alike);
+	assert_memory_equal(&alike.pkt[0], &b.pkt[0], sizeof(b.pkt[0]));
+	assert_int_equal(alike.dropped, b.dropped);
 	return b.pkt[0];
 }
 

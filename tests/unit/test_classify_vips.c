@@ -74,7 +74,7 @@ static void enter_service(const char *text, unsigned len, uint8_t protocol, uint
 static struct pkt classify_to(const struct address *a, uint8_t protocol, uint16_t port,
 			      uint16_t flags)
 {
-	struct burst b = { .n = 1 };
+	struct burst b = { .n = 1 }, alike;
 
 	if (a->family == 6) {
 		flags |= PKT_IPV6;
@@ -88,8 +88,14 @@ static struct pkt classify_to(const struct address *a, uint8_t protocol, uint16_
 		b.key[0].v4.protocol = protocol;
 	}
 	b.seen = b.pkt[0].flags = flags;
+	alike = b;
 	classify_burst(&view, &b);
 	assert_int_equal(b.dropped, b.pkt[0].drop != WEIR_DROP_NONE);
+
+	/* As parse says it of most bursts. */
+	alike.one_target = !(flags & (PKT_FRAG_LATER | PKT_OTHER_L4));
+	classify_burst(&view, &alike);
+	assert_memory_equal(&alike.pkt[0], &b.pkt[0], sizeof(b.pkt[0]));
 	return b.pkt[0];
 }
 

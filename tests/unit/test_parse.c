@@ -382,6 +382,76 @@ static void a_frame_may_start_at_any_address(void **state)
 	}
 }
 
+/* How one packet of a burst differs from the others. */
+enum kind { USUAL, SOURCE, LENGTH, ADDRESS, PORT, UDP, FAMILY, SHORT, FRAGMENT, KINDS };
+
+static size_t build_kind(uint8_t *f, enum kind kind, bool ipv6, unsigned flow)
+{
+	bool six = ipv6 != (kind == FAMILY);
+	uint8_t protocol = kind == UDP ? IPPROTO_UDP : IPPROTO_TCP;
+	size_t payload = kind == LENGTH ? 77 : 4;
+	size_t len = six ? build_ipv6(f, protocol, payload) : build_ipv4(f, protocol, 0, payload);
+	size_t l4 = AT_IP + (six ? IP6_HDR : IP4_HDR);
+
+	put16(f + l4, (uint16_t)(1000 + flow));
+	if (kind == SOURCE)
+		f[six ? AT_IP + 8 : AT_SRC] ^= 1;
+	if (kind == ADDRESS)
+		f[l4 - 1] ^= 1; /* of the destination */
+	if (kind == PORT)
+		f[l4 + 2] ^= 1;
+	if (kind == FRAGMENT && six)
+		f[AT_IP + 6] = IPPROTO_FRAGMENT;
+	else if (kind == FRAGMENT)
+		put16(f + AT_FRAG, 0x2000);
+	return kind == SHORT ? len - 5 : len;
+}
+
+static void assert_parsed_as_alone(const struct burst *b, unsigned i, const uint8_t *f, size_t len)
+{
+	struct parsed alone;
+	size_t key_len = b->pkt[i].flags & PKT_IPV6 ? sizeof(alone.key.v6) : sizeof(alone.key.v4);
+
+	parse(f, len, &alone);
+	assert_true(b->pkt[i].state == alone.pkt.state);
+	if (b->pkt[i].drop == WEIR_DROP_NONE)
+		assert_memory_equal(&b->key[i], &alone.key, key_len);
+	assert_int_equal(b->seen & alone.seen, alone.seen);
+}
+
+static void assert_one_among_many(enum kind kind, bool ipv6, unsigned at)
+{
+	uint8_t f[WEIR_BURST][FRAME_MAX];
+	struct frame frames[WEIR_BURST];
+	struct burst b = { .n = WEIR_BURST };
+	size_t len[WEIR_BURST];
+
+	for (unsigned i = 0; i < WEIR_BURST; i++) {
+		len[i] = build_kind(f[i], i == at ? kind : USUAL, ipv6, i);
+		frame_make(&frames[i], f[i], len[i], FRAME_HEADROOM);
+		b.pkt[i] = (struct pkt){ .mbuf = &frames[i].mbuf };
+	}
+	parse_burst(&b);
+	for (unsigned i = 0; i < WEIR_BURST; i++) {
+		assert_parsed_as_alone(&b, i, f[i], len[i]);
+		frame_free(&frames[i]);
+	}
+	assert_int_equal(b.one_target, kind == USUAL || kind == SOURCE || kind == LENGTH);
+	assert_int_equal(b.dropped, b.pkt[at].drop != WEIR_DROP_NONE);
+}
+
+/* What the packets of a burst have in common is looked at once: one that differs, wherever it
+ * stands, is parsed as alone, and so are the others. */
+static void a_burst_knows_whether_its_packets_have_one_target(void **state)
+{
+	(void)state;
+	for (enum kind kind = USUAL; kind < KINDS; kind++)
+		for (unsigned at = 0; at < WEIR_BURST; at++) {
+			assert_one_among_many(kind, false, at);
+			assert_one_among_many(kind, true, at);
+		}
+}
+
 static void every_packet_of_a_burst_is_looked_at(void **state)
 {
 	uint8_t f[FRAME_MAX];
@@ -427,6 +497,7 @@ int main(void)
 		cmocka_unit_test(tags_are_stepped_over_and_nothing_else_changes),
 		cmocka_unit_test(headers_must_lie_in_the_first_segment_and_data_need_not),
 		cmocka_unit_test(a_frame_may_start_at_any_address),
+		cmocka_unit_test(a_burst_knows_whether_its_packets_have_one_target),
 		cmocka_unit_test(every_packet_of_a_burst_is_looked_at),
 	};
 

@@ -253,6 +253,32 @@ static void families_in_one_burst_do_not_mix(void **state)
 			    select_as(&b.key[i], b.pkt[i].flags).flow_hash);
 }
 
+/* Of one pool and one family, as nearly all: the same as each alone. */
+static void a_burst_of_one_pool_fares_as_its_packets(void **state)
+{
+	(void)state;
+	for (unsigned ipv6 = 0; ipv6 < 2; ipv6++) {
+		struct burst b = { .n = WEIR_BURST,
+				   .seen = ipv6 ? PKT_IPV6 : 0,
+				   .one_pool = true };
+
+		for (unsigned i = 0; i < WEIR_BURST; i++) {
+			b.key[i] = flow(0xc6336407, (uint16_t)i, 0xcb00710a, 443, 6);
+			if (ipv6)
+				memcpy(&b.key[i], tuple6, sizeof(b.key[i]));
+			b.key[i].v6.src[1] ^= (uint8_t)i;
+			b.pkt[i].flags = b.seen;
+		}
+		select_burst(&view, &pins, &b);
+		for (unsigned i = 0; i < WEIR_BURST; i++) {
+			struct pkt alone = select_as(&b.key[i], b.seen);
+
+			assert_true(b.pkt[i].flow_hash == alone.flow_hash);
+			assert_int_equal(b.pkt[i].backend, alone.backend);
+		}
+	}
+}
+
 static void what_has_been_chosen_is_passed_by(void **state)
 {
 	struct burst b = { .n = 1, .seen = PKT_CHOSEN };
@@ -379,6 +405,7 @@ int main(void)
 		TEST(an_ipv6_flow_is_hashed_over_its_40_bytes),
 		TEST(by_source_only_the_ipv6_client_matters),
 		TEST(families_in_one_burst_do_not_mix),
+		TEST(a_burst_of_one_pool_fares_as_its_packets),
 		TEST(what_has_been_chosen_is_passed_by),
 		TEST(a_flow_meets_the_same_backend_in_any_place_of_any_burst),
 		TEST(an_empty_slot_has_no_backend),
