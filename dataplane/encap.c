@@ -243,7 +243,7 @@ encap_packet(const struct view *v, const struct egress *ports, struct pkt *p, bo
 }
 
 /* What encap_plain() looks at in the first 16 bytes of a backend's line: untagged, the
- * port, ready, the encapsulation, no bits of the hash in the source. */
+ * port, ready, the encapsulation, no bits of the hash in the source, the MTU. */
 static const uint8_t plain_bits[16] = {
 	[offsetof(struct next_hop, vlan_be)] = 0xff,
 	0xff,
@@ -251,13 +251,14 @@ static const uint8_t plain_bits[16] = {
 	[offsetof(struct next_hop, flags)] = READY,
 	[offsetof(struct next_hop, encap)] = 0xff,
 	[offsetof(struct next_hop, source_bits)] = 0xff,
+	[offsetof(struct next_hop, mtu)] = 0xff,
+	0xff,
 };
 
 /* The same of every packet of a burst that goes the plain way. */
 struct plain {
 	bytes16 hop;  /* what plain_bits are to be */
 	bytes16 link; /* behind the first address of the frame: our own */
-	uint32_t mtu; /* of the port */
 	uint8_t port;
 	uint8_t encap;
 };
@@ -268,35 +269,24 @@ static inline bytes16 hop_load(const struct weir_backend *be)
 	return *(const volatile bytes16 *)be;
 }
 
-/* Returns the start of the frame, or NULL: larger than the backend's MTU or `room`. */
-static __rte_always_inline uint8_t *plain_l2(const struct pkt *p, const struct weir_backend *be,
-					     uint32_t room)
-{
-	if (unlikely(p->ip_len > room || p->ip_len > be->mtu))
-		return NULL;
-	return rte_pktmbuf_mtod(p->mbuf, uint8_t *);
-}
-
 static inline bool outer_is_6(uint8_t encap)
 {
 	return encap == WEIR_ENCAP_IPIP6 || encap == WEIR_ENCAP_GUE6;
 }
 
-/* A tunnel in front of a packet of its own family; `room`: bytes for both. Returns the new
+/* A tunnel in front of a packet of its own family, which fits the MTU. Returns the new
  * start, or NULL, with nothing done. */
-static __rte_always_inline uint8_t *plain_tunnel(const struct pkt *p, const struct weir_backend *be,
-						 uint32_t room, uint8_t encap)
+static __rte_always_inline uint8_t *plain_tunnel(const struct pkt *p, struct rte_mbuf *m,
+						 const struct weir_backend *be, uint8_t encap)
 {
 	const bool v6 = outer_is_6(encap);
 	const bool gue = encap == WEIR_ENCAP_GUE4 || encap == WEIR_ENCAP_GUE6;
 	const uint32_t outer_len = encap_overhead(encap);
 	const uint32_t len = p->ip_len + outer_len;
-	struct rte_mbuf *m = p->mbuf;
 	uint8_t *at, *behind;
 	struct outer o;
 
-	if (unlikely(len > room || len > be->mtu || (v6 && !(p->flags & PKT_IPV6)) ||
-		     m->nb_segs != 1 || m->data_off < outer_len))
+	if (unlikely((v6 && !(p->flags & PKT_IPV6)) || m->nb_segs != 1 || m->data_off < outer_len))
 		return NULL;
 	at = rte_pktmbuf_mtod(m, uint8_t *);
 	o = (struct outer){ .hash = p->flow_hash,
@@ -319,33 +309,38 @@ static __rte_always_inline uint8_t *plain_tunnel(const struct pkt *p, const stru
 
 /*
  * The first packets of the burst, as far as they go the plain way: untagged on both sides,
- * by one port, with one encapsulation. The same as encap_packet() does; what is checked of a
- * backend is one compare. Returns how many.
+ * by one port, with one encapsulation and one MTU, which fits them all. The same as
+ * encap_packet() does; what is checked of a backend is one compare. Returns how many.
  */
 static __rte_always_inline uint32_t encap_plain(const struct view *v, const struct plain *all,
 						struct burst *b, uint8_t encap)
 {
+	const struct weir_backend *backend = v->backend;
+	const uint32_t n = b->n;
 	uint64_t bytes = 0;
 	uint32_t i;
 
-	for (i = 0; i < b->n; i++) {
+#pragma GCC unroll 4
+	for (i = 0; i < n; i++) {
 		struct pkt *p = &b->pkt[i];
-		const struct weir_backend *be = &v->backend[p->backend];
+		struct rte_mbuf *m = p->mbuf;
+		const struct weir_backend *be = &backend[p->backend];
 		const bytes16 hop = hop_load(be);
 		uint8_t *at;
 
 		if (unlikely(bytes16_differ(hop, all->hop, bytes16_load(plain_bits))))
 			break;
-		if (encap == WEIR_ENCAP_L2)
-			at = plain_l2(p, be, all->mtu);
-		else
-			at = plain_tunnel(p, be, all->mtu, encap);
-		if (unlikely(at == NULL))
-			break;
+		if (encap == WEIR_ENCAP_L2) {
+			at = rte_pktmbuf_mtod(m, uint8_t *);
+		} else {
+			at = plain_tunnel(p, m, be, encap);
+			if (unlikely(at == NULL))
+				break;
+		}
 		write_addresses(at, hop, all->link);
 		p->port = all->port;
-		b->leaving[i] = p->mbuf;
-		bytes += p->mbuf->pkt_len;
+		b->leaving[i] = m;
+		bytes += m->pkt_len;
 	}
 	b->bytes = bytes;
 	return i;
@@ -368,6 +363,18 @@ static __rte_noinline void encap_mixed(const struct view *v, const struct egress
 	}
 }
 
+/* Does every packet of the burst fit `mtu` with `overhead` bytes in front of it? */
+static inline bool all_fit(const struct burst *b, uint32_t overhead, uint32_t mtu)
+{
+	uint32_t longest = 0;
+
+	if (likely(b->lens + overhead <= mtu))
+		return true;
+	for (uint32_t i = 0; i < b->n; i++)
+		longest = RTE_MAX(longest, b->pkt[i].ip_len);
+	return longest + overhead <= mtu;
+}
+
 /* As the first packet's backend has it. False: its packets do not go the plain way. */
 static inline bool plain_of(const struct view *v, const struct egress *ports, const struct burst *b,
 			    struct plain *all)
@@ -382,9 +389,9 @@ static inline bool plain_of(const struct view *v, const struct egress *ports, co
 	/* IPv4 in IPv4 goes by the whole burst, IPv6 in IPv6 by each packet. */
 	if (b->seen & PKT_IPV6 && h.encap != WEIR_ENCAP_L2 && !outer_is_6(h.encap))
 		return false;
-	*all = (struct plain){
-		.hop = hop, .mtu = ports[h.port].mtu, .port = h.port, .encap = h.encap
-	};
+	if (!all_fit(b, encap_overhead(h.encap), RTE_MIN(h.mtu, ports[h.port].mtu)))
+		return false;
+	*all = (struct plain){ .hop = hop, .port = h.port, .encap = h.encap };
 	memcpy((uint8_t *)&all->link + RTE_ETHER_ADDR_LEN, ports[h.port].mac, RTE_ETHER_ADDR_LEN);
 	return true;
 }

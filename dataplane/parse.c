@@ -503,9 +503,8 @@ static __rte_always_inline uint32_t parse_alike(struct burst *b, uint64_t *state
 	static const union flow_key target4 = {
 		.v4 = { .dst_be = UINT32_MAX, .dport_be = UINT16_MAX, .protocol = UINT8_MAX }
 	};
-	static const union flow_key ports6 = {
-		.v6 = { .dport_be = UINT16_MAX, .protocol = UINT8_MAX }
-	};
+	static const union flow_key ports6 = { .v6 = { .dport_be = UINT16_MAX,
+						       .protocol = UINT8_MAX } };
 	const bytes16 target = ipv6 ? ~(bytes16){ 0 } : bytes16_load(&target4);
 	const union flow_key *const first = b->key;
 	const uint32_t n = b->n;
@@ -554,11 +553,13 @@ static __rte_noinline void parse_mixed(struct burst *b, uint32_t from, uint64_t 
 			p->flags = (uint16_t)verdict;
 			p->drop = (uint8_t)(verdict >> PARSE_DROP_SHIFT);
 			verdicts |= verdict;
+			states |= p->ip_len;
 		} else {
 			states |= p->state;
 		}
 	}
 	b->seen = (uint16_t)(states >> FLAGS_SHIFT | verdicts);
+	b->lens = (uint16_t)states;
 	b->dropped = verdicts >> PARSE_DROP_SHIFT != 0;
 }
 
@@ -574,5 +575,6 @@ void parse_burst(struct burst *b)
 		return;
 	}
 	b->seen = (uint16_t)(states >> FLAGS_SHIFT);
+	b->lens = (uint16_t)states;
 	b->dropped = false;
 }

@@ -150,6 +150,7 @@ struct fragment {
 struct burst {
 	uint32_t n;
 	uint16_t seen;	  /* P  PKT_* of all packets together */
+	uint16_t lens;	  /* P  bits of all their ip_len together: none is greater */
 	bool dropped;	  /* any: a packet's `drop` was set */
 	bool one_target;  /* P  all are whole, of one family, and for the address, protocol and
 			   * port of the first */

@@ -126,6 +126,7 @@ static enum weir_drop cut(const struct pkt *p, const struct header h[2], uint32_
 		if (!fill_piece(m[i], p, hdr, from, RTE_MIN(step, len - from), i + 1 == pieces->n))
 			return WEIR_DROP_NO_BUFFER;
 		fill_pkt(&pieces->pkt[i], p, m[i], hdr->len);
+		pieces->lens |= pieces->pkt[i].ip_len;
 	}
 	return WEIR_DROP_NONE;
 }
@@ -150,6 +151,7 @@ uint32_t split_packet(const struct view *v, const struct egress *ports, struct p
 
 	pieces->n = 0;
 	pieces->seen = 0;
+	pieces->lens = 0;
 	pieces->dropped = false;
 	pieces->one_service = true;
 	if (why != WEIR_DROP_NONE) {

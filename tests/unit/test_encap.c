@@ -50,7 +50,7 @@ static struct pkt packet(struct rte_mbuf *m, const uint8_t *bytes)
 
 static enum weir_drop encap(struct pkt *p)
 {
-	struct burst b = { .n = 1, .pkt[0] = *p };
+	struct burst b = { .n = 1, .lens = p->ip_len, .pkt[0] = *p };
 
 	encap_burst(&view, ports, &b);
 	*p = b.pkt[0];
@@ -415,7 +415,7 @@ static void segments_without_headroom_stay_as_they_came(void **state)
 	assert_int_equal(rte_mempool_in_use_count(buffers), 0);
 }
 
-#define KINDS 8
+#define KINDS 9
 #define N     4
 
 /* A burst whose packets are for `kind[]`: indices of backends. */
@@ -427,6 +427,7 @@ static void encap_burst_of(const uint8_t *bytes, size_t len, const unsigned kind
 		frame_make(&f[i], bytes, len, FRAME_HEADROOM);
 		b->pkt[i] = packet(&f[i].mbuf, bytes);
 		b->pkt[i].backend = (uint16_t)kind[i];
+		b->lens |= b->pkt[i].ip_len;
 	}
 	encap_burst(&view, ports, b);
 }
@@ -468,6 +469,7 @@ static void a_packet_fares_in_a_burst_as_alone(void **state)
 	kinds[5].mtu = 60;
 	kinds[6].vlan_be = htons(7);
 	kinds[7].encap = WEIR_ENCAP_IPIP6;
+	kinds[8].mtu = 1400;
 	view.backend = kinds;
 	for (unsigned usual = 0; usual < KINDS; usual++)
 		for (unsigned other = 0; other < KINDS; other++)
@@ -487,6 +489,36 @@ static void a_packet_fares_in_a_burst_as_alone(void **state)
 					frame_free(&f[i]);
 				}
 			}
+}
+
+/* lens is no packet's length: here it fits no MTU below 511. */
+static void the_longest_packet_of_a_burst_decides_whether_all_fit(void **state)
+{
+	static const unsigned encaps[] = { WEIR_ENCAP_L2, WEIR_ENCAP_IPIP4 };
+	uint8_t bytes[2][FRAME_MAX];
+	size_t len[2] = { build_ipv4(bytes[0], IPPROTO_TCP, 0, 300 - 40),
+			  build_ipv4(bytes[1], IPPROTO_TCP, 0, 467 - 40) };
+
+	(void)state;
+	for (unsigned i = 0; i < 2; i++)
+		for (unsigned short_by = 0; short_by < 2; short_by++) {
+			struct burst b = { .n = 2, .lens = 300 | 467 };
+			struct frame f[2];
+
+			backend.encap = encaps[i];
+			backend.mtu = (uint16_t)(467 + encap_overhead(encaps[i]) - short_by);
+			for (unsigned k = 0; k < 2; k++) {
+				frame_make(&f[k], bytes[k], len[k], FRAME_HEADROOM);
+				b.pkt[k] = packet(&f[k].mbuf, bytes[k]);
+			}
+			encap_burst(&view, ports, &b);
+			assert_int_equal(b.pkt[0].drop, WEIR_DROP_NONE);
+			assert_int_equal(b.pkt[1].drop,
+					 short_by ? WEIR_DROP_TOO_BIG : WEIR_DROP_NONE);
+			assert_int_equal(b.dropped, short_by);
+			frame_free(&f[0]);
+			frame_free(&f[1]);
+		}
 }
 
 static int group_setup(void **state)
@@ -518,6 +550,7 @@ int main(void)
 		TEST(a_backend_says_why_it_gets_nothing),
 		TEST(a_port_must_be_there),
 		TEST(an_unknown_encapsulation_is_no_way_out),
+		TEST(the_longest_packet_of_a_burst_decides_whether_all_fit),
 		TEST(without_headroom_there_is_no_outer_header),
 		TEST(nonsense_in_a_backend_stays_in_range),
 		TEST(segments_are_carried_and_trimmed_wherever_the_packet_ends),

@@ -117,7 +117,8 @@ static void assert_encapsulated(unsigned encap, bool inner6, uint8_t tos, size_t
 			    : build_ipv4(plain, IPPROTO_TCP, 8, payload);
 	size_t ip_len = len - ETH_LEN, outer, link = backend.vlan_be ? 18 : 14;
 	struct burst b = { .n = 1,
-			   .seen = (inner6 ? PKT_IPV6 : 0) | (tagged != 0 ? PKT_TAGGED : 0) };
+			   .seen = (inner6 ? PKT_IPV6 : 0) | (tagged != 0 ? PKT_TAGGED : 0),
+			   .lens = (uint16_t)ip_len };
 	const uint8_t *at;
 	struct frame f;
 
@@ -237,7 +238,9 @@ static void what_does_not_fit_is_left_as_it_came(void **state)
 				size_t len =
 					inner6 ? build_ipv6(bytes, IPPROTO_UDP, ip_len - 48)
 					       : build_ipv4(bytes, IPPROTO_UDP, 0, ip_len - 28);
-				struct burst b = { .n = 1, .seen = inner6 ? PKT_IPV6 : 0 };
+				struct burst b = { .n = 1,
+						   .seen = inner6 ? PKT_IPV6 : 0,
+						   .lens = (uint16_t)ip_len };
 				bool fits = ip_len + encap_overhead(encap) <= 1500;
 				struct frame f;
 

@@ -417,6 +417,7 @@ static void assert_parsed_as_alone(const struct burst *b, unsigned i, const uint
 	if (b->pkt[i].drop == WEIR_DROP_NONE)
 		assert_memory_equal(&b->key[i], &alone.key, key_len);
 	assert_int_equal(b->seen & alone.seen, alone.seen);
+	assert_int_equal(b->lens & alone.pkt.ip_len, alone.pkt.ip_len);
 }
 
 static void assert_one_among_many(enum kind kind, bool ipv6, unsigned at)
