@@ -8,6 +8,7 @@
  * A settled slot says it in the entry itself. The others are put aside and go by
  * the rule for flows whose slot changes its owner (moving.c), which alone uses pins.
  */
+#include "hash_wide.h"
 #include "moving.h"
 #include "pins.h"
 #include "pipeline.h"
@@ -35,11 +36,21 @@ static inline uint64_t secret(unsigned at)
 	return XXH_readLE64(XXH3_kSecret + at);
 }
 
+static inline uint64_t low_secret(uint64_t seed)
+{
+	return (secret(24) ^ secret(32)) + seed;
+}
+
+static inline uint64_t high_secret(uint64_t seed)
+{
+	return (secret(40) ^ secret(48)) - seed;
+}
+
 /* XXH3_64bits_withSeed(k, KEY4_LEN, seed), as it is for 9 to 16 bytes. */
 static inline uint64_t hash4(const union flow_key *k, uint64_t seed)
 {
-	const uint64_t low = k->word[0] ^ ((secret(24) ^ secret(32)) + seed);
-	const uint64_t high = k->word[1] ^ ((secret(40) ^ secret(48)) - seed);
+	const uint64_t low = k->word[0] ^ low_secret(seed);
+	const uint64_t high = k->word[1] ^ high_secret(seed);
 
 	return XXH3_avalanche(KEY4_LEN + __builtin_bswap64(low) + high + weir_fold(low, high));
 }
@@ -94,24 +105,23 @@ static inline void take_known(const struct view *v, struct pkt *p, unsigned back
 	rte_prefetch0(&v->backend[backend]); /* for encap */
 }
 
-/* `plain`: only IPv4, and no packet that is to be passed by. `one`: likewise no packet is to
+/* The slot of each packet from `from` on; asks for its line, for a table of 65,537 slots is
+ * 128 KiB, more than a first-level cache.
+ *
+ * `plain`: only IPv4, and no packet that is to be passed by. `one`: likewise no packet is to
  * be passed by, and it is the pool of all of them, which hashes the five; `ipv6`: their
  * family. */
-static __rte_always_inline void select_all(const struct view *v, struct pins *t, struct burst *b,
-					   bool plain, const struct view_pool *one, bool ipv6)
+static __rte_always_inline void find_slots(const struct view *v, struct burst *b, uint32_t from,
+					   const weir_slot **slot, bool plain,
+					   const struct view_pool *one, bool ipv6)
 {
-	const weir_slot *slot[WEIR_BURST];
-	struct unsettled aside[WEIR_BURST];
-	uint32_t asides = 0;
 	const uint64_t seed = v->flow_seed;
 	const uint32_t n = b->n;
-	const union flow_key *k = b->key;
-	struct pkt *p = b->pkt;
+	const union flow_key *k = &b->key[from];
+	struct pkt *p = &b->pkt[from];
 
-	/* A table of 65,537 slots is 128 KiB, more than a first-level cache: ask
-	 * for every line first. */
 #pragma GCC unroll 4
-	for (uint32_t i = 0; i < n; i++, p++, k++) {
+	for (uint32_t i = from; i < n; i++, p++, k++) {
 		const struct view_pool *pool;
 
 		if (!plain && (p->drop != WEIR_DROP_NONE || p->flags & PKT_CHOSEN))
@@ -124,8 +134,17 @@ static __rte_always_inline void select_all(const struct view *v, struct pins *t,
 		slot[i] = &pool->slot[weir_slot_of(p->flow_hash, pool->table_len)];
 		rte_prefetch0(slot[i]);
 	}
+}
 
-	p = b->pkt;
+/* What the slots of all packets say. */
+static __rte_always_inline void take_slots(const struct view *v, struct pins *t, struct burst *b,
+					   const weir_slot *const *slot, bool plain)
+{
+	struct unsettled aside[WEIR_BURST];
+	uint32_t asides = 0;
+	const uint32_t n = b->n;
+	struct pkt *p = b->pkt;
+
 #pragma GCC unroll 4
 	for (uint32_t i = 0; i < n; i++, p++) {
 		weir_slot s;
@@ -153,20 +172,82 @@ static_assert(WEIR_SLOT_SETTLED == 0 && WEIR_MAX_BACKENDS <= 1u << WEIR_SLOT_STA
 
 static __rte_noinline void select_mixed(const struct view *v, struct pins *t, struct burst *b)
 {
-	select_all(v, t, b, false, NULL, false);
+	const weir_slot *slot[WEIR_BURST];
+
+	find_slots(v, b, 0, slot, false, NULL, false);
+	take_slots(v, t, b, slot, false);
 }
 
 /* Registers hold what is the same for all packets. */
-static inline void select_alike(const struct view *v, struct pins *t, struct burst *b, bool ipv6)
+static __rte_always_inline void select_alike(const struct view *v, struct pins *t, struct burst *b,
+					     bool ipv6)
 {
 	const struct view_pool one = v->pool[b->pkt[0].pool];
+	const weir_slot *slot[WEIR_BURST];
 
-	select_all(v, t, b, true, &one, ipv6);
+	find_slots(v, b, 0, slot, true, &one, ipv6);
+	take_slots(v, t, b, slot, true);
 }
 
 static __rte_noinline void select_alike6(const struct view *v, struct pins *t, struct burst *b)
 {
 	select_alike(v, t, b, true);
+}
+
+#ifdef HASH_WIDE_LANES
+/* find_slots() for the first packets of a burst of IPv4 that have `pool`, as far as they fill
+ * whole vectors. Returns how many. */
+HASH_WIDE_TARGET static uint32_t find_slots_wide(const struct view_pool *pool, uint64_t seed,
+						 struct burst *b, const weir_slot **slot)
+{
+	const __m512i first = _mm512_set1_epi64((long long)pool->slot);
+	uint32_t i;
+
+	for (i = 0; i + HASH_WIDE_LANES <= b->n; i += HASH_WIDE_LANES) {
+		const __m512i hash = hash_wide4(&b->key[i], low_secret(seed), high_secret(seed));
+		const __m512i at = hash_wide_slot(hash, pool->table_len);
+
+		/* Two bytes each. */
+		_mm512_storeu_si512(&slot[i], _mm512_add_epi64(first, _mm512_slli_epi64(at, 1)));
+		for (unsigned lane = 0; lane < HASH_WIDE_LANES; lane++) {
+			b->pkt[i + lane].flow_hash = (uint64_t)hash[lane];
+			rte_prefetch0(slot[i + lane]);
+		}
+	}
+	return i;
+}
+static_assert(sizeof(weir_slot) == 2, "what a slot's number is multiplied by");
+
+HASH_WIDE_TARGET static __rte_noinline void select_alike_wide(const struct view *v, struct pins *t,
+							      struct burst *b)
+{
+	const struct view_pool *one = &v->pool[b->pkt[0].pool];
+	const weir_slot *slot[WEIR_BURST];
+	uint32_t done = find_slots_wide(one, v->flow_seed, b, slot);
+
+	if (unlikely(done < b->n))
+		find_slots(v, b, done, slot, true, one, false);
+	take_slots(v, t, b, slot, true);
+}
+#endif
+
+static inline void select_alike4(const struct view *v, struct pins *t, struct burst *b)
+{
+#ifdef HASH_WIDE_LANES
+	if (b->n >= HASH_WIDE_LANES && hash_wide_here()) {
+		select_alike_wide(v, t, b);
+		return;
+	}
+#endif
+	select_alike(v, t, b, false);
+}
+
+static __rte_noinline void select_plain(const struct view *v, struct pins *t, struct burst *b)
+{
+	const weir_slot *slot[WEIR_BURST];
+
+	find_slots(v, b, 0, slot, true, NULL, false);
+	take_slots(v, t, b, slot, true);
 }
 
 void select_burst(const struct view *v, struct pins *t, struct burst *b)
@@ -176,9 +257,9 @@ void select_burst(const struct view *v, struct pins *t, struct burst *b)
 	if (unlikely(b->dropped || b->seen & PKT_CHOSEN))
 		select_mixed(v, t, b);
 	else if (likely(b->one_pool && v->pool[b->pkt[0].pool].hash == WEIR_HASH_5TUPLE))
-		ipv6 ? select_alike6(v, t, b) : select_alike(v, t, b, false);
+		ipv6 ? select_alike6(v, t, b) : select_alike4(v, t, b);
 	else if (unlikely(ipv6))
 		select_mixed(v, t, b);
 	else
-		select_all(v, t, b, true, NULL, false);
+		select_plain(v, t, b);
 }
