@@ -43,4 +43,17 @@ static inline void count_add(struct weir_count *c, uint64_t packets, uint64_t by
 	count_add_u64(&c->bytes, bytes);
 }
 
+/* Both words of a counter as one: packets, bytes. */
+typedef uint64_t __attribute__((vector_size(16), may_alias)) count_both;
+
+/* count_add() of both at once. A reader may see one of the words before the other, as there. */
+static inline void count_add_both(struct weir_count *c, count_both both)
+{
+#if defined(__x86_64__) && !defined(__SANITIZE_THREAD__)
+	*(volatile count_both *)c += both;
+#else
+	count_add(c, both[0], both[1]);
+#endif
+}
+
 #endif /* WEIR_COUNT_H */

@@ -22,6 +22,8 @@
 #include <rte_ethdev.h>
 #include <rte_mbuf.h>
 
+#include <string.h>
+
 /* Packets of one burst that leave by one port. */
 struct leaving {
 	uint32_t n;
@@ -67,28 +69,42 @@ static inline uint32_t send_by(struct worker *w, unsigned port, struct rte_mbuf 
 	return sent;
 }
 
+/* One packet, and its bytes of IP: the low ones of its state. */
+static inline count_both count_of(const struct pkt *p)
+{
+	count_both both;
+
+	memcpy(&both, &p->choice, sizeof(both));
+	return (both & (count_both){ 0, UINT16_MAX }) | (count_both){ 1, 0 };
+}
+static_assert(offsetof(struct pkt, state) == offsetof(struct pkt, choice) + sizeof(uint64_t) &&
+		      offsetof(struct pkt, ip_len) == offsetof(struct pkt, state),
+	      "where count_of() finds it");
+
 /* For its backend and its service. */
 static inline void count_sent(struct worker *w, const struct pkt *p)
 {
-	count_add(&w->area->backend[p->backend], 1, p->ip_len);
-	count_add(&w->area->service[p->service], 1, p->ip_len);
+	const count_both both = count_of(p);
+
+	count_add_both(&w->area->backend[p->backend], both);
+	count_add_both(&w->area->service[p->service], both);
 }
 
 /* The same of the first `sent` packets of a burst of one service. */
 static inline void count_alike(struct worker *w, const struct burst *b, uint32_t sent)
 {
 	struct weir_count *backend = w->area->backend;
-	uint64_t bytes = 0;
+	count_both all = { 0 };
 
 #pragma GCC unroll 4
 	for (uint32_t i = 0; i < sent; i++) {
 		const struct pkt *p = &b->pkt[i];
-		const uint64_t len = p->ip_len;
+		const count_both both = count_of(p);
 
-		count_add(&backend[p->backend], 1, len);
-		bytes += len;
+		count_add_both(&backend[p->backend], both);
+		all += both;
 	}
-	count_add(&w->area->service[b->pkt[0].service], sent, bytes);
+	count_add_both(&w->area->service[b->pkt[0].service], all);
 }
 
 static void send_sorted(struct worker *w, unsigned port, struct leaving *l)
@@ -156,6 +172,7 @@ void tx_burst(struct worker *w, struct burst *b)
 	if (likely(b->one_service))
 		count_alike(w, b, sent);
 	else
+#pragma GCC unroll 4
 		for (uint32_t i = 0; i < sent; i++)
 			count_sent(w, &b->pkt[i]);
 	for (uint32_t i = sent; unlikely(i < b->n); i++)
