@@ -109,10 +109,32 @@ static void fill_pkt(struct pkt *to, const struct pkt *p, struct rte_mbuf *m, ui
 	to->drop = WEIR_DROP_NONE;
 }
 
-static enum weir_drop cut(const struct pkt *p, const struct header h[2], uint32_t step,
+/* Bytes behind the header of the next piece, of the `rest` that no piece has yet (RFC 791,
+ * section 3.2); 0: not even eight fit. */
+static uint32_t piece_len(uint32_t room, const struct header *h, uint32_t rest)
+{
+	uint32_t fits = room > h->len ? room - h->len : 0;
+
+	return rest <= fits ? rest : fits & ~7u;
+}
+
+/* How many pieces it takes, up to one more than a burst holds; 0: there is no way. */
+static uint32_t count_pieces(uint32_t room, const struct header h[2], uint32_t len)
+{
+	uint32_t n = 0;
+
+	for (uint32_t from = 0, size; from < len && n <= WEIR_BURST; from += size, n++) {
+		size = piece_len(room, &h[n != 0], len - from);
+		if (size == 0)
+			return 0;
+	}
+	return n;
+}
+
+static enum weir_drop cut(const struct pkt *p, const struct header h[2], uint32_t room,
 			  struct burst *pieces)
 {
-	uint32_t len = p->ip_len - h[0].len;
+	uint32_t len = p->ip_len - h[0].len, from = 0;
 	struct rte_mbuf *m[WEIR_BURST];
 
 	if (rte_pktmbuf_alloc_bulk(p->mbuf->pool, m, pieces->n) != 0)
@@ -120,11 +142,12 @@ static enum weir_drop cut(const struct pkt *p, const struct header h[2], uint32_
 	for (uint32_t i = 0; i < pieces->n; i++)
 		pieces->pkt[i].mbuf = m[i];
 	for (uint32_t i = 0; i < pieces->n; i++) {
-		uint32_t from = i * step;
 		const struct header *hdr = &h[i != 0];
+		uint32_t size = piece_len(room, hdr, len - from);
 
-		if (!fill_piece(m[i], p, hdr, from, RTE_MIN(step, len - from), i + 1 == pieces->n))
+		if (!fill_piece(m[i], p, hdr, from, size, i + 1 == pieces->n))
 			return WEIR_DROP_NO_BUFFER;
+		from += size;
 		fill_pkt(&pieces->pkt[i], p, m[i], hdr->len);
 		pieces->lens |= pieces->pkt[i].ip_len;
 	}
@@ -145,7 +168,7 @@ static enum weir_drop encap_pieces(const struct view *v, const struct egress *po
 uint32_t split_packet(const struct view *v, const struct egress *ports, struct pkt *p,
 		      struct burst *pieces)
 {
-	uint32_t room = encap_room(v, ports, p), step, len;
+	uint32_t room = encap_room(v, ports, p), n;
 	struct header h[2];
 	enum weir_drop why = headers_from(p, h);
 
@@ -158,14 +181,13 @@ uint32_t split_packet(const struct view *v, const struct egress *ports, struct p
 		p->drop = (uint8_t)why;
 		return 0;
 	}
-	step = room > h[0].len ? (room - h[0].len) & ~7u : 0;
-	len = p->ip_len - h[0].len;
-	if (step == 0 || len <= step || len > step * WEIR_BURST)
+	n = count_pieces(room, h, p->ip_len - h[0].len);
+	if (n < 2 || n > WEIR_BURST)
 		return 0;
-	while (pieces->n * step < len)
+	while (pieces->n < n)
 		pieces->pkt[pieces->n++].mbuf = NULL;
 
-	why = cut(p, h, step, pieces);
+	why = cut(p, h, room, pieces);
 	if (why == WEIR_DROP_NONE)
 		why = encap_pieces(v, ports, pieces);
 	if (why == WEIR_DROP_NONE)

@@ -128,26 +128,59 @@ static size_t expect_whole(uint32_t n, uint32_t outer)
 	return longest;
 }
 
-static void pieces_are_as_long_as_they_may_be_and_make_up_the_packet(void **state)
+/* The procedure of RFC 791, section 3.2, one piece after the other: how many there are, of
+ * headers of so many bytes and `len` behind them. */
+static uint32_t pieces_by_rfc791(size_t room, size_t first, size_t others, size_t len)
 {
-	(void)state;
-	for (uint16_t mtu = 68; mtu < 1500; mtu = (uint16_t)(mtu + 13)) {
-		size_t longest, room = mtu - OUTER;
-		uint32_t n;
+	size_t hdr = first;
+	uint32_t n = 1;
+
+	while (hdr + len > room) {
+		len -= (room - hdr) / 8 * 8;
+		hdr = others;
+		n++;
+	}
+	return n;
+}
+
+/* Packets of `ip_len` bytes, by ways of every MTU. `others`: bytes of the headers of all pieces
+ * but the first. */
+static void expect_fewest(uint16_t ip_len, const uint8_t *options, size_t options_len,
+			  size_t others)
+{
+	for (uint16_t mtu = OUTER + 68; mtu < OUTER + 1400; mtu++) {
+		size_t longest, room = mtu - OUTER, first = 20 + options_len;
+		uint32_t n, want = pieces_by_rfc791(room, first, others, ip_len - first);
 
 		backend.mtu = mtu;
-		make(1500, 0, NULL, 0);
+		make(ip_len, 0, options, options_len);
 		n = split();
-		if ((1480 + ((room - 20) & ~7u) - 1) / ((room - 20) & ~7u) > WEIR_BURST) {
+		if (want > WEIR_BURST) {
 			assert_int_equal(n, 0);
 			assert_int_equal(pkt.drop, WEIR_DROP_TOO_BIG);
 		} else {
-			assert_int_equal(n, pieces.n);
+			assert_int_equal(n, want);
 			longest = expect_whole(n, OUTER);
 			assert_true(longest <= room && longest + 8 > room);
 		}
 		free_all();
 	}
+}
+
+static void pieces_are_as_long_as_they_may_be_and_make_up_the_packet(void **state)
+{
+	(void)state;
+	expect_fewest(1500, NULL, 0, 20);
+	expect_fewest(1497, NULL, 0, 20);
+}
+
+/* Record route stays in the first piece, so the others have room for more. */
+static void pieces_without_options_hold_more(void **state)
+{
+	static const uint8_t options[40] = { 7, 39, 4 };
+
+	(void)state;
+	expect_fewest(1500, options, sizeof(options), 20);
 }
 
 static void each_piece_has_an_outer_header_of_its_own(void **state)
@@ -341,6 +374,7 @@ int main(void)
 #define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 	const struct CMUnitTest tests[] = {
 		T(pieces_are_as_long_as_they_may_be_and_make_up_the_packet),
+		T(pieces_without_options_hold_more),
 		T(each_piece_has_an_outer_header_of_its_own),
 		T(in_l2_mode_the_mtu_of_either_port_or_way_counts),
 		T(a_fragment_can_be_cut_further),
