@@ -21,19 +21,32 @@ struct slot_view {
 	bool grace;	    /* began less than MOVING_GRACE_MS ago */
 };
 
-static struct slot_view look(const struct pins *t, const struct view_pool *pool, uint32_t slot,
-			     weir_slot s, bool tcp)
+/* The record of a packet's slot; NULL: it has none. */
+static inline const struct weir_move *move_of(const struct view *v, const struct pkt *p)
+{
+	const struct view_pool *pool = &v->pool[p->pool];
+
+	return view_move(pool, weir_slot_of(p->flow_hash, pool->table_len));
+}
+
+static inline bool in_grace(const struct pins *t, const struct weir_move *m, unsigned protocol)
+{
+	/* A worker's clock is some ms behind, so that the move may begin in its future: a
+	 * grace of 3.0 to 3.1 s is kept. A drain may last longer than 2^31 ms. */
+	uint32_t age_ms = t->now_ds * 100u - m->since_ms[protocol];
+
+	return age_ms < MOVING_GRACE_MS || age_ms > UINT32_MAX - MOVING_GRACE_MS;
+}
+
+/* `record`: move_of() */
+static struct slot_view look(const struct pins *t, const struct weir_move *record, weir_slot s,
+			     bool tcp)
 {
 	unsigned protocol = tcp ? WEIR_MOVE_TCP : WEIR_MOVE_UDP;
 	struct slot_view w = { .cur = weir_slot_backend(s), .base = weir_slot_backend(s) };
-	const struct weir_move *record;
 	struct weir_move m;
-	uint32_t age_ms;
 
-	if (weir_slot_state(s) != WEIR_SLOT_MOVING)
-		return w;
-	record = view_move(pool, slot);
-	if (record == NULL)
+	if (weir_slot_state(s) != WEIR_SLOT_MOVING || record == NULL)
 		return w;
 	m = *record;
 	if (m.base[0] & WEIR_MOVE_NOBODY)
@@ -42,10 +55,7 @@ static struct slot_view look(const struct pins *t, const struct view_pool *pool,
 	if (!w.moving)
 		return w;
 	w.base = weir_move_base(m.base[protocol]);
-	/* A worker's clock is some ms behind, so that the move may begin in its future: a
-	 * grace of 3.0 to 3.1 s is kept. A drain may last longer than 2^31 ms. */
-	age_ms = t->now_ds * 100u - m.since_ms[protocol];
-	w.grace = age_ms < MOVING_GRACE_MS || age_ms > UINT32_MAX - MOVING_GRACE_MS;
+	w.grace = in_grace(t, &m, protocol);
 	return w;
 }
 
@@ -153,79 +163,92 @@ static inline bool by_pin(const struct view *v, const struct pins *t, struct pkt
 	return true;
 }
 
-/* The pin to go by, our own or another worker's: its meta, refreshed; 0: none. */
-static uint64_t pin_of(struct pins *t, const struct view *v, const struct pkt *p, weir_slot s)
+/* The pin to go by, our own or another worker's: its meta, refreshed. False: none. */
+static bool pin_of(struct pins *t, const struct view *v, const struct pkt *p, weir_slot s,
+		   uint64_t *meta)
 {
 	struct weir_pin *pin = pins_find(t, p->flow_hash);
-	uint64_t meta;
 
 	if (pin != NULL)
-		meta = atomic_load_explicit(&pin->meta, memory_order_relaxed);
-	else
-		meta = t->other_count == 0 ? 0 : pins_find_elsewhere(t, p->flow_hash);
-	if (meta == 0)
-		return 0;
-	if (!counts(v, meta, s)) {
+		*meta = atomic_load_explicit(&pin->meta, memory_order_relaxed);
+	else if (t->other_count == 0 || !pins_find_elsewhere(t, p->flow_hash, meta))
+		return false;
+	if (!counts(v, *meta, s)) {
 		if (pin != NULL && !only_looks(t, p))
 			pins_drop(t, pin);
-		return 0;
+		return false;
 	}
 	if (only_looks(t, p))
-		return meta;
-	meta = refreshed(meta, t, &v->pool[p->pool], p);
+		return true;
+	*meta = refreshed(*meta, t, &v->pool[p->pool], p);
 	if (pin != NULL) {
-		atomic_store_explicit(&pin->meta, meta, memory_order_relaxed);
+		atomic_store_explicit(&pin->meta, *meta, memory_order_relaxed);
 	} else {
 		count_add_u64(&t->area->pins.found_elsewhere, 1);
-		(void)pins_put(t, v, p->flow_hash, meta); /* no room: found there again */
+		(void)pins_put(t, v, p->flow_hash, *meta); /* no room: found there again */
 	}
-	return meta;
+	return true;
+}
+
+static unsigned protocol_flag(const struct pkt *p)
+{
+	return p->flags & PKT_TCP ? WEIR_PIN_TCP : 0;
+}
+
+/* The owner for an opener without a pin in a moving slot. */
+static unsigned opened(const struct view *v, struct pins *t, const struct pkt *p,
+		       const struct slot_view *w)
+{
+	unsigned to = w->grace ? w->base : w->cur;
+	uint64_t meta;
+
+	if (only_looks(t, p) || unlikely(to == NOBODY))
+		return to;
+	meta = weir_pin_meta(to, protocol_flag(p), p->pool, 0, t->now_ds);
+	if (!w->grace)
+		return pins_put(t, v, p->flow_hash, meta) ? to : w->base;
+	/* In the grace: base, and pinned there, for it may be sent again after the grace, and
+	 * a QUIC client's second datagram is one too. */
+	if (pins_room_for_base(t))
+		(void)pins_put(t, v, p->flow_hash, meta);
+	return to;
+}
+
+/* Likewise for a packet of a flow under way. */
+static unsigned goes_on(const struct view *v, struct pins *t, const struct pkt *p,
+			const struct slot_view *w)
+{
+	uint32_t ack;
+	uint64_t meta;
+
+	if (only_looks(t, p) || !pins_room_for_base(t))
+		return w->base;
+	if (!may_ack(p) || !ack_of(p, &ack))
+		ack = 0;
+	meta = weir_pin_meta(w->base, protocol_flag(p), p->pool, ack, t->now_ds);
+	(void)pins_put(t, v, p->flow_hash, noted(meta, &v->pool[p->pool], p));
+	return w->base;
 }
 
 /* By the rule in full; makes and drops pins. */
-static unsigned backend_of(const struct view *v, struct pins *t, const struct pkt *p, weir_slot s)
+static unsigned backend_of(const struct view *v, struct pins *t, const struct pkt *p, weir_slot s,
+			   const struct weir_move *move)
 {
-	const struct view_pool *pool = &v->pool[p->pool];
-	const bool tcp = p->flags & PKT_TCP, opener = is_opener(pool, p);
-	uint64_t meta = pin_of(t, v, p, s);
-	unsigned flags = tcp ? WEIR_PIN_TCP : 0;
 	struct slot_view w;
-	uint32_t ack;
+	uint64_t meta;
 
-	if (meta != 0)
+	if (pin_of(t, v, p, s, &meta))
 		return weir_pin_backend(meta);
-	w = look(t, pool, weir_slot_of(p->flow_hash, pool->table_len), s, tcp);
+	w = look(t, move, s, p->flags & PKT_TCP);
 	if (!w.moving)
 		return w.cur;
-	if (only_looks(t, p))
-		return opener && !w.grace ? w.cur : w.base;
-
-	if (opener) {
-		/* In the grace: base, and pinned there, for it may be sent again after the
-		 * grace, and a QUIC client's second datagram is one too. */
-		if (w.grace) {
-			(void)pins_put_base(t, v, p->flow_hash,
-					    weir_pin_meta(w.base, flags, p->pool, 0, t->now_ds));
-			return w.base;
-		}
-		if (unlikely(w.cur == NOBODY))
-			return w.cur;
-		return pins_put(t, v, p->flow_hash,
-				weir_pin_meta(w.cur, flags, p->pool, 0, t->now_ds))
-			       ? w.cur
-			       : w.base;
-	}
-	if (!may_ack(p) || !ack_of(p, &ack))
-		ack = 0;
-	(void)pins_put_base(t, v, p->flow_hash,
-			    noted(weir_pin_meta(w.base, flags, p->pool, ack, t->now_ds), pool, p));
-	return w.base;
+	return is_opener(&v->pool[p->pool], p) ? opened(v, t, p, &w) : goes_on(v, t, p, &w);
 }
 
 static __rte_noinline void by_rule(const struct view *v, struct pins *t, struct burst *b,
-				   struct pkt *p, weir_slot s)
+				   struct pkt *p, weir_slot s, const struct weir_move *move)
 {
-	unsigned backend = backend_of(v, t, p, s);
+	unsigned backend = backend_of(v, t, p, s, move);
 
 	if (likely(backend < v->backend_count)) {
 		p->backend = (uint16_t)backend;
@@ -236,29 +259,82 @@ static __rte_noinline void by_rule(const struct view *v, struct pins *t, struct 
 	b->dropped = true;
 }
 
+/* A packet whose pin is not where pins are looked for first, or is not usual. */
+struct waiting {
+	struct pkt *pkt;
+	const struct weir_move *move; /* move_of() */
+	weir_slot entry;
+	bool unpinned; /* as long as no pin is made */
+};
+
+static inline uint64_t pins_made(const struct pins *t)
+{
+	return t->read_only ? 0 : atomic_load_explicit(&t->area->pins.made, memory_order_relaxed);
+}
+
+/*
+ * The usual packet without a pin while the table is full, which is nearly every one of a
+ * flood: to base. `made`: pins_made() when it was seen whether it has one. False: nothing was done.
+ */
+static inline bool by_base(const struct view *v, struct pins *t, const struct waiting *w,
+			   uint64_t made)
+{
+	struct pkt *p = w->pkt;
+	const struct weir_move *m = w->move;
+	unsigned protocol = p->flags & PKT_TCP ? WEIR_MOVE_TCP : WEIR_MOVE_UDP;
+	unsigned base;
+	bool opens;
+
+	if (t->used < t->capacity || t->read_only || t->other_count != 0 ||
+	    p->flags & (UNUSUAL & ~PKT_OPENER) || m == NULL ||
+	    weir_slot_state(w->entry) != WEIR_SLOT_MOVING || !(m->base[protocol] & WEIR_MOVE_OPEN))
+		return false;
+	if (unlikely(!w->unpinned || made != pins_made(t)) && pins_find(t, p->flow_hash) != NULL)
+		return false;
+	base = weir_move_base(m->base[protocol]);
+	if (base >= v->backend_count)
+		return false;
+	/* No branch can foresee which packets of a mixed flood open flows. */
+	opens = (bool)(p->flags & PKT_OPENER) & !in_grace(t, m, protocol);
+	if (unlikely(opens & ((t->looks != 0) | (m->base[0] >= WEIR_MOVE_NOBODY))))
+		return false;
+	pins_refuse(t);
+	p->backend = (uint16_t)base;
+	rte_prefetch0(&v->backend[base]); /* for encap */
+	return true;
+}
+
 void moving_burst(const struct view *v, struct pins *t, struct burst *b,
 		  const struct unsettled *packet, uint32_t n)
 {
 	const uint64_t stamp = weir_pin_stamp(t->now_ds) | WEIR_PIN_CONFIRMED;
-	struct unsettled other[WEIR_BURST];
-	uint32_t others = 0;
+	const bool tags_first = t->tags_first;
+	const uint64_t made = pins_made(t);
+	struct waiting other[WEIR_BURST];
+	uint32_t others = 0, unpinned = 0;
 
 	for (uint32_t i = 0; i < n; i++) {
 		struct pkt *p = packet[i].pkt;
-		const struct view_pool *pool = &v->pool[p->pool];
-		struct weir_pin *pin = pins_find_first(t, p->flow_hash);
+		weir_slot s = packet[i].entry;
+		struct weir_pin *pin = tags_first ? NULL : pins_find_first(t, p->flow_hash);
+		const struct weir_move *move;
+		bool seems_pinned;
 
 		if (likely(pin != NULL)) {
-			if (unlikely(!by_pin(v, t, p, packet[i].entry, pin, stamp)))
-				by_rule(v, t, b, p, packet[i].entry);
+			if (unlikely(!by_pin(v, t, p, s, pin, stamp)))
+				by_rule(v, t, b, p, s, move_of(v, p));
 			continue;
 		}
 		/* There are more lines to wait for. */
-		other[others++] = packet[i];
-		pins_prefetch_further(t, p->flow_hash);
-		rte_prefetch0(view_move(pool, weir_slot_of(p->flow_hash, pool->table_len)));
+		seems_pinned = pins_prefetch_by_tags(t, p->flow_hash);
+		move = move_of(v, p);
+		rte_prefetch0(move);
+		unpinned += !seems_pinned;
+		other[others++] = (struct waiting){ p, move, s, !seems_pinned };
 	}
+	t->tags_first = unpinned > n / 2;
 
 	for (uint32_t i = 0; i < others; i++)
-		by_rule(v, t, b, other[i].pkt, other[i].entry);
+		if (!by_base(v, t, &other[i], made))
+			by_rule(v, t, b, other[i].pkt, other[i].entry, other[i].move);
 }

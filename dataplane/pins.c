@@ -4,6 +4,8 @@
 #include "count.h"
 
 #include <rte_branch_prediction.h>
+#include <rte_common.h>
+#include <rte_prefetch.h>
 
 #include <time.h>
 
@@ -13,38 +15,50 @@
 /* A pin's standing, in the order in which pins give way. */
 enum standing { PIN_DEAD, PIN_TO_BASE, PIN_UNCONFIRMED, PIN_STAYS };
 
+/* Is a pin with this key to be looked for in its bucket number `place`? */
+static inline bool may_be_in(const pins_tags *tags, uint64_t key, unsigned place, uint32_t mask)
+{
+	return pins_tags_that_are(pins_tags_of(tags, key, place, mask), pins_tag(key)) != 0;
+}
+
 struct weir_pin *pins_find_further(const struct pins *t, uint64_t flow_hash)
 {
 	uint64_t key = weir_pin_key(flow_hash);
 	struct weir_pin *p = NULL;
 
 	for (unsigned place = 1; place < WEIR_PIN_PLACES && p == NULL; place++)
-		p = pins_find_in(pins_place(t, key, place), key);
+		if (may_be_in(t->tags, key, place, t->mask))
+			p = pins_find_in(pins_place(t, key, place), key);
 	return p;
 }
 
-static uint64_t read_from(const struct weir_pin_bucket *b, uint64_t key)
+static bool read_from(const struct weir_pin_bucket *b, uint64_t key, uint64_t *meta)
 {
-	uint64_t hash, meta;
+	uint64_t hash;
 
 	for (unsigned i = 0; i < WEIR_PIN_WAYS; i++)
-		if (weir_pin_read(&b->pin[i], &hash, &meta) && hash == key)
-			return meta;
-	return 0;
+		if (weir_pin_read(&b->pin[i], &hash, meta) && hash == key)
+			return true;
+	return false;
 }
 
-uint64_t pins_find_elsewhere(const struct pins *t, uint64_t flow_hash)
+bool pins_find_elsewhere(const struct pins *t, uint64_t flow_hash, uint64_t *meta)
 {
-	uint64_t key = weir_pin_key(flow_hash), meta = 0;
+	uint64_t key = weir_pin_key(flow_hash);
 
-	for (uint32_t i = 0; i < t->other_count && meta == 0; i++) {
-		unsigned places = pins_places(t->other[i].further, key, t->mask);
+	for (uint32_t i = 0; i < t->other_count; i++) {
+		uint32_t tags = pins_tags_of(t->other[i].tags, key, 0, t->mask);
+		unsigned places = tags >> PIN_FURTHER_SHIFT == 0 ? 1 : WEIR_PIN_PLACES;
 
-		for (unsigned place = 0; place < places && meta == 0; place++)
-			meta = read_from(&t->other[i].bucket[weir_pin_place(key, place, t->mask)],
-					 key);
+		for (unsigned place = 0; place < places; place++) {
+			uint32_t at = weir_pin_place(key, place, t->mask);
+
+			if (may_be_in(t->other[i].tags, key, place, t->mask) &&
+			    read_from(&t->other[i].bucket[at], key, meta))
+				return true;
+		}
 	}
-	return meta;
+	return false;
 }
 
 static uint32_t window_ms(const struct view_pool *pool, uint64_t meta)
@@ -137,17 +151,31 @@ static enum standing standing(const struct pins *t, const struct view *v, uint64
 	return meta & WEIR_PIN_CONFIRMED ? PIN_STAYS : PIN_UNCONFIRMED;
 }
 
-/* A pin with this key goes into its place, or leaves it. Before it goes in: who reads in
- * between looks once too often, not too seldom. */
-static void count_place(struct pins *t, const struct weir_pin *p, uint64_t key, int change)
+/* A pin with this key goes into a place that is not its first, or leaves it. */
+static void count_further(struct pins *t, const struct weir_pin *p, uint64_t key, int change)
 {
-	pins_further *further = &t->further[weir_pin_place(key, 0, t->mask)];
-	uint8_t n = atomic_load_explicit(further, memory_order_relaxed);
+	const struct weir_pin *first = pins_place(t, key, 0)->pin;
+	pins_tags *tags = &t->tags[weir_pin_place(key, 0, t->mask)];
+	uint32_t now = atomic_load_explicit(tags, memory_order_relaxed);
 
-	if (p >= pins_place(t, key, 0)->pin && p < pins_place(t, key, 0)->pin + WEIR_PIN_WAYS)
+	if ((p >= first && p < first + WEIR_PIN_WAYS) ||
+	    now >> PIN_FURTHER_SHIFT == PIN_FURTHER_MAX)
 		return;
-	if (n != UINT8_MAX)
-		atomic_store_explicit(further, (uint8_t)(n + change), memory_order_relaxed);
+	now += (uint32_t)change << PIN_FURTHER_SHIFT;
+	atomic_store_explicit(tags, now, memory_order_relaxed);
+}
+
+/* What the table says of a pin's place. Of a pin that goes in it is said before, of one that
+ * leaves after: another worker that reads in between looks once too often, not too seldom. */
+static void set_tag(struct pins *t, const struct weir_pin *p, uint32_t tag)
+{
+	size_t at = (size_t)(p - (const struct weir_pin *)t->bucket);
+	unsigned shift = at % WEIR_PIN_WAYS * PIN_TAG_BITS;
+	pins_tags *tags = &t->tags[at / WEIR_PIN_WAYS];
+	uint32_t now = atomic_load_explicit(tags, memory_order_relaxed);
+
+	now = (now & ~(PIN_TAG_MASK << shift)) | tag << shift;
+	atomic_store_explicit(tags, now, memory_order_relaxed);
 }
 
 static void store(struct weir_pin *p, uint64_t key, uint64_t meta)
@@ -165,7 +193,8 @@ void pins_drop(struct pins *t, struct weir_pin *p)
 	uint64_t key = atomic_load_explicit(&p->hash, memory_order_relaxed);
 
 	atomic_store_explicit(&p->hash, 0, memory_order_release);
-	count_place(t, p, key, -1);
+	count_further(t, p, key, -1);
+	set_tag(t, p, 0);
 	t->used--;
 }
 
@@ -173,11 +202,12 @@ void pins_drop(struct pins *t, struct weir_pin *p)
 static struct weir_pin *find_free(const struct pins *t, uint64_t key)
 {
 	for (unsigned place = 0; place < WEIR_PIN_PLACES; place++) {
-		struct weir_pin_bucket *b = pins_place(t, key, place);
+		uint32_t tags = pins_tags_of(t->tags, key, place, t->mask);
+		uint32_t free_ones = pins_tags_that_are(tags, 0);
 
-		for (unsigned i = 0; i < WEIR_PIN_WAYS; i++)
-			if (atomic_load_explicit(&b->pin[i].hash, memory_order_relaxed) == 0)
-				return &b->pin[i];
+		if (free_ones != 0)
+			return &pins_place(t, key, place)
+					->pin[__builtin_ctz(free_ones) / PIN_TAG_BITS];
 	}
 	return NULL;
 }
@@ -212,48 +242,54 @@ static void pressure(struct pins *t)
 	atomic_store_explicit(&t->area->pins.pressure_ds, t->now_ds, memory_order_relaxed);
 }
 
-static bool refuse(struct pins *t)
+void pins_refuse(struct pins *t)
 {
 	count_add_u64(&t->area->pins.refused, 1);
 	pressure(t);
-	return false;
 }
 
-bool pins_put_base(struct pins *t, const struct view *v, uint64_t flow_hash, uint64_t meta)
+/* Of the pins where one with this key could stand, the one to give way does. False: none. */
+static __rte_noinline bool make_room(struct pins *t, const struct view *v, uint64_t key)
 {
-	return likely(t->used < t->capacity) ? pins_put(t, v, flow_hash, meta) : refuse(t);
+	struct weighed first = { .standing = PIN_STAYS };
+
+	for (unsigned place = 0; place < WEIR_PIN_PLACES; place++)
+		rte_prefetch0(pins_place(t, key, place));
+	for (unsigned place = 0; place < WEIR_PIN_PLACES; place++)
+		weigh(t, v, pins_place(t, key, place), &first);
+	if (first.standing == PIN_STAYS)
+		return false;
+	if (first.standing == PIN_TO_BASE) {
+		count_add_u64(&t->area->pins.evicted_base, 1);
+		pressure(t);
+	} else if (first.standing == PIN_UNCONFIRMED) {
+		count_add_u64(&t->area->pins.evicted_unconfirmed, 1);
+	} else {
+		count_add_u64(&t->area->pins.expired, 1);
+	}
+	pins_drop(t, first.pin);
+	return true;
 }
 
 bool pins_put(struct pins *t, const struct view *v, uint64_t flow_hash, uint64_t meta)
 {
 	uint64_t key = weir_pin_key(flow_hash);
+	const bool opener = !(meta & WEIR_PIN_CONFIRMED);
 	struct weir_pin *p = likely(t->used < t->capacity) ? find_free(t, key) : NULL;
 
-	if (likely(p != NULL)) {
-		t->used++;
-	} else {
-		struct weighed first = { .standing = PIN_STAYS };
+	if (unlikely(p == NULL)) {
+		bool may_look = !opener || t->looks != 0;
 
-		if (!(meta & WEIR_PIN_CONFIRMED) && t->in_vain++ >= PINS_IN_VAIN &&
-		    t->in_vain % PINS_IN_VAIN != 0)
-			return refuse(t);
-		for (unsigned place = 0; place < WEIR_PIN_PLACES; place++)
-			weigh(t, v, pins_place(t, key, place), &first);
-		if (first.standing == PIN_STAYS)
-			return refuse(t);
-		t->in_vain = 0;
-		if (first.standing == PIN_TO_BASE) {
-			count_add_u64(&t->area->pins.evicted_base, 1);
-			pressure(t);
-		} else if (first.standing == PIN_UNCONFIRMED) {
-			count_add_u64(&t->area->pins.evicted_unconfirmed, 1);
-		} else {
-			count_add_u64(&t->area->pins.expired, 1);
+		t->looks -= opener && may_look;
+		if (!may_look || !make_room(t, v, key)) {
+			pins_refuse(t);
+			return false;
 		}
-		p = first.pin;
-		count_place(t, p, atomic_load_explicit(&p->hash, memory_order_relaxed), -1);
+		p = find_free(t, key); /* maybe nearer than the one that gave way */
 	}
-	count_place(t, p, key, 1);
+	t->used++;
+	count_further(t, p, key, 1);
+	set_tag(t, p, pins_tag(key));
 	store(p, key, meta);
 	count_add_u64(&t->area->pins.made, 1);
 	return true;
@@ -262,8 +298,12 @@ bool pins_put(struct pins *t, const struct view *v, uint64_t flow_hash, uint64_t
 void pins_sweep(struct pins *t, const struct view *v, uint32_t buckets)
 {
 	while (buckets-- != 0) {
-		struct weir_pin_bucket *b = &t->bucket[t->hand++ & t->mask];
+		uint32_t at = t->hand++ & t->mask;
+		struct weir_pin_bucket *b = &t->bucket[at];
+		uint32_t tags = atomic_load_explicit(&t->tags[at], memory_order_relaxed);
 
+		if ((tags & ((1u << PIN_FURTHER_SHIFT) - 1)) == 0)
+			continue;
 		for (uint32_t i = 0; i < WEIR_PIN_WAYS; i++) {
 			struct weir_pin *p = &b->pin[i];
 			uint64_t hash = atomic_load_explicit(&p->hash, memory_order_relaxed);
@@ -285,13 +325,19 @@ static uint32_t boottime_ds(void)
 	return (uint32_t)((uint64_t)now.tv_sec * 10 + (uint64_t)now.tv_nsec / 100000000);
 }
 
+void pins_clock(struct pins *t, uint32_t now_ds)
+{
+	t->now_ds = now_ds;
+	t->due = (t->mask + 1) / 10 + 1;
+	t->looks = t->capacity / PIN_CONFIRM_DS + 1;
+}
+
 void pins_tick(struct pins *t, const struct view *v)
 {
 	uint32_t now_ds = boottime_ds(), step;
 
 	if (now_ds != t->now_ds) {
-		t->now_ds = now_ds;
-		t->due = (t->mask + 1) / 10 + 1;
+		pins_clock(t, now_ds);
 		atomic_store_explicit(&t->area->pins.used, t->used, memory_order_relaxed);
 	}
 	if (t->used == 0)
@@ -304,14 +350,14 @@ void pins_tick(struct pins *t, const struct view *v)
 void pins_know(struct pins *t, const struct pins *of)
 {
 	t->other[t->other_count].bucket = of->bucket;
-	t->other[t->other_count++].further = of->further;
+	t->other[t->other_count++].tags = of->tags;
 }
 
 void pins_look(struct pins *t, const struct pins *of)
 {
 	*t = (struct pins){
 		.bucket = of->bucket,
-		.further = of->further,
+		.tags = of->tags,
 		.mask = of->mask,
 		.now_ds = boottime_ds(),
 		.read_only = true,

@@ -30,30 +30,40 @@
 /* An opener's pin has this long to be confirmed before it may give way. */
 #define PIN_CONFIRM_DS 30
 
-#define PINS_IN_VAIN 16
-
 struct weir_worker_area;
 
-/* For each bucket, how many pins have it for their first place and stand in another: where
- * it is 0, as nearly everywhere, what is not in the first place is nowhere. Ends at
- * UINT8_MAX for good. */
-typedef _Atomic uint8_t pins_further;
+/*
+ * What is known of a bucket without a look into it: for each of its pins some bits of the
+ * key, 0 where the place is free; above these, how many pins have the bucket for their first
+ * place and stand in another, which ends at its limit for good. They take a sixteenth of the
+ * buckets' memory and stay in a cache where those do not: that a flow has no pin, as a
+ * flood's packets have none, is nearly always seen by them alone.
+ */
+typedef _Atomic uint32_t pins_tags;
+
+#define PIN_TAG_BITS	  7
+#define PIN_TAG_MASK	  ((1u << PIN_TAG_BITS) - 1)
+#define PIN_TAG_ONES	  0x204081u /* the lowest bit of each tag */
+#define PIN_FURTHER_SHIFT (WEIR_PIN_WAYS * PIN_TAG_BITS)
+#define PIN_FURTHER_MAX	  (UINT32_MAX >> PIN_FURTHER_SHIFT)
+static_assert(WEIR_PIN_WAYS == 4, "PIN_TAG_ONES has one for each way");
 
 struct pins {
 	struct weir_pin_bucket *bucket; /* in the shared state memory; we alone write */
-	pins_further *further;		/* mask + 1 of them; we alone write */
+	pins_tags *tags;		/* mask + 1 of them; we alone write */
 	uint32_t mask;			/* buckets - 1 */
 	uint32_t used, capacity;	/* pins */
 	uint32_t hand;			/* next bucket of the sweep */
 	uint32_t due;			/* buckets that the sweep owes */
-	uint32_t in_vain;		/* openers in a row for which nothing gave way */
+	uint32_t looks;			/* left in this decisecond: see pins_put */
 	uint32_t now_ds;		/* set by the worker between bursts */
+	bool tags_first;		/* most flows of late had no pin: look at tags first */
 	bool read_only;			/* explain: look, change nothing */
 	struct weir_worker_area *area;	/* counters; NULL when read_only */
 	/* The other workers' tables, for a flow that changed queue. */
 	struct {
 		const struct weir_pin_bucket *bucket;
-		const pins_further *further;
+		const pins_tags *tags;
 	} other[WEIR_MAX_WORKERS];
 	uint32_t other_count;
 };
@@ -69,28 +79,51 @@ static inline struct weir_pin_bucket *pins_place(const struct pins *t, uint64_t 
 	return &t->bucket[weir_pin_place(key, place, t->mask)];
 }
 
-/* In how many places a pin can be. */
-static inline unsigned pins_places(const pins_further *further, uint64_t key, uint32_t mask)
+/* The tag of a key: never 0. Bits that choose neither its bucket nor its slot. */
+static inline uint32_t pins_tag(uint64_t key)
 {
-	return atomic_load_explicit(&further[weir_pin_place(key, 0, mask)], memory_order_relaxed) ==
-			       0
-		       ? 1
-		       : WEIR_PIN_PLACES;
+	uint32_t tag = (uint32_t)(key >> 17) & PIN_TAG_MASK;
+
+	return tag + (tag == 0);
 }
 
-/* Ask for what pins_find_first() will read. */
+/* Which of a bucket's tags are `tag`: the highest bit of each, and maybe that of others
+ * above one that is. */
+static inline uint32_t pins_tags_that_are(uint32_t tags, uint32_t tag)
+{
+	uint32_t differ = tags ^ tag * PIN_TAG_ONES;
+
+	return (differ - PIN_TAG_ONES) & ~differ & PIN_TAG_ONES << (PIN_TAG_BITS - 1);
+}
+
+static inline uint32_t pins_tags_of(const pins_tags *tags, uint64_t key, unsigned place,
+				    uint32_t mask)
+{
+	return atomic_load_explicit(&tags[weir_pin_place(key, place, mask)], memory_order_relaxed);
+}
+
+/* Ask for what the look for a flow's pin will begin with. */
 static inline void pins_prefetch(const struct pins *t, uint64_t flow_hash)
 {
-	__builtin_prefetch(pins_place(t, flow_hash, 0));
+	uint32_t first = weir_pin_place(weir_pin_key(flow_hash), 0, t->mask);
+
+	__builtin_prefetch(t->tags_first ? (const void *)&t->tags[first] : &t->bucket[first]);
 }
 
-/* Ask for what pins_find() will read when it is not there. */
-static inline void pins_prefetch_further(const struct pins *t, uint64_t flow_hash)
+/* Ask for what pins_find() will read after the tags of the first place. False: the flow has
+ * no pin. */
+static inline bool pins_prefetch_by_tags(const struct pins *t, uint64_t flow_hash)
 {
-	unsigned places = pins_places(t->further, flow_hash, t->mask);
+	uint64_t key = weir_pin_key(flow_hash);
+	uint32_t tags = pins_tags_of(t->tags, key, 0, t->mask);
 
-	for (unsigned place = 1; place < places; place++)
-		__builtin_prefetch(pins_place(t, weir_pin_key(flow_hash), place));
+	if (pins_tags_that_are(tags, pins_tag(key)) != 0)
+		__builtin_prefetch(pins_place(t, key, 0));
+	else if (tags >> PIN_FURTHER_SHIFT != 0) /* the tags of place 1 are beside those of 0 */
+		__builtin_prefetch(&t->tags[weir_pin_place(key, 2, t->mask)]);
+	else
+		return false;
+	return true;
 }
 
 /* The pin with this key, not 0, in one bucket; NULL: there is none. All are compared, for
@@ -121,31 +154,45 @@ struct weir_pin *pins_find_further(const struct pins *t, uint64_t flow_hash);
 /* Our own pin of a flow; NULL: there is none. */
 static inline struct weir_pin *pins_find(const struct pins *t, uint64_t flow_hash)
 {
-	struct weir_pin *p = pins_find_first(t, flow_hash);
+	uint64_t key = weir_pin_key(flow_hash);
+	uint32_t tags = pins_tags_of(t->tags, key, 0, t->mask);
+	struct weir_pin *p = NULL;
 
-	if (p == NULL && pins_places(t->further, weir_pin_key(flow_hash), t->mask) > 1)
+	if (pins_tags_that_are(tags, pins_tag(key)) != 0)
+		p = pins_find_first(t, flow_hash);
+	if (p == NULL && tags >> PIN_FURTHER_SHIFT != 0)
 		p = pins_find_further(t, flow_hash);
 	return p;
 }
 
-/* The pin of a flow in any other worker's table: its meta, or 0. */
-uint64_t pins_find_elsewhere(const struct pins *t, uint64_t flow_hash);
+/* The pin of a flow in any other worker's table: its meta. False: there is none. */
+bool pins_find_elsewhere(const struct pins *t, uint64_t flow_hash, uint64_t *meta);
 
 /*
  * Make a pin. In a full table, of the pins in its places, these give way in this order,
  * the longest idle first: expired ones; pins to the base of their moving slot;
  * unconfirmed ones older than PIN_CONFIRM_DS. A confirmed pin to anything else
- * never does. Returns false when there is no room: the caller sends to `base`. When
- * nothing gave way for PINS_IN_VAIN openers in a row, which is what a flood of them does,
- * only one opener in PINS_IN_VAIN looks until one finds something again.
+ * never does. Returns false when there is no room: the caller sends to `base`.
+ * Openers look for one that gives way no more often in a decisecond than a full table of
+ * unconfirmed ones grows old in it: a flood of them would do little else.
  * Giving way of a pin to base, and refusing one, is noted as pressure, by which
  * the control plane puts off the end of windows.
  */
 bool pins_put(struct pins *t, const struct view *v, uint64_t flow_hash, uint64_t meta);
 
-/* Likewise a pin to the base of a moving slot. None gives way to it in a full table: its
- * flow goes there without, and a flood of such would only take each other's places. */
-bool pins_put_base(struct pins *t, const struct view *v, uint64_t flow_hash, uint64_t meta);
+/* A flow goes to base for want of room. */
+void pins_refuse(struct pins *t);
+
+/* Has the table room for a pin to the base of a moving slot? None gives way to such a pin:
+ * its flow goes there without, and a flood of them would only take each other's places.
+ * False: noted as refused. */
+static inline bool pins_room_for_base(struct pins *t)
+{
+	if (t->used < t->capacity)
+		return true;
+	pins_refuse(t);
+	return false;
+}
 
 void pins_drop(struct pins *t, struct weir_pin *p);
 
@@ -155,6 +202,9 @@ void pins_drop(struct pins *t, struct weir_pin *p);
  * pinned slot.
  */
 void pins_sweep(struct pins *t, const struct view *v, uint32_t buckets);
+
+/* It is `now_ds`, deciseconds of CLOCK_BOOTTIME: what is done by the decisecond is due. */
+void pins_clock(struct pins *t, uint32_t now_ds);
 
 /* Between bursts, often: keeps the time, and sweeps the table about once a second in
  * steps of a microsecond. */

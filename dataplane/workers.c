@@ -50,13 +50,13 @@ static bool give_pins(struct workers *all, unsigned i)
 
 	w->pins = (struct pins){
 		.bucket = pins_of(all->state, i),
-		.further = rte_zmalloc_socket("pins", buckets, WEIR_CACHE_LINE,
-					      (int)rte_lcore_to_socket_id(EAL_WORKER_LCORE(i))),
+		.tags = rte_zmalloc_socket("pins", buckets * sizeof(pins_tags), WEIR_CACHE_LINE,
+					   (int)rte_lcore_to_socket_id(EAL_WORKER_LCORE(i))),
 		.mask = buckets - 1,
 		.capacity = all->state->pins,
 		.area = w->area,
 	};
-	if (w->pins.further == NULL)
+	if (w->pins.tags == NULL)
 		return false;
 	for (unsigned o = 0; o < i; o++) {
 		pins_know(&w->pins, &all->worker[o]->pins);
@@ -172,7 +172,7 @@ void workers_destroy(struct workers *w)
 {
 	for (unsigned i = 0; i < w->count; i++) {
 		if (w->worker[i] != NULL) {
-			rte_free(w->worker[i]->pins.further);
+			rte_free(w->worker[i]->pins.tags);
 			rte_free(w->worker[i]->frags.table);
 		}
 		rte_free(w->worker[i]);

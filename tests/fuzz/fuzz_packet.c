@@ -48,7 +48,7 @@ static struct {
 } moves;
 static struct weir_worker_area area;
 static struct weir_pin_bucket buckets[2 * WEIR_PINS_MIN / WEIR_PIN_WAYS];
-static pins_further further[2 * WEIR_PINS_MIN / WEIR_PIN_WAYS];
+static pins_tags pin_tags[2 * WEIR_PINS_MIN / WEIR_PIN_WAYS];
 static struct pins pins;
 static struct weir_backend backends[BACKENDS];
 static struct egress ports[WEIR_MAX_PORTS];
@@ -158,7 +158,7 @@ static void set_up(void)
 		make_backend(i);
 	ports[0].mtu = 1500;
 	pins = (struct pins){ .bucket = buckets,
-			      .further = further,
+			      .tags = pin_tags,
 			      .mask = sizeof(buckets) / sizeof(buckets[0]) - 1,
 			      .capacity = WEIR_PINS_MIN,
 			      .now_ds = 100,

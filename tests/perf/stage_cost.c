@@ -37,7 +37,7 @@ static struct {
 	struct weir_move record[SLOTS];
 } moves;
 static struct weir_pin_bucket pins[2 * WEIR_PINS_DEFAULT / WEIR_PIN_WAYS];
-static pins_further further[2 * WEIR_PINS_DEFAULT / WEIR_PIN_WAYS];
+static pins_tags pin_tags[2 * WEIR_PINS_DEFAULT / WEIR_PIN_WAYS];
 static struct worker w;
 static struct worker_queue queue;
 static struct rte_mempool *pool;
@@ -225,7 +225,7 @@ int main(int argc, char **argv)
 	w = (struct worker){ .area = &area, .control = &control };
 	worker_init(&w);
 	w.pins = (struct pins){ .bucket = pins,
-				.further = further,
+				.tags = pin_tags,
 				.mask = sizeof(pins) / sizeof(pins[0]) - 1,
 				.capacity = WEIR_PINS_DEFAULT,
 				.now_ds = 1000,

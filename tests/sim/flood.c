@@ -34,7 +34,7 @@ enum {
 	FRAME = 2048,
 	HEADROOM = 128,
 	LENGTH = 60,
-	NEW_EVERY = 16,
+	NEW_EVERY = 16, /* packets of flows, in a flood */
 	UNKNOWN = UINT16_MAX,
 };
 #define VIP 0xcb00710au
@@ -139,7 +139,7 @@ static void make_pins(void)
 	uint32_t buckets = weir_pin_buckets(PINS);
 
 	pins = (struct pins){ .bucket = zeroed(buckets * sizeof(struct weir_pin_bucket)),
-			      .further = zeroed(buckets),
+			      .tags = zeroed(buckets * sizeof(pins_tags)),
 			      .mask = buckets - 1,
 			      .capacity = PINS,
 			      .area = &mem->area };
@@ -182,12 +182,12 @@ static void put(unsigned i, uint32_t src, uint16_t sport, uint8_t tcp_flags)
 }
 
 /* The next packet of a flow, as packet `i`. */
-static struct flow *put_flow(unsigned i, unsigned number)
+static struct flow *put_flow(unsigned i, unsigned number, unsigned new_every)
 {
 	struct flow *f = &flow[number % FLOWS];
 
-	/* One in NEW_EVERY is a new connection, of a few packets. */
-	if (number % NEW_EVERY == 0 && (f->sent == 0 || f->sent == 8))
+	/* One in new_every is a new connection, of a few packets. */
+	if (number % new_every == 0 && (f->sent == 0 || f->sent == 8))
 		*f = (struct flow){ .src = (uint32_t)random64(),
 				    .sport = (uint16_t)random64(),
 				    .backend = UNKNOWN,
@@ -224,13 +224,6 @@ static void stages(void)
 	pins_tick(&pins, &view);
 }
 
-static uint8_t flood_flags(const char *name, uint64_t random)
-{
-	if (strcmp(name, "both") == 0)
-		return random >> 63 ? RTE_TCP_SYN_FLAG : RTE_TCP_ACK_FLAG;
-	return name[0] == 's' ? RTE_TCP_SYN_FLAG : RTE_TCP_ACK_FLAG;
-}
-
 static uint64_t cpu_ns(void)
 {
 	struct timespec ts;
@@ -242,6 +235,11 @@ static uint64_t cpu_ns(void)
 static void run(const char *name, unsigned long bursts)
 {
 	bool flood = strcmp(name, "none") != 0 && strcmp(name, "settled") != 0;
+	/* Of a flood that is both, half of the packets are one. */
+	const uint8_t first = name[0] == 'a' ? RTE_TCP_ACK_FLAG : RTE_TCP_SYN_FLAG;
+	const uint8_t second = name[0] == 's' ? RTE_TCP_SYN_FLAG : RTE_TCP_ACK_FLAG;
+	/* With a flood or without, the same number of new ones a second. */
+	const unsigned new_every = flood ? NEW_EVERY : NEW_EVERY * WEIR_BURST;
 	unsigned number = 0;
 
 	for (unsigned long n = 0; n < bursts; n++) {
@@ -251,9 +249,9 @@ static void run(const char *name, unsigned long bursts)
 			uint64_t r = random64();
 
 			if (!flood || i == 0)
-				of[i] = put_flow(i, number++);
+				of[i] = put_flow(i, number++, new_every);
 			else
-				put(i, (uint32_t)r, (uint16_t)(r >> 32), flood_flags(name, r));
+				put(i, (uint32_t)r, (uint16_t)(r >> 32), r >> 63 ? first : second);
 		}
 		stages();
 		for (unsigned i = 0; i < WEIR_BURST; i++)
@@ -274,6 +272,7 @@ int main(int argc, char **argv)
 	make_view(!settled);
 	make_pins();
 	make_frames();
+	pins_tick(&pins, &view); /* the time */
 	/* Each flow has spoken before the flood begins. */
 	run("none", FLOWS / WEIR_BURST * 4);
 	ns = cpu_ns();

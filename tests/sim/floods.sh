@@ -21,16 +21,21 @@ for case in none syn ack both; do
 done
 [ -n "${WEIR_TEST_FULL:-}" ] || exit $failed
 
-# Rounds of all cases by turns: what disturbs the machine disturbs them alike.
+# Rounds of all cases by turns, each beside the same round without a flood: what disturbs the
+# machine disturbs them alike. Each takes three to four seconds: after three, a flood's first
+# pins are old enough to give way.
+median() {
+    sort -n | sed -n 5p
+}
 speeds=$(for ((i = 0; i < 9; i++)); do
     for case in none syn ack both; do
-        "$flood" $case
+        "$flood" $case 4000000
     done
 done)
-median() {
-    awk -v case="$1" '$1 == case { print $2 }' <<<"$speeds" | sort -n | sed -n 5p
-}
 for case in syn ack both; do
-    echo "$case: $(median $case) packets a second, $(median none) without a flood"
+    echo "$case: $(awk -v c=$case '$1 == c { print $2 }' <<<"$speeds" | median) packets a second," \
+        "$(awk '$1 == "none" { print $2 }' <<<"$speeds" | median) without a flood; loss" \
+        "$(awk -v c=$case '$1 == "none" { none = $2 } $1 == c { print 100 - 100 * $2 / none }' \
+            <<<"$speeds" | median) %"
 done
 exit $failed

@@ -48,7 +48,7 @@ static void create_pins(struct sim_weir *w, uint32_t pins)
 	for (uint32_t i = 0; i < w->workers; i++)
 		w->pins[i] = (struct pins){
 			.bucket = zeroed(buckets * sizeof(struct weir_pin_bucket)),
-			.further = zeroed(buckets),
+			.tags = zeroed(buckets * sizeof(pins_tags)),
 			.mask = buckets - 1,
 			.capacity = pins,
 			.area = zeroed(sizeof(struct weir_worker_area)),
@@ -89,7 +89,7 @@ void sim_weir_destroy(struct sim_weir *w)
 	free(w->backend);
 	for (uint32_t i = 0; i < w->workers; i++) {
 		free(w->pins[i].bucket);
-		free(w->pins[i].further);
+		free(w->pins[i].tags);
 		free(w->pins[i].area);
 	}
 }
@@ -97,7 +97,7 @@ void sim_weir_destroy(struct sim_weir *w)
 void sim_weir_tick(struct sim_weir *w, uint64_t now_ms)
 {
 	for (uint32_t i = 0; i < w->workers; i++) {
-		w->pins[i].now_ds = (uint32_t)(now_ms / 100);
+		pins_clock(&w->pins[i], (uint32_t)(now_ms / 100));
 		pins_sweep(&w->pins[i], &w->view, (w->pins[i].mask + 1) / 10 + 1);
 	}
 }

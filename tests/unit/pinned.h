@@ -76,10 +76,11 @@ static inline int setup(void **state)
 		memset(area[i], 0, sizeof(*area[i]));
 		memset(b, 0, BUCKETS * sizeof(*b));
 		pins[i] = (struct pins){ .bucket = b,
-					 .further = calloc(BUCKETS, sizeof(pins_further)),
+					 .tags = calloc(BUCKETS, sizeof(pins_tags)),
 					 .mask = BUCKETS - 1,
 					 .capacity = BUCKETS * WEIR_PIN_WAYS / 2,
 					 .now_ds = NOW_DS,
+					 .looks = UINT32_MAX,
 					 .area = area[i] };
 	}
 	for (unsigned i = 0; i < PIN_WORKERS; i++)
@@ -92,7 +93,7 @@ static inline int teardown(void **state)
 	(void)state;
 	for (unsigned i = 0; i < PIN_WORKERS; i++) {
 		free(pins[i].bucket);
-		free(pins[i].further);
+		free(pins[i].tags);
 		free(area[i]);
 	}
 	return 0;

@@ -362,6 +362,69 @@ static void looking_changes_nothing(void **state)
 	free(copy);
 }
 
+enum { FLOOD_BURST = 8, FLOOD_FLOWS = 600, FLOOD_ROUNDS = 20000 };
+
+/* A burst of flows and openers as `random` has them; writes each one's backend, or NOBODY. */
+static void flood(struct pins *t, uint64_t random, unsigned backend[FLOOD_BURST])
+{
+	struct rte_tcp_hdr header = { .tcp_flags = RTE_TCP_ACK_FLAG };
+	struct unsettled packet[FLOOD_BURST];
+	struct burst b = { .n = FLOOD_BURST };
+
+	frame.buf_addr = &header;
+	for (unsigned i = 0; i < FLOOD_BURST; i++) {
+		random = random * 6364136223846793005u + 1442695040888963407u;
+		b.pkt[i] = (struct pkt){
+			.mbuf = &frame,
+			.flow_hash = ((random >> 33) % FLOOD_FLOWS + 1) * 0x9e3779b97f4a7c15u,
+			.flags = PKT_TCP | (random >> 32 & 1 ? PKT_OPENER : 0),
+		};
+		packet[i].pkt = &b.pkt[i];
+		packet[i].entry = slots[weir_slot_of(b.pkt[i].flow_hash, PIN_LEN)];
+	}
+	moving_burst(&view, t, &b, packet, FLOOD_BURST);
+	for (unsigned i = 0; i < FLOOD_BURST; i++)
+		backend[i] = b.pkt[i].drop == WEIR_DROP_NONE ? b.pkt[i].backend : NOBODY;
+}
+
+/* What is done in short for the packets of a flood, with a full table and no other worker, is
+ * what is done for each by the rule. pins[1] has another worker, with the same pins. */
+static void a_flood_goes_by_the_rule(void **state)
+{
+	struct weir_pin_counts *in_short = &area[0]->pins, *in_full = &area[1]->pins;
+	unsigned by_tags = 0;
+
+	(void)state;
+	for (unsigned i = 0; i < PIN_WORKERS; i++)
+		pins[i].capacity = 64;
+	pins[0].other_count = 0;
+	pins[1].other[0].bucket = pins[1].bucket;
+	pins[1].other[0].tags = pins[1].tags;
+	for (unsigned i = 0; i < FLOOD_ROUNDS; i++) {
+		unsigned here[FLOOD_BURST], there[FLOOD_BURST];
+
+		if (i % 1000 == 0)
+			all_slots(WEIR_SLOT_MOVING, i % 3000 == 0 ? BASE : CUR, BASE,
+				  (NOW_DS + i / 10) * 100 - 1000);
+		if (i % 10 == 0)
+			for (unsigned w = 0; w < PIN_WORKERS; w++)
+				pins_clock(&pins[w], NOW_DS + i / 10);
+		by_tags += pins[0].tags_first;
+		pins[1].tags_first = pins[0].tags_first;
+		flood(&pins[0], i, here);
+		flood(&pins[1], i, there);
+		assert_memory_equal(here, there, sizeof(here));
+		assert_int_equal(pins[0].used, pins[1].used);
+	}
+	assert_in_range(by_tags, FLOOD_ROUNDS / 10, FLOOD_ROUNDS);
+	assert_int_not_equal(in_short->evicted_unconfirmed, 0);
+	assert_int_not_equal(in_short->refused, 0);
+	assert_int_equal(in_short->refused, in_full->refused);
+	assert_int_equal(in_short->made, in_full->made);
+	assert_int_equal(in_short->evicted_unconfirmed, in_full->evicted_unconfirmed);
+	assert_int_equal(in_short->evicted_base, in_full->evicted_base);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -384,6 +447,7 @@ int main(void)
 		T(a_flow_that_changes_its_queue_is_found),
 		T(nobody_takes_over),
 		T(looking_changes_nothing),
+		T(a_flood_goes_by_the_rule),
 	};
 
 	return cmocka_run_group_tests_name("moving", tests, NULL, NULL);

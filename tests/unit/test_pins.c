@@ -18,7 +18,7 @@ static uint32_t here(uint64_t hash)
 
 static void what_is_put_is_found(void **state)
 {
-	uint64_t random = 1;
+	uint64_t random = 1, meta;
 
 	(void)state;
 	all_slots(WEIR_SLOT_MOVING, CUR, BASE, 0);
@@ -26,7 +26,8 @@ static void what_is_put_is_found(void **state)
 		random = random * 6364136223846793005u + 1442695040888963407u;
 		put(0, random, THIRD, SURE, 0);
 		assert_int_equal(weir_pin_backend(pin_at(0, random)), THIRD);
-		assert_int_equal(pins_find_elsewhere(&pins[1], random), pin_at(0, random));
+		assert_true(pins_find_elsewhere(&pins[1], random, &meta));
+		assert_int_equal(meta, pin_at(0, random));
 		assert_int_equal(pin_at(1, random), 0);
 	}
 	assert_int_equal(pins[0].used, 1000);
@@ -53,7 +54,7 @@ static void a_key_that_is_seen_twice_is_found_in_its_bucket(void **state)
 	(void)state;
 	for (unsigned i = 1; i < WEIR_PIN_WAYS; i++) {
 		atomic_store(&b->pin[i].hash, weir_pin_key(hash));
-		assert_in_range(pins_find(&pins[0], hash) - b->pin, 1, WEIR_PIN_WAYS - 1);
+		assert_in_range(pins_find_first(&pins[0], hash) - b->pin, 1, WEIR_PIN_WAYS - 1);
 	}
 	for (unsigned i = 1; i < WEIR_PIN_WAYS; i++)
 		atomic_store(&b->pin[i].hash, 0);
@@ -110,16 +111,16 @@ static void in_a_full_table_a_pin_to_base_takes_no_place(void **state)
 	all_slots(WEIR_SLOT_MOVING, CUR, BASE, 0);
 	put(0, 1, BASE, SURE, 5);
 	pins[0].capacity = 1;
-	assert_false(pins_put_base(&pins[0], &view, 2, weir_pin_meta(BASE, SURE, 0, 0, NOW_DS)));
+	assert_false(pins_room_for_base(&pins[0]));
 	assert_true(here(1));
 	assert_int_equal(area[0]->pins.refused, 1);
 	assert_int_equal(area[0]->pins.pressure_ds, NOW_DS);
 	pins[0].capacity = 2;
-	assert_true(pins_put_base(&pins[0], &view, 2, weir_pin_meta(BASE, SURE, 0, 0, NOW_DS)));
+	assert_true(pins_room_for_base(&pins[0]));
+	assert_int_equal(area[0]->pins.refused, 1);
 }
 
-/* After PINS_IN_VAIN openers that found nothing, one in PINS_IN_VAIN looks; confirmed pins
- * always do. */
+/* As many in a decisecond as become old in it; confirmed pins always do. */
 static void a_flood_of_openers_looks_for_room_now_and_then(void **state)
 {
 	unsigned made = 0;
@@ -128,25 +129,27 @@ static void a_flood_of_openers_looks_for_room_now_and_then(void **state)
 	all_slots(WEIR_SLOT_MOVING, CUR, BASE, 0);
 	for (unsigned i = 0; i < SAME_BUCKETS; i++)
 		put(0, same_bucket(i), CUR, TCP, 0);
-	for (unsigned i = 0; i < PINS_IN_VAIN; i++)
-		assert_false(pins_put(&pins[0], &view, same_bucket(100 + i),
-				      weir_pin_meta(CUR, TCP, 0, 0, NOW_DS)));
-	pins[0].now_ds += PIN_CONFIRM_DS + 1; /* now all give way */
-	for (unsigned i = 0; i < PINS_IN_VAIN && made == 0; i++)
-		made += pins_put(&pins[0], &view, same_bucket(200 + i),
+	pins_clock(&pins[0], NOW_DS + PIN_CONFIRM_DS + 1); /* now all give way */
+	pins[0].looks = 2;
+	for (unsigned i = 0; i < 5; i++)
+		made += pins_put(&pins[0], &view, same_bucket(100 + i),
 				 weir_pin_meta(CUR, TCP, 0, 0, pins[0].now_ds));
-	assert_int_equal(made, 1);
+	assert_int_equal(made, 2);
+	assert_int_equal(area[0]->pins.refused, 3);
 	assert_true(pins_put(&pins[0], &view, same_bucket(250),
-			     weir_pin_meta(CUR, TCP, 0, 0, pins[0].now_ds)));
-
-	pins[0].in_vain = PINS_IN_VAIN + 1;
-	assert_true(pins_put(&pins[0], &view, same_bucket(251),
 			     weir_pin_meta(CUR, SURE, 0, 0, pins[0].now_ds)));
+	assert_false(pins_put(&pins[0], &view, same_bucket(251),
+			      weir_pin_meta(CUR, TCP, 0, 0, pins[0].now_ds)));
+
+	pins_clock(&pins[0], pins[0].now_ds + 1);
+	assert_int_equal(pins[0].looks, pins[0].capacity / PIN_CONFIRM_DS + 1);
+	assert_true(pins_put(&pins[0], &view, same_bucket(251),
+			     weir_pin_meta(CUR, TCP, 0, 0, pins[0].now_ds)));
 }
 
 static void the_number_of_pins_is_bounded(void **state)
 {
-	uint8_t further[BUCKETS] = { 0 };
+	uint32_t tags[BUCKETS] = { 0 };
 	uint64_t random = 1;
 
 	(void)state;
@@ -162,14 +165,15 @@ static void the_number_of_pins_is_bounded(void **state)
 	for (unsigned i = 0; i < BUCKETS; i++)
 		for (unsigned j = 0; j < WEIR_PIN_WAYS; j++)
 			if (pins[0].bucket[i].pin[j].hash != 0) {
-				uint32_t first = weir_pin_place(pins[0].bucket[i].pin[j].hash, 0,
-								BUCKETS - 1);
+				uint64_t key = pins[0].bucket[i].pin[j].hash;
+				uint32_t first = weir_pin_place(key, 0, BUCKETS - 1);
 
 				random++;
-				further[first] += first != i;
+				tags[i] |= pins_tag(key) << j * PIN_TAG_BITS;
+				tags[first] += (uint32_t)(first != i) << PIN_FURTHER_SHIFT;
 			}
 	assert_int_equal(random, pins[0].used);
-	assert_memory_equal(further, pins[0].further, BUCKETS);
+	assert_memory_equal(tags, pins[0].tags, sizeof(tags));
 }
 
 /* At capacity nearly every pin has found a place: half of the ways are in use. */

@@ -81,7 +81,7 @@ static int setup(void **state)
 			    { .mac = { 2, 0, 0, 0, 1, 1 }, .mtu = 1500 } },
 		.tx = { { .ethdev = ethdev[0] }, { .ethdev = ethdev[1] } },
 		.pins = { .bucket = pins,
-			  .further = zeroed(weir_pin_buckets(WEIR_PINS_MIN)),
+			  .tags = zeroed(weir_pin_buckets(WEIR_PINS_MIN) * sizeof(pins_tags)),
 			  .mask = weir_pin_buckets(WEIR_PINS_MIN) - 1,
 			  .capacity = WEIR_PINS_MIN,
 			  .area = area },
@@ -125,7 +125,7 @@ static int teardown(void **state)
 	free(control);
 	free(arena);
 	free(pins);
-	free(w->pins.further);
+	free(w->pins.tags);
 	free(w->frags.table);
 	free(w);
 	return 0;
