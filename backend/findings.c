@@ -275,6 +275,20 @@ static const char *mss_remedy(struct comparison *c, const struct host_route *r, 
 	return buf;
 }
 
+/* Routes of other tables than main are for those who made the rules that lead there. */
+static void rules_note(struct comparison *c, uint8_t family)
+{
+	unsigned rules = c->h->table_rules[family == 6];
+
+	if (rules != 0)
+		note(c,
+		     "%u %srouting rules lead to other tables than main (\"ip %srule\"), whose "
+		     "routes are not looked at: default routes there that answer clients need "
+		     "advmss %u",
+		     rules, family == 4 ? "" : "IPv6 ", family == 4 ? "" : "-6 ",
+		     mss_limit(c->s, c->link, family));
+}
+
 /*
  * Clients are told more than fits behind the outer header. Where `up` leaves routes
  * alone, that matters only below what clients can send in any case.
@@ -433,6 +447,9 @@ static void decap_compare(struct comparison *c)
 	}
 	tunnel_compare(c);
 	mss_compare(c);
+	for (uint8_t family = 4; family <= 6; family += 2)
+		if (settings_family(c->s, family))
+			rules_note(c, family);
 	if (c->h->decap.id == 0) {
 		wrong(c,
 		      "the decapsulation program is not attached to %s, so what Weir sends stays "

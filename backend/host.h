@@ -101,6 +101,7 @@ struct host {
 	struct host_route *route;
 	unsigned route_count;
 	unsigned gateway_routes[2]; /* other routes by a gateway: of IPv4, of IPv6 */
+	unsigned table_rules[2];    /* rules that lead to other tables: of IPv4, of IPv6 */
 	struct host_filter *filter;
 	unsigned filter_count;
 	struct host_sysctls all;

@@ -100,6 +100,9 @@ static int look_once(const char *interface, struct host *h, const char **what)
 	*what = "routes";
 	if ((err = netlink_routes(nl, h)) < 0)
 		goto out;
+	*what = "routing rules";
+	if ((err = netlink_rules(nl, h)) < 0)
+		goto out;
 	*what = "proxied neighbours";
 	if ((err = netlink_proxies(nl, h)) < 0)
 		goto out;

@@ -19,6 +19,9 @@ int netlink_addrs(struct mnl_socket *nl, struct host *h);
 /* Default routes, how many others go by a gateway, and local prefixes. */
 int netlink_routes(struct mnl_socket *nl, struct host *h);
 
+/* Rules by which packets of this host may go by other tables than the usual three. */
+int netlink_rules(struct mnl_socket *nl, struct host *h);
+
 int netlink_proxies(struct mnl_socket *nl, struct host *h);
 
 /* Whether the interface has a qdisc at TC_H_CLSACT ("clsact" or "ingress"). */

@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <libmnl/libmnl.h>
+#include <linux/fib_rules.h>
 #include <linux/rtnetlink.h>
 #include <string.h>
 
@@ -106,6 +107,43 @@ int netlink_routes(struct mnl_socket *nl, struct host *h)
 	int err = routes_dump(nl, AF_INET, route_take, h);
 
 	return err < 0 ? err : routes_dump(nl, AF_INET6, route_take, h);
+}
+
+/* A rule for what comes in by an interface is not about answers of this host. */
+static int rule_take(const struct nlmsghdr *nlh, void *user)
+{
+	const struct fib_rule_hdr *msg = mnl_nlmsg_get_payload(nlh);
+	const struct nlattr *attr[FRA_MAX + 1] = { NULL };
+	struct host *h = user;
+	uint32_t table;
+
+	mnl_attr_parse(nlh, sizeof(*msg), netlink_attr_keep,
+		       &(struct netlink_attrs){ attr, FRA_MAX });
+	table = attr[FRA_TABLE] != NULL ? netlink_u32(attr[FRA_TABLE]) : msg->table;
+	if (msg->action == FR_ACT_TO_TBL && attr[FRA_IIFNAME] == NULL && table != RT_TABLE_MAIN &&
+	    table != RT_TABLE_LOCAL && table != RT_TABLE_DEFAULT)
+		h->table_rules[msg->family == AF_INET6]++;
+	return MNL_CB_OK;
+}
+
+static int rules_dump(struct mnl_socket *nl, uint8_t family, struct host *h)
+{
+	char buf[256];
+	struct nlmsghdr *nlh = netlink_begin(buf, RTM_GETRULE, NLM_F_DUMP);
+	struct fib_rule_hdr *msg = mnl_nlmsg_put_extra_header(nlh, sizeof(*msg));
+	int err;
+
+	msg->family = family;
+	err = netlink_request(nl, nlh, rule_take, h);
+	/* A kernel without rules, or without the family. */
+	return err == -EAFNOSUPPORT || err == -EOPNOTSUPP ? 0 : err;
+}
+
+int netlink_rules(struct mnl_socket *nl, struct host *h)
+{
+	int err = rules_dump(nl, AF_INET, h);
+
+	return err < 0 ? err : rules_dump(nl, AF_INET6, h);
 }
 
 struct route_change {

@@ -126,6 +126,14 @@ check a_route_to_some_clients_is_a_note says 0 "only clients behind the 1 other 
 wb_ip b route add default via $WEIR
 wb_usual up >"$WB_DIR/up.log"
 
+# Rules by which answers go by another table.
+wb_ip b rule add from $VIP table 100
+wb_ip b rule add iif eth0 table 101
+check rules_to_other_tables_are_a_note says 0 "1 routing rules lead to other tables than main"
+wb_ip b rule del from $VIP table 100
+check no_rule_no_note refused 1 "" grep -F "routing rules" <(wb_usual check)
+wb_ip b rule del iif eth0 table 101
+
 # IPv6: the same things, and what only it has.
 SETTINGS=(--vip "$VIP_6" --vip "$VIPS_6" --from "$WEIR_6")
 check ipv6_is_wrong_before_up says 1 "VIP $VIP_6 is no address of this host"

@@ -234,6 +234,16 @@ static void plain_packets_need_no_room(void **state)
 }
 
 /* Then only what stalls clients of MTU 1500 is wrong, and the command is another. */
+static void mss_of_other_tables_is_not_known(void **state)
+{
+	(void)state;
+	m.h.table_rules[1] = 1;
+	assert_right(); /* there are no IPv6 VIPs */
+	m.h.table_rules[0] = 2;
+	assert_note("2 routing rules lead to other tables than main (\"ip rule\"), whose routes are "
+		    "not looked at: default routes there that answer clients need advmss 1540");
+}
+
 static void mss_of_routes_that_up_leaves_alone(void **state)
 {
 	(void)state;
@@ -543,6 +553,7 @@ int main(void)
 		test(no_default_route_of_a_family_that_has_vips),
 		test(mss_that_does_not_fit_behind_the_outer_header),
 		test(plain_packets_need_no_room),
+		test(mss_of_other_tables_is_not_known),
 		test(mss_of_routes_that_up_leaves_alone),
 		test(mss_of_a_route_of_router_advertisements),
 		test(mss_of_routes_of_one_metric),
