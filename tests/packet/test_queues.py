@@ -203,8 +203,8 @@ def test_full_pin_tables_are_told():
     """At 70 % and at 80 %, once each, in the log; how full they are, in the status."""
     needs_two_cpus()
 
-    def used(queues):
-        return queues.rpc("status")["workers"][0]["pins"]["used"]
+    def made(queues):  # at once; "used" is told ten times a second
+        return queues.rpc("status")["workers"][0]["pins"]["made"]
 
     def warnings(queues):
         with open(queues.path("weir-controlplane"), errors="replace") as f:
@@ -214,8 +214,8 @@ def test_full_pin_tables_are_told():
         queues.rpc("backend.drain", {"pool": "web", "backend": "b0"})
         equal("room for pins", queues.rpc("status")["workers"][0]["pins"]["capacity"], 1024)
         for limit, said in (740, ["70 %"]), (860, ["70 %", "80 %"]):
-            while used(queues) < limit:  # about half of the flows are b0's
-                queues.by(0, [data(f) for f in flows(limit - used(queues), queues.sent)])
+            while made(queues) < limit:  # about half of the flows are b0's
+                queues.by(0, [data(f) for f in flows(limit - made(queues), queues.sent)])
             queues.until(f"warnings at {limit} pins", lambda: warnings(queues) == said)
 
     lab = Queues(pool("l2", 2) + SERVICES, script)
