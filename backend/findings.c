@@ -232,20 +232,25 @@ static void route_compare(struct comparison *c, uint8_t family)
 {
 	const char *name = family == 4 ? "" : "IPv6 ", *option = family == 4 ? "" : "-6 ";
 	unsigned others = c->h->gateway_routes[family == 6];
+	char mss[64] = "";
 
 	for (unsigned i = 0; i < c->h->route_count; i++)
 		if (c->h->route[i].family == family)
 			return;
-	if (others == 0)
+	if (others == 0) {
 		wrong(c,
 		      "there is no %sdefault route, so answers reach only connected networks; run "
 		      "\"ip %sroute add default via ROUTER\"",
 		      name, option);
-	else
-		note(c,
-		     "there is no %sdefault route: only clients behind the %u other routes by a "
-		     "gateway get answers",
-		     name, others);
+		return;
+	}
+	if (settings_unpack(c->s))
+		snprintf(mss, sizeof(mss), "; these routes need advmss %u",
+			 mss_limit(c->s, c->link, family));
+	note(c,
+	     "there is no %sdefault route: only clients behind the %u other routes by a gateway "
+	     "get answers%s",
+	     name, others, mss);
 }
 
 /* How a route is brought to announce no more than `limit`. */

@@ -190,7 +190,8 @@ static void no_default_route(void **state)
 	m.h.route_count = 0;
 	assert_wrong("there is no default route");
 	m.h.gateway_routes[0] = 3;
-	assert_note("only clients behind the 3 other routes");
+	assert_note("only clients behind the 3 other routes by a gateway get answers; these routes "
+		    "need advmss 1540");
 }
 
 static void no_default_route_of_a_family_that_has_vips(void **state)
@@ -240,8 +241,9 @@ static void mss_of_other_tables_is_not_known(void **state)
 	m.h.table_rules[1] = 1;
 	assert_right(); /* there are no IPv6 VIPs */
 	m.h.table_rules[0] = 2;
-	assert_note("2 routing rules lead to other tables than main (\"ip rule\"), whose routes are "
-		    "not looked at: default routes there that answer clients need advmss 1540");
+	assert_note(
+		"2 routing rules lead to other tables than main (\"ip rule\"), whose routes are "
+		"not looked at: default routes there that answer clients need advmss 1540");
 }
 
 static void mss_of_routes_that_up_leaves_alone(void **state)
