@@ -282,14 +282,17 @@ static inline bool by_base(const struct view *v, struct pins *t, const struct wa
 	struct pkt *p = w->pkt;
 	const struct weir_move *m = w->move;
 	unsigned protocol = p->flags & PKT_TCP ? WEIR_MOVE_TCP : WEIR_MOVE_UDP;
+	uint64_t meta;
 	unsigned base;
 	bool opens;
 
-	if (t->used < t->capacity || t->read_only || t->other_count != 0 ||
-	    p->flags & (UNUSUAL & ~PKT_OPENER) || m == NULL ||
-	    weir_slot_state(w->entry) != WEIR_SLOT_MOVING || !(m->base[protocol] & WEIR_MOVE_OPEN))
+	if (t->used < t->capacity || t->read_only || p->flags & (UNUSUAL & ~PKT_OPENER) ||
+	    m == NULL || weir_slot_state(w->entry) != WEIR_SLOT_MOVING ||
+	    !(m->base[protocol] & WEIR_MOVE_OPEN))
 		return false;
 	if (unlikely(!w->unpinned || made != pins_made(t)) && pins_find(t, p->flow_hash) != NULL)
+		return false;
+	if (t->other_count != 0 && pins_find_elsewhere(t, p->flow_hash, &meta))
 		return false;
 	base = weir_move_base(m->base[protocol]);
 	if (base >= v->backend_count)

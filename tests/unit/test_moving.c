@@ -362,10 +362,11 @@ static void looking_changes_nothing(void **state)
 	free(copy);
 }
 
+#define FLOOD_HASH 0x9e3779b97f4a7c15u
 enum { FLOOD_BURST = 8, FLOOD_FLOWS = 600, FLOOD_ROUNDS = 20000 };
 
 /* A burst of flows and openers as `random` has them; writes each one's backend, or NOBODY. */
-static void flood(struct pins *t, uint64_t random, unsigned backend[FLOOD_BURST])
+static void flood(struct pins *t, uint64_t random, uint16_t flags, unsigned backend[FLOOD_BURST])
 {
 	struct rte_tcp_hdr header = { .tcp_flags = RTE_TCP_ACK_FLAG };
 	struct unsettled packet[FLOOD_BURST];
@@ -376,8 +377,8 @@ static void flood(struct pins *t, uint64_t random, unsigned backend[FLOOD_BURST]
 		random = random * 6364136223846793005u + 1442695040888963407u;
 		b.pkt[i] = (struct pkt){
 			.mbuf = &frame,
-			.flow_hash = ((random >> 33) % FLOOD_FLOWS + 1) * 0x9e3779b97f4a7c15u,
-			.flags = PKT_TCP | (random >> 32 & 1 ? PKT_OPENER : 0),
+			.flow_hash = ((random >> 33) % FLOOD_FLOWS + 1) * FLOOD_HASH,
+			.flags = PKT_TCP | flags | (random >> 32 & 1 ? PKT_OPENER : 0),
 		};
 		packet[i].pkt = &b.pkt[i];
 		packet[i].entry = slots[weir_slot_of(b.pkt[i].flow_hash, PIN_LEN)];
@@ -387,19 +388,29 @@ static void flood(struct pins *t, uint64_t random, unsigned backend[FLOOD_BURST]
 		backend[i] = b.pkt[i].drop == WEIR_DROP_NONE ? b.pkt[i].backend : NOBODY;
 }
 
-/* What is done in short for the packets of a flood, with a full table and no other worker, is
- * what is done for each by the rule. pins[1] has another worker, with the same pins. */
+/* What is done in short for the packets of a flood, with a full table, is what is done for
+ * each by the rule: pins[1] sees first fragments, which have no short way. Each has another
+ * worker with a few pins of these flows. */
 static void a_flood_goes_by_the_rule(void **state)
 {
 	struct weir_pin_counts *in_short = &area[0]->pins, *in_full = &area[1]->pins;
+	static struct weir_pin_bucket bucket[BUCKETS];
+	static pins_tags tags[BUCKETS];
+	struct pins third = { .bucket = bucket, .tags = tags, .mask = BUCKETS - 1, .capacity = 64 };
 	unsigned by_tags = 0;
 
 	(void)state;
-	for (unsigned i = 0; i < PIN_WORKERS; i++)
+	for (unsigned i = 0; i < PIN_WORKERS; i++) {
 		pins[i].capacity = 64;
-	pins[0].other_count = 0;
-	pins[1].other[0].bucket = pins[1].bucket;
-	pins[1].other[0].tags = pins[1].tags;
+		pins[i].other[0].bucket = third.bucket;
+		pins[i].other[0].tags = third.tags;
+	}
+	third.area = area[1];
+	for (unsigned i = 1; i <= FLOOD_FLOWS; i += 50)
+		assert_true(pins_put(
+			&third, &view, i * FLOOD_HASH,
+			weir_pin_meta(THIRD, WEIR_PIN_TCP | WEIR_PIN_CONFIRMED, 0, 0, NOW_DS)));
+	in_full->made = 0;
 	for (unsigned i = 0; i < FLOOD_ROUNDS; i++) {
 		unsigned here[FLOOD_BURST], there[FLOOD_BURST];
 
@@ -411,8 +422,8 @@ static void a_flood_goes_by_the_rule(void **state)
 				pins_clock(&pins[w], NOW_DS + i / 10);
 		by_tags += pins[0].tags_first;
 		pins[1].tags_first = pins[0].tags_first;
-		flood(&pins[0], i, here);
-		flood(&pins[1], i, there);
+		flood(&pins[0], i, 0, here);
+		flood(&pins[1], i, PKT_FRAG_FIRST, there);
 		assert_memory_equal(here, there, sizeof(here));
 		assert_int_equal(pins[0].used, pins[1].used);
 	}
@@ -421,6 +432,8 @@ static void a_flood_goes_by_the_rule(void **state)
 	assert_int_not_equal(in_short->refused, 0);
 	assert_int_equal(in_short->refused, in_full->refused);
 	assert_int_equal(in_short->made, in_full->made);
+	assert_int_not_equal(in_short->found_elsewhere, 0);
+	assert_int_equal(in_short->found_elsewhere, in_full->found_elsewhere);
 	assert_int_equal(in_short->evicted_unconfirmed, in_full->evicted_unconfirmed);
 	assert_int_equal(in_short->evicted_base, in_full->evicted_base);
 }
