@@ -363,7 +363,7 @@ static void looking_changes_nothing(void **state)
 }
 
 #define FLOOD_HASH 0x9e3779b97f4a7c15u
-enum { FLOOD_BURST = 8, FLOOD_FLOWS = 600, FLOOD_ROUNDS = 20000 };
+enum { FLOOD_BURST = 8, FLOOD_FLOWS = 2000, FLOOD_ROUNDS = 20000 };
 
 /* A burst of flows and openers as `random` has them; writes each one's backend, or NOBODY. */
 static void flood(struct pins *t, uint64_t random, uint16_t flags, unsigned backend[FLOOD_BURST])
