@@ -79,7 +79,7 @@ static inline struct weir_pin_bucket *pins_place(const struct pins *t, uint64_t 
 	return &t->bucket[weir_pin_place(key, place, t->mask)];
 }
 
-/* The tag of a key: never 0. Bits that choose neither its bucket nor its slot. */
+/* The tag of a key: never 0. Bits that choose no slot, and no bucket of up to 262,144 pins. */
 static inline uint32_t pins_tag(uint64_t key)
 {
 	uint32_t tag = (uint32_t)(key >> 17) & PIN_TAG_MASK;
