@@ -90,13 +90,13 @@ if [ "$(nproc)" -gt 1 ]; then
 fi
 
 check control_side_is_measured measured control --only-control
-check every_object_has_the_same_members all_hold "$top/control.json" 19 \
+check every_object_has_the_same_members all_hold "$top/control.json" 21 \
     'has("case") and has("mode") and has("family") and has("flows") and has("services") and has("backends")
     and has("workers") and has("weir_mpps") and has("testpmd_mpps") and has("ratio") and has("weir_cycles") and has("rounds")'
 jq '[.[] | select(.case == "table")]' "$top/control.json" >"$top/table.json"
 jq '[.[] | select(.case == "control")]' "$top/control.json" >"$top/backends.json"
 jq '[.[] | select(.case == "memory")]' "$top/control.json" >"$top/memory.json"
-check tables_are_built all_hold "$top/table.json" 16 '.what != "" and .table_ms > 0 and .table_ms_90 >= .table_ms'
+check tables_are_built all_hold "$top/table.json" 18 '.what != "" and .table_ms > 0 and .table_ms_90 >= .table_ms'
 check a_change_is_published_and_questions_are_answered all_hold "$top/backends.json" 2 '
     .publish_ms > 0 and .publish_call_ms > 0 and .explain_per_s > 0 and .status_per_s > 0
     and .dataplane_rss_mb > 0 and .dataplane_huge_mb > 0 and .controlplane_rss_mb > 0'
