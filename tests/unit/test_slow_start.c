@@ -125,7 +125,7 @@ static void step(unsigned from, unsigned to, unsigned missing)
 }
 
 /* They take their shares together, from the first part to the last. */
-static void start(unsigned from, unsigned to)
+static void assert_start_moves_each_slot_once(unsigned from, unsigned to)
 {
 	for (unsigned missing = OWNERS_PARTS; missing-- > 0;) {
 		step(from, to, missing);
@@ -152,7 +152,7 @@ static void what_returns_takes_each_slot_once(void **state)
 	fill();
 	count_from_now();
 	node[STARTER].serves = true;
-	start(STARTER, STARTER + 1);
+	assert_start_moves_each_slot_once(STARTER, STARTER + 1);
 }
 
 /* Then it stands in for them too, step by step. */
@@ -163,7 +163,7 @@ static void likewise_with_others_away(void **state)
 	fill();
 	count_from_now();
 	node[STARTER].serves = true;
-	start(STARTER, STARTER + 1);
+	assert_start_moves_each_slot_once(STARTER, STARTER + 1);
 }
 
 static void several_that_return_together_take_each_slot_once(void **state)
@@ -173,7 +173,7 @@ static void several_that_return_together_take_each_slot_once(void **state)
 	fill();
 	count_from_now();
 	set_serving(3, 9, true);
-	start(3, 9);
+	assert_start_moves_each_slot_once(3, 9);
 }
 
 /* The slots that the full table moves between others move at once, those of the new ones
@@ -182,14 +182,14 @@ static void what_is_added_takes_each_slot_once(void **state)
 {
 	(void)state;
 	configure(NODES + 1);
-	start(NODES, NODES + 1);
+	assert_start_moves_each_slot_once(NODES, NODES + 1);
 }
 
 static void three_that_are_added_take_each_slot_once(void **state)
 {
 	(void)state;
 	configure(NODES + 3);
-	start(NODES, NODES + 3);
+	assert_start_moves_each_slot_once(NODES, NODES + 3);
 }
 
 /* From weight 0, with a table of the weight before that, to three times as much. */
@@ -202,7 +202,7 @@ static void what_comes_back_heavier_takes_each_slot_once(void **state)
 	node[STARTER].serves = true;
 	node[STARTER].weight = 30;
 	configure(NODES);
-	start(STARTER, STARTER + 1);
+	assert_start_moves_each_slot_once(STARTER, STARTER + 1);
 }
 
 /* The second begins when the first has half of its share. The first was to stand in for it,
@@ -258,7 +258,7 @@ static void when_the_starter_fails_the_table_is_that_of_the_others(void **state)
 	assert_whole();
 	count_from_now();
 	node[NODES].serves = true;
-	start(NODES, NODES + 1);
+	assert_start_moves_each_slot_once(NODES, NODES + 1);
 }
 
 /* An addition is taken back: what the new one was still waiting for has never moved. */
