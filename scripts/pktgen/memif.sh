@@ -3,10 +3,10 @@
 #
 # Run Pktgen-DPDK against Weir over memif on this machine, and print its report.
 #
-#   PKTGEN=/path/to/pktgen scripts/pktgen/memif.sh [l2|ipip]
+#   PKTGEN=/path/to/pktgen scripts/pktgen/memif.sh [l2|ipip|gue]
 #
 # Pktgen-DPDK is not part of Weir: docs/benchmark.md says which version. Takes some
-# 2 minutes; needs root, two CPUs and 3,500 MB of huge pages. WEIR_BUILD: a release
+# 2 minutes; needs root, jq, two CPUs and 3,500 MB of huge pages. WEIR_BUILD: a release
 # build; WEIR_TRIAL_S: seconds of one trial (default 2).
 set -euo pipefail
 
@@ -27,6 +27,7 @@ finish() {
     rm -rf "$dir"
 }
 trap finish EXIT
+trap 'exit 130' INT TERM HUP
 
 fail() {
     echo "memif.sh: $*" >&2
@@ -34,6 +35,11 @@ fail() {
     exit 1
 }
 
+case $mode in
+l2 | ipip | gue) ;;
+*) fail "usage: PKTGEN=/path/to/pktgen scripts/pktgen/memif.sh [l2|ipip|gue]" ;;
+esac
+command -v jq >/dev/null || fail "jq is missing (scripts/deps run)"
 [ -x "${PKTGEN-}" ] || fail "PKTGEN: the pktgen program, built outside of this repository"
 [ -x "$build/dataplane/weir-dataplane" ] || fail "WEIR_BUILD: no build in $build (scripts/bench makes one)"
 
@@ -60,12 +66,14 @@ for _ in $(seq 100); do
 done
 ready || fail "Weir does not forward after 10 s"
 
+# not in the foreground: a signal then ends it with the rest
 WEIR_PKTGEN_DIR=$here WEIR_REPORT=$dir/report timeout -k 5 900 "$PKTGEN" \
     --lcores 0@0,1@0 --no-pci --in-memory --iova-mode=va --file-prefix=weirpktgen-gen -m 3072 --no-telemetry \
     --vdev="net_memif0,role=client,id=0,socket=$dir/in.sock,socket-abstract=no,rsize=14" \
     --vdev="net_memif1,role=client,id=1,socket=$dir/out.sock,socket-abstract=no,rsize=14" \
-    -- -P -m '1.[0-1]' -f "$here/memif.lua" </dev/null >"$dir/pktgen.log" 2>&1 ||
-    fail "pktgen failed"
+    -- -P -m '1.[0-1]' -f "$here/memif.lua" </dev/null >"$dir/pktgen.log" 2>&1 &
+children+=($!)
+wait $! || fail "pktgen failed"
 [ -s "$dir/report" ] || fail "no report"
 echo "# $mode, $backends backends; Weir counts:"
 "$build/controlplane/weirctl" -s "$dir/control.sock" drops || :
