@@ -5,7 +5,7 @@
 #include "clock.h"
 #include "cmd.h"
 #include "json_put.h"
-#include "owners.h"
+#include "slow_start.h"
 
 #include <netinet/in.h>
 #include <stdlib.h>
@@ -183,7 +183,7 @@ static json_t *backend_json(const struct controlplane *cp, const struct backend 
 	put_sum(v, n);
 	cmd_put_backend_drops(cp, b, v);
 	json_object_set_new(v, "drain_left_s", deadline_json(b));
-	json_put_number(v, "share_percent", 100 - b->slow.missing * 100 / OWNERS_PARTS);
+	json_put_number(v, "share_percent", slow_start_percent(b->slow.missing));
 	json_put_number(v, "windows", windows);
 	json_object_set_new(v, "pins", pins_of(cp, b, &no_pins));
 	json_put_bool(v, "drained",

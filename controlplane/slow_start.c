@@ -3,6 +3,11 @@
 
 #include "owners.h"
 
+unsigned slow_start_percent(unsigned missing)
+{
+	return (200 * (OWNERS_PARTS - missing) + OWNERS_PARTS) / (2 * OWNERS_PARTS);
+}
+
 /* The first part comes at once, the last when a whole slow start less a part is over. */
 unsigned slow_start_missing(uint64_t elapsed_ms, uint32_t slow_start_s)
 {

@@ -9,6 +9,9 @@
 
 #include "model.h"
 
+/* What it has of its share, in percent, rounded: 0 and 100 are none and all of it. */
+unsigned slow_start_percent(unsigned missing);
+
 /* Parts of the share that are still missing `elapsed_ms` after the beginning. */
 unsigned slow_start_missing(uint64_t elapsed_ms, uint32_t slow_start_s);
 

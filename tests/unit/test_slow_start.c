@@ -413,6 +413,17 @@ static void without_the_key_nothing_starts_slowly(void **state)
 	assert_false(slow_start_is_on(&m));
 }
 
+/* 6.25, 12.5, 93.75 */
+static void percents_are_rounded(void **state)
+{
+	(void)state;
+	assert_int_equal(slow_start_percent(OWNERS_PARTS), 0);
+	assert_int_equal(slow_start_percent(OWNERS_PARTS - 1), 6);
+	assert_int_equal(slow_start_percent(OWNERS_PARTS - 2), 13);
+	assert_int_equal(slow_start_percent(1), 94);
+	assert_int_equal(slow_start_percent(0), 100);
+}
+
 #define T(name)	 cmocka_unit_test_setup(name, setup)
 #define TM(name) cmocka_unit_test_setup(name, setup_model)
 
@@ -433,6 +444,7 @@ int main(void)
 		T(where_nobody_else_serves_it_takes_all),
 		T(where_all_start_together_no_slot_is_left_over),
 		T(parts_come_at_equal_distances),
+		T(percents_are_rounded),
 		TM(what_a_pool_begins_with_starts_at_once),
 		TM(what_comes_back_starts_slowly),
 		TM(a_publication_that_fails_begins_and_ends_nothing),
