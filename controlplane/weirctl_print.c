@@ -150,10 +150,13 @@ static const char *state_of(const json_t *b, char *buf, size_t len)
 
 static void cell_hop(struct table *t, const json_t *hop)
 {
-	if (yes(hop, "resolved"))
-		cell(t, "%s %s", str(hop, "port"), str(hop, "mac"));
-	else
+	if (!yes(hop, "resolved"))
 		cell(t, "-");
+	else if (num(hop, "vlan") != 0)
+		cell(t, "%s %s, VLAN %lld", str(hop, "port"), str(hop, "mac"),
+		     (long long)num(hop, "vlan"));
+	else
+		cell(t, "%s %s", str(hop, "port"), str(hop, "mac"));
 }
 
 void weirctl_print_backends(FILE *out, const json_t *result)

@@ -92,6 +92,17 @@ static void backends_line_up_and_are_sorted_by_name(void **state)
 		"wan 02:00:00:00:00:0a  \n");
 }
 
+static void next_hop_in_a_vlan_says_so(void **state)
+{
+	(void)state;
+	assert_non_null(
+		strstr(printed(weirctl_print_backends,
+			       "{\"backends\": [{\"next_hop\": {\"resolved\": true, "
+			       "\"port\": \"wan\", \"mac\": \"02:00:00:00:00:0a\", "
+			       "\"vlan\": 100, \"why\": \"\"}}]}"),
+		       "wan 02:00:00:00:00:0a, VLAN 100"));
+}
+
 static void next_hop_that_is_missing_is_explained(void **state)
 {
 	(void)state;
@@ -487,6 +498,7 @@ int main(void)
 		T(counts_are_short),
 		T(bytes_are_binary),
 		T(backends_line_up_and_are_sorted_by_name),
+		T(next_hop_in_a_vlan_says_so),
 		T(next_hop_that_is_missing_is_explained),
 		T(drops_are_shown_with_what_was_answered_and_handed_on),
 		T(what_a_backend_lost_is_noted),
