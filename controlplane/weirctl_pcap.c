@@ -31,12 +31,13 @@ static bool is_ipv6(int link, const uint8_t *bytes)
 }
 
 /* A packet of the file as the frame that it was; of captures without Ethernet headers
- * one is made up. Returns its length on the wire; *held: bytes of it in `frame`. */
+ * one is made up. Returns its length on the wire, be it longer than any frame; *held: bytes
+ * of it in `frame`. */
 static uint32_t frame_of(int link, const struct pcap_pkthdr *h, const uint8_t *bytes,
 			 uint8_t frame[WEIR_FRAME_MAX], uint32_t *held)
 {
 	uint32_t before = link == DLT_EN10MB ? 0 : ETHERNET_LEN, room = WEIR_FRAME_MAX - before;
-	uint32_t len = h->len < room ? h->len + before : WEIR_FRAME_MAX;
+	uint32_t len = h->len < UINT32_MAX - before ? h->len + before : UINT32_MAX;
 
 	memset(frame, 0, before);
 	if (before > 0 && h->caplen > 0) {
@@ -49,6 +50,7 @@ static uint32_t frame_of(int link, const struct pcap_pkthdr *h, const uint8_t *b
 	return len > *held ? len : *held; /* a record cannot hold more than there was */
 }
 
+/* Of more than a frame can be the data plane knows that it is too much. */
 static json_t *question(const uint8_t *frame, uint32_t held, uint32_t len, const char *port)
 {
 	char *hex = malloc(2 * (size_t)held + 1);
@@ -59,8 +61,8 @@ static json_t *question(const uint8_t *frame, uint32_t held, uint32_t len, const
 	hex[0] = '\0';
 	for (uint32_t i = 0; i < held; i++)
 		snprintf(hex + 2 * (size_t)i, 3, "%02x", frame[i]);
-	params = json_pack("{s:s, s:I, s:s*}", "frame", hex, "length", (json_int_t)len, "port",
-			   port);
+	params = json_pack("{s:s, s:I, s:s*}", "frame", hex, "length",
+			   (json_int_t)(len < WEIR_FRAME_MAX ? len : WEIR_FRAME_MAX), "port", port);
 	free(hex);
 	return params;
 }

@@ -173,11 +173,11 @@ def raw_and_cut(frames, keep, link=RAW):
     return data
 
 
-def too_short(frames):
-    """Each record says that less was on the wire than it holds."""
-    data = struct.pack("<IHHiIII", 0xA1B2C3D4, 2, 4, 0, 0, 2000, 1)
+def said_to_be(frames, length, link=1):
+    """Each record says that so much was on the wire, whatever it holds."""
+    data = struct.pack("<IHHiIII", 0xA1B2C3D4, 2, 4, 0, 0, 2000, link)
     for frame in frames:
-        data += struct.pack("<IIII", 0, 0, len(frame), 20) + frame
+        data += struct.pack("<IIII", 0, 0, len(frame), length) + frame
     return data
 
 
@@ -186,7 +186,7 @@ def test_other_captures_are_read_too():
 
     def ask(lab):
         for name, data in ("ng", pcapng(frames)), ("raw", raw_and_cut(frames, 60)), \
-                ("ipv4", raw_and_cut(frames, 60, IPV4)), ("short", too_short(frames)):
+                ("ipv4", raw_and_cut(frames, 60, IPV4)), ("short", said_to_be(frames, 20)):
             with open(lab.path(name), "wb") as f:
                 f.write(data)
             told[name] = explained(lab, lab.path(name))
@@ -241,6 +241,25 @@ def test_what_a_capture_that_is_cut_still_has_is_told():
         check("truncated" in complaint and "not read" in complaint, complaint)
         check(f"{packets} packets: {packets} forwarded" in text, text)
     equal("exit status of a file with no packet", seen["nothing"][0][0], 1)
+
+
+def test_what_is_longer_than_a_frame_is_told_by_its_length():
+    frame, told = with_bytes(tcp(1000, bytes(100)), 16, struct.pack(">H", 20000 - 14)), {}
+
+    def ask(lab):
+        for name, data in ("ether", said_to_be([frame], 20000)), \
+                ("raw", said_to_be([frame[14:]], 20000, RAW)):
+            with open(lab.path(name), "wb") as f:
+                f.write(data)
+            told[name] = (explained(lab, lab.path(name))[0],
+                          weirctl(lab, "explain", "--pcap", lab.path(name))[1])
+
+    Lab(pool("ipip", BACKENDS) + SERVICES, [[frame]]).run(ask)
+    for name, length in ("ether", 20000), ("raw", 20014):
+        answer, text = told[name]
+        equal("length in JSON", answer["length"], length)
+        equal("drop", answer["drop"], "truncated")
+        check(f", {length} bytes" in text, text)
 
 
 if __name__ == "__main__":
