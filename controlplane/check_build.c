@@ -137,10 +137,18 @@ static int read_http(const struct check_conf *c, struct probe_http_conf *h, cons
 	COPY(h->path, c->path);
 	COPY(h->host, c->host);
 	read_tls(c, &h->tls);
-	if (http_status_parse(c->status, h) < 0)
+	switch (http_status_parse(c->status, h)) {
+	case 0:
+		break;
+	case -ERANGE:
+		return refuse(w, "status",
+			      "no answer ends with a status of 1xx but 101: another follows "
+			      "(RFC 9110, section 15.2)");
+	default:
 		return refuse(w, "status",
 			      "up to 8 codes or ranges from 100 to 599 are right, "
 			      "such as 200-299,301");
+	}
 	if (read_lines("headers", c->headers, h->header, w) < 0)
 		return -EINVAL;
 	return read_bytes("body", c->body, &h->body, w);

@@ -22,6 +22,13 @@ static uint16_t status_at(const char **at)
 	return n >= STATUS_MIN && n <= STATUS_MAX ? (uint16_t)n : 0;
 }
 
+/* Can the last answer have one of these? One of 1xx never is: another follows, or the
+ * connection goes on as something else (101). RFC 9110, section 15.2. */
+static bool can_come(uint16_t from, uint16_t to)
+{
+	return to >= 200 || (from <= HTTP_SWITCHING && to >= HTTP_SWITCHING);
+}
+
 int http_status_parse(const char *text, struct probe_http_conf *c)
 {
 	struct probe_http_conf parsed = { 0 };
@@ -39,6 +46,8 @@ int http_status_parse(const char *text, struct probe_http_conf *c)
 		at += strspn(at, " ");
 		if (from == 0 || to < from || n == PROBE_RANGES_MAX || (*at && *at != ','))
 			return -EINVAL;
+		if (!can_come(from, to))
+			return -ERANGE;
 		parsed.status[n].from = from;
 		parsed.status[n++].to = to;
 		if (*at == '\0')

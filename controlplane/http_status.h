@@ -5,8 +5,12 @@
 
 #include "probe.h"
 
+/* The one status of 1xx that nothing follows: behind it comes another protocol. */
+#define HTTP_SWITCHING 101
+
 /* Fill c->status. Returns 0, or -EINVAL: not 100-599, a range that ends before it
- * begins, or more than PROBE_RANGES_MAX of them; c->status is then unchanged. */
+ * begins, or more than PROBE_RANGES_MAX of them; -ERANGE: a range of 1xx without 101,
+ * which no answer ends with. c->status is then unchanged. */
 int http_status_parse(const char *text, struct probe_http_conf *c);
 
 /* Is this status wanted? Without any range, 200-299 is. */

@@ -14,7 +14,6 @@
 #include <string.h>
 
 #define HTTP_URL_MAX (PROBE_NAME_MAX + PROBE_PATH_MAX + 32)
-#define HTTP_SWITCHING 101
 
 struct http_probe {
 	struct probe p;

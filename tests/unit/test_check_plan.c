@@ -84,6 +84,9 @@ static void what_cannot_work_is_said(void **state)
 		"kind = http\nstatus = 99\n",
 		"[check a] status: up to 8 codes or ranges from 100 to 599 are right, such as "
 		"200-299,301\n");
+	assert_errors("kind = http\nstatus = 100-199,102\n",
+		      "[check a] status: no answer ends with a status of 1xx but 101: another "
+		      "follows (RFC 9110, section 15.2)\n");
 	assert_errors(
 		"kind = tcp\nvip = 203.0.113.9\nport = 80\n",
 		"[check a] vip: no service of [pool web], which names this check, has that VIP\n");

@@ -445,6 +445,18 @@ static void wrong_status_lists_change_nothing(void **state)
 	assert_false(http_status_wanted(&conf.http, 200));
 }
 
+static void a_status_that_never_comes_is_refused(void **state)
+{
+	static const char *const never[] = { "100", "102", "103-199", "200,100", "100-100" };
+
+	(void)state;
+	assert_int_equal(http_status_parse("204", &conf.http), 0);
+	for (unsigned i = 0; i < sizeof(never) / sizeof(never[0]); i++)
+		assert_int_equal(http_status_parse(never[i], &conf.http), -ERANGE);
+	assert_true(http_status_wanted(&conf.http, 204));
+	assert_int_equal(http_status_parse("100-101,102-200", &conf.http), 0);
+}
+
 static void commands_are_split_without_a_shell(void **state)
 {
 	char words[64], *argv[EXEC_WORDS_MAX];
@@ -495,6 +507,7 @@ int main(void)
 		cmocka_unit_test_setup(udp_compares_the_start_of_the_reply, setup),
 		cmocka_unit_test_setup(status_lists_are_read_and_written, setup),
 		cmocka_unit_test_setup(wrong_status_lists_change_nothing, setup),
+		cmocka_unit_test_setup(a_status_that_never_comes_is_refused, setup),
 		cmocka_unit_test_setup(commands_are_split_without_a_shell, setup),
 	};
 
