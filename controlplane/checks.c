@@ -43,8 +43,7 @@ int checks_create(uv_loop_t *loop, struct model *m, struct probe_ways *ways,
 		return err;
 	}
 	if (probe_ways_path(ways) != NULL)
-		probe_ctx_hint(c->probes, probe_path_hint, probe_path_left,
-			       probe_ways_path(ways));
+		probe_ctx_hint(c->probes, probe_ways_hint, probe_ways_left, ways);
 	srandom((unsigned)uv_hrtime()); /* for jitter: two Weirs are not to probe in step */
 	uv_timer_init(loop, &c->told);
 	uv_idle_init(loop, &c->kick);

@@ -207,17 +207,18 @@ const char *probe_hint(const struct probe *p, char *buf, size_t len)
 	return buf;
 }
 
-static bool not_carried(const struct probe *p)
+static enum probe_left left(const struct probe *p)
 {
-	return p->target.mark != 0 && p->ctx->left != NULL &&
-	       !p->ctx->left(p->ctx->hint_user, p->target.mark, p->started_ns);
+	if (p->target.mark == 0 || p->ctx->left == NULL)
+		return PROBE_LEFT_CARRIED;
+	return p->ctx->left(p->ctx->hint_user, p->target.mark, p->started_ns);
 }
 
 bool probe_kept_here(struct probe *p)
 {
 	char to[WEIR_ADDR_STRLEN];
 
-	if (!not_carried(p))
+	if (left(p) != PROBE_LEFT_NOTHING)
 		return false;
 	probe_fail(p, PROBE_FAIL_LOCAL,
 		   "nothing left this host: nobody answers for the next hop of its route to %s, or "
@@ -291,15 +292,25 @@ static void make_printable(char *text)
 			*text = '?';
 }
 
-/* Whatever came of a marked probe that our program did not carry: it went where its route
- * leads, to another backend perhaps, and is no word on the one that it was for. */
+/* Whatever came of a marked probe that our program did not carry, or not all of it: it went
+ * where its route leads, to another backend perhaps, and is no word on the one that it was
+ * for. */
 static void disown(struct probe *p)
 {
-	if (p->result.failure == PROBE_FAIL_LOCAL || !not_carried(p))
+	enum probe_left what;
+
+	if (p->result.failure == PROBE_FAIL_LOCAL)
+		return;
+	what = left(p);
+	if (what == PROBE_LEFT_CARRIED)
 		return;
 	p->result.failure = PROBE_FAIL_LOCAL;
-	snprintf(p->result.reason, sizeof(p->result.reason),
-		 "it left this host past the program that carries probes: its tc filter is gone");
+	snprintf(p->result.reason, sizeof(p->result.reason), "%s",
+		 what == PROBE_LEFT_NOTHING
+			 ? "it left this host past the program that carries probes: its tc filter "
+			   "is gone"
+			 : "the program that carries probes was off its interface meanwhile: "
+			   "another user of tc took it off");
 }
 
 void probe_finish(struct probe *p)

@@ -216,9 +216,15 @@ void probe_ctx_destroy(struct probe_ctx *ctx);
  * by probe_path.c; none by default.
  */
 typedef const char *probe_hint_fn(void *user, uint32_t mark, uint64_t since_ns);
-/* Has the program carried a packet with this mark since then? A probe of which it has not is
- * no word on the backend, whatever came of it. */
-typedef bool probe_left_fn(void *user, uint32_t mark, uint64_t since_ns);
+/* What the program did for a mark. Unless it carried, what came of the probe is no word on
+ * the backend. */
+enum probe_left {
+	PROBE_LEFT_CARRIED,
+	PROBE_LEFT_NOTHING,   /* no packet met the program */
+	PROBE_LEFT_UNGUARDED, /* the program was off for a time: some may have gone past it */
+};
+/* ... for packets with this mark since then. */
+typedef enum probe_left probe_left_fn(void *user, uint32_t mark, uint64_t since_ns);
 void probe_ctx_hint(struct probe_ctx *ctx, probe_hint_fn *hint, probe_left_fn *left, void *user);
 
 /*

@@ -206,14 +206,15 @@ int probe_path_count(const struct probe_path *p, uint32_t mark, struct probe_pat
 	return err;
 }
 
-bool probe_path_left(void *user, uint32_t mark, uint64_t since_ns)
+enum probe_left probe_path_left(void *user, uint32_t mark, uint64_t since_ns)
 {
 	struct probe_path *p = user;
 	struct probe_count c;
 
 	/* Without an entry the hint says so. */
-	return !p->way[number_of(mark)].used || count_read(p, mark, &c) < 0 ||
-	       c.last_ns >= since_ns;
+	if (!p->way[number_of(mark)].used || count_read(p, mark, &c) < 0 || c.last_ns >= since_ns)
+		return PROBE_LEFT_CARRIED;
+	return PROBE_LEFT_NOTHING;
 }
 
 /* -- what is heard ------------------------------------------------------------------ */

@@ -19,6 +19,7 @@
 
 #include "addr.h"
 #include "bpf/probe_map.h"
+#include "probe.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -94,7 +95,7 @@ int probe_path_program(const struct probe_path *p);
  * struct probe_path. The text holds until the next call. */
 const char *probe_path_hint(void *user, uint32_t mark, uint64_t since_ns);
 
-/* A probe_left_fn: did the program carry one? */
-bool probe_path_left(void *user, uint32_t mark, uint64_t since_ns);
+/* A probe_left_fn, for one whose program stays where it is. */
+enum probe_left probe_path_left(void *user, uint32_t mark, uint64_t since_ns);
 
 #endif /* WEIR_PROBE_PATH_H */

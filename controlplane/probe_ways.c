@@ -3,6 +3,7 @@
 
 #include "log.h"
 #include "rtnl.h"
+#include "tc_watch.h"
 
 #include <assert.h>
 #include <errno.h>
@@ -32,12 +33,14 @@ struct probe_ways {
 	uv_loop_t *loop;
 	struct probe_path *path; /* NULL: see why */
 	struct rtnl *rtnl;
+	struct tc_watch *tc;
 	struct vip_route *vips;
 	uint64_t epoch;
 	bool has_ports;
 	struct weir_ports_are ports;
 	uint32_t attached[INTERFACES_MAX];
 	unsigned attached_count;
+	uint64_t off_ns; /* uv_hrtime(): so long the program was off an interface; 0: never */
 	bool complained; /* that there is no program */
 	char why[240];
 };
@@ -68,27 +71,39 @@ static bool attach(struct probe_ways *w, uint32_t ifindex, char *why, size_t why
 }
 
 /* Put the program back where somebody else has taken it off. */
-static void restore(struct probe_ways *w)
+static void put_back(struct probe_ways *w, uint32_t ifindex)
 {
 	char why[200], name[IF_NAMESIZE];
 
+	if (if_indextoname(ifindex, name) == NULL)
+		return; /* it went with its interface */
+	if (attach(w, ifindex, why, sizeof(why)))
+		log_warning("the program that carries probes was taken off %s by another user of "
+			    "tc, and is put back",
+			    name);
+	else
+		log_error("health checks through %s: %s", name, why);
+	w->off_ns = uv_hrtime();
+}
+
+/* ... of this interface; 0: of all. */
+static void restore(struct probe_ways *w, uint32_t only)
+{
 	for (unsigned i = 0; i < w->attached_count;) {
 		uint32_t ifindex = w->attached[i];
 
-		if (probe_path_attached(ifindex)) {
+		if ((only != 0 && ifindex != only) || probe_path_attached(ifindex)) {
 			i++;
 			continue;
 		}
 		w->attached[i] = w->attached[--w->attached_count];
-		if (if_indextoname(ifindex, name) == NULL)
-			continue; /* it went with its interface */
-		if (attach(w, ifindex, why, sizeof(why)))
-			log_warning("the program that carries probes was taken off %s by another "
-				    "user of tc, and is put back",
-				    name);
-		else
-			log_error("health checks through %s: %s", name, why);
+		put_back(w, ifindex);
 	}
+}
+
+static void tc_changed(void *user, uint32_t ifindex)
+{
+	restore(user, ifindex);
 }
 
 static bool is_wanted(const struct probe_ways *w, uint32_t ifindex)
@@ -171,7 +186,7 @@ static void look(struct probe_ways *w, struct vip_route *v)
 	v->looked_ms = uv_now(w->loop);
 	v->why[0] = '\0';
 	if (v->stuck)
-		restore(w);
+		restore(w, 0);
 	err = rtnl_route_get(w->rtnl, &v->vip, &route);
 	if (err != 0)
 		route_words(err, vip, v->why, sizeof(v->why));
@@ -375,6 +390,24 @@ struct probe_path *probe_ways_path(const struct probe_ways *w)
 	return w != NULL ? w->path : NULL;
 }
 
+const char *probe_ways_hint(void *user, uint32_t mark, uint64_t since_ns)
+{
+	return probe_path_hint(((struct probe_ways *)user)->path, mark, since_ns);
+}
+
+enum probe_left probe_ways_left(void *user, uint32_t mark, uint64_t since_ns)
+{
+	struct probe_ways *w = user;
+
+	/* That a packet was carried says nothing of the others: an early one may have been
+	 * before the program went, and a late one of the last probe's socket after it was put
+	 * back. */
+	tc_watch_read(w->tc);
+	if (w->off_ns >= since_ns)
+		return PROBE_LEFT_UNGUARDED;
+	return probe_path_left(w->path, mark, since_ns);
+}
+
 /* -- life ---------------------------------------------------------------------------------- */
 
 int probe_ways_create(uv_loop_t *loop, struct probe_ways **out)
@@ -388,16 +421,23 @@ int probe_ways_create(uv_loop_t *loop, struct probe_ways **out)
 	w->loop = loop;
 	w->epoch = 1;
 	err = rtnl_open(&w->rtnl);
-	if (err < 0) {
-		free(w);
-		return err;
-	}
+	if (err < 0)
+		goto err_free;
+	err = tc_watch_create(loop, tc_changed, w, &w->tc);
+	if (err < 0)
+		goto err_rtnl;
 	if (probe_path_create(loop, &w->path, why, sizeof(why)) < 0) {
 		w->path = NULL;
 		snprintf(w->why, sizeof(w->why), "%s", why);
 	}
 	*out = w;
 	return 0;
+
+err_rtnl:
+	rtnl_close(w->rtnl);
+err_free:
+	free(w);
+	return err;
 }
 
 void probe_ways_destroy(struct probe_ways *w)
@@ -412,6 +452,7 @@ void probe_ways_destroy(struct probe_ways *w)
 	}
 	if (w->path != NULL)
 		probe_path_destroy(w->path);
+	tc_watch_destroy(w->tc);
 	rtnl_close(w->rtnl);
 	free(w);
 }

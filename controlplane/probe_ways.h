@@ -57,8 +57,13 @@ void probe_ways_ended(struct probe_way *way, const struct probe_result *r);
 /* The name of a port of the data plane; NULL: not known. */
 const char *probe_ways_port(const struct probe_ways *w, unsigned port);
 
-/* For probe_ctx_hint() and counters; NULL: the program is not there. */
+/* For counters; NULL: the program is not there. */
 struct probe_path *probe_ways_path(const struct probe_ways *w);
+
+/* A probe_hint_fn and a probe_left_fn; `user` is the struct probe_ways, and the program is
+ * there. */
+const char *probe_ways_hint(void *user, uint32_t mark, uint64_t since_ns);
+enum probe_left probe_ways_left(void *user, uint32_t mark, uint64_t since_ns);
 
 /* The route of `b`'s probes to `vip`, when next hop and port are known. Pure. */
 void probe_ways_route(const struct backend *b, const struct weir_addr *vip,

@@ -77,8 +77,15 @@ falls() {
     becomes "$1_and_back" "$2" up "$6"
 }
 
+held() {
+    wait_until 10 lab_holds "$@" || {
+        lab_weirctl --json "${@:2}" | jq -c .
+        echo "not within 10 s: $1"
+        return 1
+    }
+}
+
 # holds TEST EXPRESSION COMMAND...: within 10 s.
 holds() {
-    wait_until 10 lab_holds "${@:2}" || true
-    check "$1" lab_holds "${@:2}"
+    check "$1" held "${@:2}"
 }

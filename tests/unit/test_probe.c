@@ -240,6 +240,50 @@ static void run_udp(const struct server_script *script)
 	server_stop(s);
 }
 
+/* -- probes with a mark: what the program that carries them says --------------------------- */
+
+static enum probe_left said;
+
+static enum probe_left left(void *user, uint32_t mark, uint64_t since_ns)
+{
+	(void)user;
+	assert_int_equal(mark, target.mark);
+	assert_true(since_ns > 0 && since_ns <= uv_hrtime());
+	return said;
+}
+
+static void what_was_not_carried_whole_is_no_word_on_the_server(void **state)
+{
+	const char *off = "the program that carries probes was off its interface meanwhile: "
+			  "another user of tc took it off";
+	int fd = closed_port(&target.port);
+
+	(void)state;
+	if (geteuid() != 0) {
+		close(fd);
+		skip(); /* SO_MARK */
+	}
+	target.mark = 0x57450001;
+	probe_ctx_hint(ctx, NULL, left, NULL);
+	said = PROBE_LEFT_CARRIED;
+	run();
+	expect_fail(PROBE_FAIL_REFUSED, "connection refused");
+	said = PROBE_LEFT_NOTHING;
+	run();
+	expect_fail(PROBE_FAIL_LOCAL, "it left this host past the program that carries probes: "
+				      "its tc filter is gone");
+	said = PROBE_LEFT_UNGUARDED;
+	run();
+	expect_fail(PROBE_FAIL_LOCAL, off);
+	close(fd);
+	run_against(&(struct server_script){ .end = SERVER_HANG });
+	expect_fail(PROBE_FAIL_LOCAL, off); /* connected, perhaps to another one */
+	set(&conf.tcp.expect, "x");
+	conf.answer_timeout_ms = HANG_MS;
+	run_against(&(struct server_script){ .end = SERVER_HANG });
+	expect_fail(PROBE_FAIL_LOCAL, off);
+}
+
 static void udp_gets_its_answer_or_not(void **state)
 {
 	int fd;
@@ -522,6 +566,7 @@ int main(void)
 		PROBE_TEST(a_host_without_a_route_blames_itself),
 		PROBE_TEST(a_source_that_is_not_ours_blames_the_host),
 		PROBE_TEST(a_source_that_is_ours_is_used),
+		PROBE_TEST(what_was_not_carried_whole_is_no_word_on_the_server),
 		PROBE_TEST(udp_gets_its_answer_or_not),
 		PROBE_TEST(quic_is_no_mirror),
 		PROBE_TEST(agent_reads_one_line),

@@ -404,13 +404,13 @@ static void what_never_came_to_the_program_has_not_left(void **state)
 	NEEDS_PATH();
 	mark = entry(&r);
 	since = uv_hrtime();
-	assert_false(probe_path_left(path, mark, since));
+	assert_int_equal(probe_path_left(path, mark, since), PROBE_LEFT_NOTHING);
 	assert_int_equal(run(&f, mark, 0, NULL), TC_ACT_UNSPEC);
-	assert_true(probe_path_left(path, mark, since));
-	assert_false(probe_path_left(path, mark, uv_hrtime()));
+	assert_int_equal(probe_path_left(path, mark, since), PROBE_LEFT_CARRIED);
+	assert_int_equal(probe_path_left(path, mark, uv_hrtime()), PROBE_LEFT_NOTHING);
 	/* That it has no entry is another story. */
 	probe_path_remove(path, mark);
-	assert_true(probe_path_left(path, mark, uv_hrtime()));
+	assert_int_equal(probe_path_left(path, mark, uv_hrtime()), PROBE_LEFT_CARRIED);
 }
 
 static void addresses_must_fit_the_mode(void **state)
