@@ -198,7 +198,8 @@ void capture_after(struct capture_ring *r, const struct burst *b)
 
 		if (p->drop == WEIR_DROP_NONE && w->points & WEIR_CAPTURE_AFTER &&
 		    !(w->by & WEIR_CAPTURE_BY_DROP) && matches(w, b, i) && in_sample(r))
-			copy(r, p->mbuf, WEIR_CAPTURE_AFTER, p->port, WEIR_DROP_NONE);
+			copy(r, p->mbuf, WEIR_CAPTURE_AFTER, b->one_port ? b->pkt[0].port : p->port,
+			     WEIR_DROP_NONE);
 	}
 }
 

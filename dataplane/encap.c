@@ -310,7 +310,8 @@ static __rte_always_inline uint8_t *plain_tunnel(const struct pkt *p, struct rte
 /*
  * The first packets of the burst, as far as they go the plain way: untagged on both sides,
  * by one port, with one encapsulation and one MTU, which fits them all. The same as
- * encap_packet() does; what is checked of a backend is one compare. Returns how many.
+ * encap_packet() does, but only the first one's port is noted; what is checked of a backend
+ * is one compare. Returns how many.
  */
 static __rte_always_inline uint32_t encap_plain(const struct view *v, const struct plain *all,
 						struct burst *b, uint8_t encap)
@@ -338,11 +339,13 @@ static __rte_always_inline uint32_t encap_plain(const struct view *v, const stru
 				break;
 		}
 		write_addresses(at, hop, all->link);
-		p->port = all->port;
-		b->leaving[i] = m;
-		bytes += m->pkt_len;
+		if (encap != WEIR_ENCAP_L2)
+			bytes += m->pkt_len;
 	}
-	b->bytes = bytes;
+	if (encap != WEIR_ENCAP_L2)
+		b->bytes = bytes;
+	if (likely(i != 0))
+		b->pkt[0].port = all->port;
 	return i;
 }
 
@@ -420,7 +423,7 @@ static inline uint32_t encap_first(const struct view *v, const struct egress *po
 	}
 }
 
-/* What encap_plain() fills, of a burst that did not go its way to the end. */
+/* What all packets of a burst have in common as they leave, where rx did not know it. */
 static void gather(struct burst *b)
 {
 	uint8_t differ = 0;
@@ -441,11 +444,14 @@ void encap_burst(const struct view *v, const struct egress *ports, struct burst 
 	if (likely(!b->dropped && !(b->seen & PKT_TAGGED)))
 		done = encap_first(v, ports, b);
 	b->one_port = done == b->n;
-	if (unlikely(done < b->n)) {
-		encap_mixed(v, ports, b, done);
-		if (!b->dropped)
-			gather(b);
-	}
+	if (likely(b->one_port && b->as_taken && !(b->seen & PKT_FRAGMENT)))
+		return;
+	/* Fragments may still be dropped: then tx looks at each one's port. */
+	for (uint32_t i = 1; i < done; i++)
+		b->pkt[i].port = b->pkt[0].port;
+	encap_mixed(v, ports, b, done);
+	if (!b->dropped)
+		gather(b);
 }
 
 uint32_t encap_room(const struct view *v, const struct egress *ports, const struct pkt *p)

@@ -216,6 +216,7 @@ static void mark_ready(struct frags *f, uint64_t tag)
 bool frags_again(struct frags *f, struct burst *b)
 {
 	b->n = 0;
+	b->as_taken = false;
 	for (uint32_t at = f->head; f->ready != 0 && b->n < WEIR_BURST; at++) {
 		const struct frags_held *h = &f->held[AT(at)];
 

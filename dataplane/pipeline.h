@@ -62,7 +62,7 @@ struct pkt {
 			uint8_t l3_off;	 /* P  bytes: 14, more with VLAN tags */
 			uint8_t drop; /* any: enum weir_drop, the first reason stands; or PKT_TAKEN
 				       */
-			uint8_t port; /* R  where it came in; E  where it goes out */
+			uint8_t port; /* R  where it came in; E  where it goes out (see one_port) */
 			uint8_t l4_words; /* P  4 bytes each, from the IP header: pkt_l4_off() */
 			uint16_t flags;	  /* P  PKT_* */
 		};
@@ -156,9 +156,10 @@ struct burst {
 			   * port of the first */
 	bool one_pool;	  /* C  all packets have the pool of the first, and its family */
 	bool one_service; /* C  and its service */
-	bool one_port;	  /* E  all leave by the port of the first: leaving and bytes are filled */
-	uint64_t bytes;	  /* E  of their frames */
-	struct rte_mbuf *leaving[WEIR_BURST]; /* E  as pkt has them */
+	bool as_taken;	  /* R  leaving and bytes are as below from the start, not only from E on */
+	bool one_port;	  /* E  all leave by the port of the first, which alone need say it */
+	uint64_t bytes;	  /* R  of the frames; E  with one_port: as they leave */
+	struct rte_mbuf *leaving[WEIR_BURST]; /* R, E  as pkt has them, likewise */
 	alignas(WEIR_CACHE_LINE) struct pkt pkt[WEIR_BURST];
 	alignas(WEIR_CACHE_LINE) union flow_key key[WEIR_BURST]; /* P */
 	struct fragment fragment[WEIR_BURST]; /* P  only where PKT_FRAGMENT is set */

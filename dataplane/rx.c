@@ -2,7 +2,8 @@
 /*
  * Stage 1: take a burst from one queue.
  *
- * Writes: n; mbuf and state of each packet: the port, and 0, which parse counts on.
+ * Writes: n; leaving, bytes and as_taken; mbuf and state of each packet: the port, and 0,
+ * which parse counts on.
  * Counts packets and bytes of frames (without preamble and FCS) by port.
  */
 #include "count.h"
@@ -16,7 +17,7 @@
 void rx_burst(struct worker *w, const struct worker_queue *q, struct burst *b)
 {
 	const struct pkt fresh = { .port = q->port, .drop = WEIR_DROP_NONE };
-	struct rte_mbuf *m[WEIR_BURST];
+	struct rte_mbuf **const m = b->leaving;
 	uint64_t bytes = 0;
 
 	b->n = rte_eth_rx_burst(q->ethdev, q->queue, m, WEIR_BURST);
@@ -31,5 +32,7 @@ void rx_burst(struct worker *w, const struct worker_queue *q, struct burst *b)
 		b->pkt[i].mbuf = m[i];
 		b->pkt[i].state = fresh.state;
 	}
+	b->as_taken = true;
+	b->bytes = bytes;
 	count_add(&w->area->rx[q->port], b->n, bytes);
 }

@@ -175,7 +175,7 @@ uint32_t split_packet(const struct view *v, const struct egress *ports, struct p
 	pieces->n = 0;
 	pieces->seen = 0;
 	pieces->lens = 0;
-	pieces->dropped = false;
+	pieces->dropped = pieces->as_taken = false;
 	pieces->one_service = true;
 	if (why != WEIR_DROP_NONE) {
 		p->drop = (uint8_t)why;

@@ -105,6 +105,19 @@ static void a_packet_is_copied_as_it_came_and_as_it_leaves(void **state)
 	}
 }
 
+static void of_a_burst_for_one_port_the_first_says_which(void **state)
+{
+	(void)state;
+	want.points = WEIR_CAPTURE_AFTER;
+	b.n = 2;
+	b.one_port = true;
+	b.pkt[0].port = 9;
+	capture_after(ring, &b);
+	capture_commit(ring);
+	assert_int_equal(copies(), 2);
+	assert_int_equal(copied(1)->port, 9);
+}
+
 static void one_point_is_copied_alone(void **state)
 {
 	(void)state;
@@ -339,6 +352,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		TEST(a_packet_is_copied_as_it_came_and_as_it_leaves),
+		TEST(of_a_burst_for_one_port_the_first_says_which),
 		TEST(one_point_is_copied_alone),
 		TEST(all_filters_must_match),
 		TEST(ipv6_addresses_match_by_their_first_bits),

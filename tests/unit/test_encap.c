@@ -418,7 +418,7 @@ static void segments_without_headroom_stay_as_they_came(void **state)
 #define KINDS 9
 #define N     4
 
-/* A burst whose packets are for `kind[]`: indices of backends. */
+/* A burst whose packets are for `kind[]`: indices of backends. With as_taken, rx has filled it. */
 static void encap_burst_of(const uint8_t *bytes, size_t len, const unsigned kind[N],
 			   struct frame f[N], struct burst *b)
 {
@@ -428,12 +428,28 @@ static void encap_burst_of(const uint8_t *bytes, size_t len, const unsigned kind
 		b->pkt[i] = packet(&f[i].mbuf, bytes);
 		b->pkt[i].backend = (uint16_t)kind[i];
 		b->lens |= b->pkt[i].ip_len;
+		if (b->as_taken) {
+			b->leaving[i] = &f[i].mbuf;
+			b->bytes += f[i].mbuf.pkt_len;
+		}
 	}
 	encap_burst(&view, ports, b);
 }
 
+/* What tx goes by of a burst that leaves by one port. */
+static void assert_ready(const struct burst *b, struct frame f[N])
+{
+	uint64_t bytes = 0;
+
+	for (unsigned i = 0; i < N; i++) {
+		assert_ptr_equal(b->leaving[i], &f[i].mbuf);
+		bytes += f[i].mbuf.pkt_len;
+	}
+	assert_int_equal(b->bytes, bytes);
+}
+
 static void assert_fares_as_alone(const uint8_t *bytes, size_t len, const struct pkt *p,
-				  const struct frame *f)
+				  unsigned port, const struct frame *f)
 {
 	struct frame one;
 	struct pkt alone;
@@ -442,7 +458,7 @@ static void assert_fares_as_alone(const uint8_t *bytes, size_t len, const struct
 	alone = packet(&one.mbuf, bytes);
 	alone.backend = p->backend;
 	assert_int_equal(encap(&alone), p->drop);
-	assert_int_equal(p->port, alone.port);
+	assert_int_equal(port, alone.port);
 	assert_int_equal(f->mbuf.data_off, one.mbuf.data_off);
 	assert_int_equal(f->mbuf.data_len, one.mbuf.data_len);
 	assert_int_equal(f->mbuf.pkt_len, one.mbuf.pkt_len);
@@ -473,22 +489,43 @@ static void a_packet_fares_in_a_burst_as_alone(void **state)
 	view.backend = kinds;
 	for (unsigned usual = 0; usual < KINDS; usual++)
 		for (unsigned other = 0; other < KINDS; other++)
-			for (unsigned at = 0; at < N; at++) {
+			for (unsigned at = 0; at < 2 * N; at++) {
 				unsigned kind[N] = { usual, usual, usual, usual };
-				struct burst b = { .n = 0 };
+				struct burst b = { .as_taken = at >= N };
 				struct frame f[N];
 
-				kind[at] = other;
+				kind[at % N] = other;
 				encap_burst_of(bytes, len, kind, f, &b);
 				assert_int_equal(!b.dropped && b.one_port,
 						 !b.dropped && (usual == 1) == (other == 1));
+				if (b.one_port && !b.dropped)
+					assert_ready(&b, f);
 				for (unsigned i = 0; i < N; i++) {
-					assert_fares_as_alone(bytes, len, &b.pkt[i], &f[i]);
-					if (b.one_port && !b.dropped)
-						assert_ptr_equal(b.leaving[i], &f[i].mbuf);
+					const struct pkt *says = &b.pkt[b.one_port ? 0 : i];
+
+					assert_fares_as_alone(bytes, len, &b.pkt[i], says->port,
+							      &f[i]);
 					frame_free(&f[i]);
 				}
 			}
+}
+
+/* They may be dropped behind encap, and then tx goes by each one's port. */
+static void of_fragments_each_ones_port_is_noted(void **state)
+{
+	const unsigned kind[N] = { 0 };
+	struct burst b = { .as_taken = true, .seen = PKT_FRAGMENT };
+	uint8_t bytes[FRAME_MAX];
+	size_t len = build_ipv4(bytes, IPPROTO_TCP, 0, 100);
+	struct frame f[N];
+
+	(void)state;
+	encap_burst_of(bytes, len, kind, f, &b);
+	assert_true(b.one_port);
+	for (unsigned i = 0; i < N; i++) {
+		assert_int_equal(b.pkt[i].port, PORT);
+		frame_free(&f[i]);
+	}
 }
 
 /* lens is no packet's length: here it fits no MTU below 511. */
@@ -556,6 +593,7 @@ int main(void)
 		TEST(segments_are_carried_and_trimmed_wherever_the_packet_ends),
 		TEST(segments_without_headroom_stay_as_they_came),
 		TEST(a_packet_fares_in_a_burst_as_alone),
+		TEST(of_fragments_each_ones_port_is_noted),
 	};
 
 	return cmocka_run_group_tests_name("encap", tests, group_setup, group_teardown);
