@@ -4,26 +4,37 @@
  * from parse to encap, frames from random sources, and among them, one in 32, packets of
  * connections that must not break and of new ones that must succeed.
  *
- *   flood CASE [BURSTS]     none, syn, ack, both, settled; 200,000 bursts unless given
+ *   flood CASE [BURSTS [OTHERS [live]]]
  *
- * Prints "CASE PACKETS_A_SECOND (of CPU time, frames made included) broken N failed N pins N of N";
- * none and settled have no flood: all packets are of connections. Exit status 1 if a flow broke, a
- * new connection failed, or the pins are above their bound.
+ *   CASE     none, syn, ack, both, settled; none and settled have no flood: all packets are
+ *            of connections
+ *   BURSTS   200,000 unless given
+ *   OTHERS   so many other workers, whose pin tables are full; none unless given
+ *   live     the first of them works meanwhile, on another CPU, at the same case
+ *
+ * Prints "CASE PACKETS_A_SECOND cycles CYCLES broken N failed N pins N of N": packets by CPU time,
+ * the making of frames and the judging included; cycles of the TSC for a packet in the stages
+ * alone. Exit status 1 if a flow broke, a new connection failed, or the pins are above their
+ * bound.
  */
 #include "pins.h"
 #include "pipeline.h"
 #include "view.h"
 
+#include <rte_cycles.h>
 #include <rte_ip.h>
 #include <rte_mbuf.h>
 #include <rte_tcp.h>
 
 #include <arpa/inet.h>
 #include <netinet/in.h>
+#include <pthread.h>
 #include <stdalign.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <time.h>
 
 enum {
@@ -36,6 +47,7 @@ enum {
 	LENGTH = 60,
 	NEW_EVERY = 16, /* packets of flows, in a flood */
 	UNKNOWN = UINT16_MAX,
+	HUGE_PAGE = 1 << 21,
 };
 #define VIP 0xcb00710au
 
@@ -52,16 +64,20 @@ static struct worker_memory {
 	struct weir_move record[SLOTS];
 	alignas(WEIR_CACHE_LINE) struct weir_backend backend[BACKENDS];
 	struct weir_lookup lookup[1 << WEIR_LOOKUP_MIN_BITS];
-	struct weir_worker_area area;
 } * mem;
 static struct view view;
-static struct pins pins;
+static struct pins worker[WEIR_MAX_WORKERS];
 static struct egress ports[WEIR_MAX_PORTS];
-static struct rte_mbuf mbuf[WEIR_BURST];
-static struct burst b;
-static struct flow flow[FLOWS];
-static uint64_t random_state = 1;
-static unsigned broken, failed;
+static atomic_bool over;
+
+/* Of each thread, which is one worker. */
+static _Thread_local struct pins *pins;
+static _Thread_local struct rte_mbuf mbuf[WEIR_BURST];
+static _Thread_local struct burst b;
+static _Thread_local struct flow flow[FLOWS];
+static _Thread_local uint64_t random_state = 1;
+static _Thread_local unsigned broken, failed;
+static _Thread_local uint64_t cycles; /* of the stages */
 
 static uint64_t random64(void)
 {
@@ -73,11 +89,13 @@ static uint64_t random64(void)
 
 static void *zeroed(size_t bytes)
 {
-	void *p = aligned_alloc(64, (bytes + 63) / 64 * 64);
+	size_t whole = (bytes + HUGE_PAGE - 1) / HUGE_PAGE * HUGE_PAGE;
+	void *p = aligned_alloc(HUGE_PAGE, whole);
 
 	if (p == NULL)
 		exit(2);
-	return memset(p, 0, (bytes + 63) / 64 * 64);
+	(void)madvise(p, whole, MADV_HUGEPAGE); /* where there are any, as in the data plane */
+	return memset(p, 0, whole);
 }
 
 static uint32_t boottime_ms(void)
@@ -134,15 +152,45 @@ static void make_view(bool moving)
 	ports[0].mtu = 1500;
 }
 
-static void make_pins(void)
+static void make_pins(unsigned workers)
 {
 	uint32_t buckets = weir_pin_buckets(PINS);
 
-	pins = (struct pins){ .bucket = zeroed(buckets * sizeof(struct weir_pin_bucket)),
-			      .tags = zeroed(buckets * sizeof(pins_tags)),
-			      .mask = buckets - 1,
-			      .capacity = PINS,
-			      .area = &mem->area };
+	for (unsigned i = 0; i < workers; i++) {
+		worker[i] = (struct pins){
+			.bucket = zeroed(buckets * sizeof(struct weir_pin_bucket)),
+			.tags = zeroed(buckets * sizeof(pins_tags)),
+			.mask = buckets - 1,
+			.capacity = PINS,
+			.area = zeroed(sizeof(struct weir_worker_area)),
+		};
+		for (unsigned o = 0; o < i; o++) {
+			pins_know(&worker[i], &worker[o]);
+			pins_know(&worker[o], &worker[i]);
+		}
+	}
+}
+
+/* Pins of flows that are elsewhere fill a table, and have given way to each other for a while:
+ * as many as do in time stand in other places than their first. */
+static void fill(struct pins *t)
+{
+	pins_tick(t, &view); /* the time */
+	for (unsigned i = 0; i < 8 * PINS; i++) {
+		uint64_t hash = random64();
+		unsigned owner = (unsigned)(hash >> 32) % BACKENDS;
+
+		while (t->used == PINS) {
+			struct weir_pin *p = &t->bucket[random64() & t->mask]
+						      .pin[random64() % WEIR_PIN_WAYS];
+
+			if (atomic_load_explicit(&p->hash, memory_order_relaxed) != 0)
+				pins_drop(t, p);
+		}
+		(void)pins_put(t, &view, hash,
+			       weir_pin_meta(owner, WEIR_PIN_TCP | WEIR_PIN_CONFIRMED, 0, 0,
+					     t->now_ds));
+	}
 }
 
 static void make_frames(void)
@@ -213,15 +261,18 @@ static void judge(struct flow *f, const struct pkt *p)
 
 static void stages(void)
 {
+	uint64_t start = rte_rdtsc();
+
 	b.n = WEIR_BURST;
 	b.dropped = false;
 	for (unsigned i = 0; i < WEIR_BURST; i++)
 		b.pkt[i] = (struct pkt){ .mbuf = &mbuf[i] };
 	parse_burst(&b);
 	classify_burst(&view, &b);
-	select_burst(&view, &pins, &b);
+	select_burst(&view, pins, &b);
 	encap_burst(&view, ports, &b);
-	pins_tick(&pins, &view);
+	pins_tick(pins, &view);
+	cycles += rte_rdtsc() - start;
 }
 
 static uint64_t cpu_ns(void)
@@ -260,25 +311,53 @@ static void run(const char *name, unsigned long bursts)
 	}
 }
 
+/* This thread is worker `i`, and each of its flows has spoken before the flood begins. */
+static void begin(unsigned i)
+{
+	pins = &worker[i];
+	random_state = (uint64_t)(i + 1) << 32;
+	make_frames();
+	pins_tick(pins, &view); /* the time */
+	run("none", FLOWS / WEIR_BURST * 4);
+	cycles = 0;
+}
+
+static void *live(void *name)
+{
+	begin(1);
+	while (!atomic_load_explicit(&over, memory_order_relaxed))
+		run(name, 1000);
+	return (void *)(uintptr_t)(broken + failed);
+}
+
 int main(int argc, char **argv)
 {
 	unsigned long bursts = argc > 2 ? strtoul(argv[2], NULL, 10) : 200000;
+	unsigned workers = 1 + (argc > 3 ? (unsigned)strtoul(argv[3], NULL, 10) : 0);
 	bool settled = argc > 1 && strcmp(argv[1], "settled") == 0;
+	bool two = argc > 4 && strcmp(argv[4], "live") == 0;
+	pthread_t thread;
+	void *wrong = NULL;
 	uint64_t ns;
 
-	if (argc < 2)
+	if (argc < 2 || workers > WEIR_MAX_WORKERS || (two && workers == 1))
 		return 2;
 	mem = zeroed(sizeof(*mem));
 	make_view(!settled);
-	make_pins();
-	make_frames();
-	pins_tick(&pins, &view); /* the time */
-	/* Each flow has spoken before the flood begins. */
-	run("none", FLOWS / WEIR_BURST * 4);
+	make_pins(workers);
+	for (unsigned i = two ? 2 : 1; i < workers; i++)
+		fill(&worker[i]);
+	if (two && pthread_create(&thread, NULL, live, argv[1]) != 0)
+		return 2;
+	begin(0);
 	ns = cpu_ns();
 	run(argv[1], bursts);
 	ns = cpu_ns() - ns;
-	printf("%s %.0f broken %u failed %u pins %u of %u\n", argv[1],
-	       (double)bursts * WEIR_BURST * 1e9 / (double)ns, broken, failed, pins.used, PINS);
-	return broken + failed > 0 || pins.used > PINS;
+	atomic_store_explicit(&over, true, memory_order_relaxed);
+	if (two)
+		pthread_join(thread, &wrong);
+	printf("%s %.0f cycles %.1f broken %u failed %u pins %u of %u\n", argv[1],
+	       (double)bursts * WEIR_BURST * 1e9 / (double)ns,
+	       (double)cycles / ((double)bursts * WEIR_BURST), broken, failed, pins->used, PINS);
+	return broken + failed > 0 || wrong != NULL || pins->used > PINS;
 }
