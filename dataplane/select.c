@@ -8,6 +8,7 @@
  * A settled slot says it in the entry itself. The others are put aside and go by
  * the rule for flows whose slot changes its owner (moving.c), which alone uses pins.
  */
+#include "hash_four.h"
 #include "hash_wide.h"
 #include "moving.h"
 #include "pins.h"
@@ -231,11 +232,52 @@ HASH_WIDE_TARGET static __rte_noinline void select_alike_wide(const struct view 
 }
 #endif
 
+#ifdef HASH_FOUR_LANES
+/* The same by four, for CPUs with AVX2. */
+HASH_FOUR_TARGET static uint32_t find_slots_four(const struct view_pool *pool, uint64_t seed,
+						 struct burst *b, const weir_slot **slot)
+{
+	const __m256i first = _mm256_set1_epi64x((long long)pool->slot);
+	uint32_t i;
+
+	for (i = 0; i + HASH_FOUR_LANES <= b->n; i += HASH_FOUR_LANES) {
+		const __m256i hash = hash_four4(&b->key[i], low_secret(seed), high_secret(seed));
+		const __m256i at = hash_four_slot(hash, pool->table_len);
+
+		_mm256_storeu_si256((__m256i *)&slot[i],
+				    _mm256_add_epi64(first, _mm256_slli_epi64(at, 1)));
+		for (unsigned lane = 0; lane < HASH_FOUR_LANES; lane++) {
+			b->pkt[i + lane].flow_hash = (uint64_t)hash[lane];
+			rte_prefetch0(slot[i + lane]);
+		}
+	}
+	return i;
+}
+
+HASH_FOUR_TARGET static __rte_noinline void select_alike_four(const struct view *v, struct pins *t,
+							      struct burst *b)
+{
+	const struct view_pool *one = &v->pool[b->pkt[0].pool];
+	const weir_slot *slot[WEIR_BURST];
+	uint32_t done = find_slots_four(one, v->flow_seed, b, slot);
+
+	if (unlikely(done < b->n))
+		find_slots(v, b, done, slot, true, one, false);
+	take_slots(v, t, b, slot, true);
+}
+#endif
+
 static inline void select_alike4(const struct view *v, struct pins *t, struct burst *b)
 {
 #ifdef HASH_WIDE_LANES
 	if (b->n >= HASH_WIDE_LANES && hash_wide_here()) {
 		select_alike_wide(v, t, b);
+		return;
+	}
+#endif
+#ifdef HASH_FOUR_LANES
+	if (b->n >= HASH_FOUR_LANES && hash_four_here()) {
+		select_alike_four(v, t, b);
 		return;
 	}
 #endif

@@ -10,6 +10,7 @@
 #                                   that is worth it, in the commit that makes it
 #
 # rx and tx include the driver's part (net_ring, net_null); WEIR_BUILD: a release build.
+# select is counted as it runs with AVX2, which valgrind knows: without it, it takes more.
 set -euo pipefail
 
 here=$(cd "$(dirname "$0")" && pwd)
