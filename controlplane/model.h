@@ -38,6 +38,7 @@ struct next_hop {
 /* What slow_start.c notes of a backend with each publication. */
 struct slow_state {
 	bool served;
+	bool first; /* of those that its pool began with, and not yet said to be unfit */
 	uint8_t missing;   /* parts of its share that it was not given */
 	uint64_t since_ms; /* CLOCK_BOOTTIME when its slow start began; 0: none is on */
 };

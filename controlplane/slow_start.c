@@ -25,26 +25,49 @@ static unsigned missing_of(const struct backend *b, uint64_t now_ms)
 	return slow_start_missing(now_ms - b->slow.since_ms, b->pool->conf.slow_start_s);
 }
 
-static void step(struct backend *b, uint64_t now_ms)
+/* Nothing speaks against it but that its first check has not ended, or that its next hop is
+ * not known yet. */
+static bool is_expected(const struct backend *b)
 {
-	bool serves = backend_serves(b), has_table = b->pool->table_off != 0;
+	return backend_admin(b) == ADMIN_ENABLED && backend_weight(b) > 0 &&
+	       b->health != HEALTH_DOWN && !b->standby;
+}
+
+/* anybody: the pool had somebody who serves at the last publication. */
+static void step(struct backend *b, bool anybody, uint64_t now_ms)
+{
+	bool serves = backend_serves(b);
 
 	b->slow_before = b->slow;
+	if (b->pool->table_off == 0)
+		b->slow.first = true;
 	if (!serves)
 		b->slow.since_ms = 0;
-	else if (!b->slow.served && has_table && b->pool->conf.slow_start_s > 0)
+	else if (!b->slow.served && anybody && !b->slow.first && b->pool->conf.slow_start_s > 0)
 		b->slow.since_ms = now_ms;
+	b->slow.first = b->slow.first && !serves && is_expected(b);
 	b->slow.served = serves;
 	b->slow.missing = (uint8_t)missing_of(b, now_ms);
 	if (b->slow.missing == 0)
 		b->slow.since_ms = 0;
 }
 
+static bool has_served(const struct pool *p)
+{
+	for (uint32_t i = 0; i < p->backend_count; i++)
+		if (p->backend[i]->slow.served)
+			return true;
+	return false;
+}
+
 void slow_start_step(struct model *m, uint64_t now_ms)
 {
-	for (uint32_t i = 0; i < m->pool_count; i++)
+	for (uint32_t i = 0; i < m->pool_count; i++) {
+		bool anybody = has_served(m->pool[i]);
+
 		for (uint32_t j = 0; j < m->pool[i]->backend_count; j++)
-			step(m->pool[i]->backend[j], now_ms);
+			step(m->pool[i]->backend[j], anybody, now_ms);
+	}
 }
 
 void slow_start_undo(struct model *m)

@@ -17,8 +17,10 @@ unsigned slow_start_missing(uint64_t elapsed_ms, uint32_t slow_start_s);
 
 /*
  * A publication is being made at now_ms (CLOCK_BOOTTIME): notes who has begun to serve
- * since the last one, and sets slow.missing of all. The backends that a pool begins with,
- * and those that served before us, take their share at once.
+ * since the last one, and sets slow.missing of all. Those that served before us take their
+ * share at once; so do those that a pool begins with, each when it is found to be up, unless
+ * it was down first; and those that come when nobody of the pool served: there is
+ * no load that others could bear for them.
  */
 void slow_start_step(struct model *m, uint64_t now_ms);
 

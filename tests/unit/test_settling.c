@@ -420,6 +420,51 @@ static void a_slow_start_goes_on_after_a_restart(void **state)
 	assert_int_equal(slots_of(1), whole);
 }
 
+/* Nobody bears load for others yet: whoever is first found to be up takes its whole share,
+ * however far apart the first checks end. */
+static void the_first_of_a_pool_take_their_share_at_once(void **state)
+{
+	(void)state;
+	begin(1, 4);
+	small_pool[0].slow_start_s = 16;
+	small_apply(&model);
+	for (unsigned i = 0; i < 4; i++)
+		backend(0, i)->health = HEALTH_PENDING;
+	publish(false);
+	assert_int_equal(slots_in(WEIR_SLOT_EMPTY), SMALL_TABLE);
+	backend(0, 0)->health = HEALTH_UP;
+	backend(0, 3)->health = HEALTH_DOWN;
+	publish(false);
+	assert_int_equal(slots_of(backend(0, 0)->index), SMALL_TABLE);
+	backend(0, 1)->health = HEALTH_UP;
+	publish(false);
+	assert_in_range(slots_of(backend(0, 1)->index), SMALL_TABLE / 3, SMALL_TABLE);
+	backend(0, 2)->health = HEALTH_UP;
+	publish(false);
+	assert_in_range(slots_of(backend(0, 2)->index), SMALL_TABLE / 4, SMALL_TABLE);
+	backend(0, 3)->health = HEALTH_UP; /* the others bear its load */
+	publish(false);
+	assert_in_range(slots_of(backend(0, 3)->index), 1, SMALL_TABLE / 4 / 8);
+}
+
+static void who_returns_to_a_pool_without_anybody_takes_its_share_at_once(void **state)
+{
+	(void)state;
+	begin(1, 4);
+	small_pool[0].slow_start_s = 16;
+	small_apply(&model);
+	publish(false);
+	for (unsigned i = 0; i < 4; i++)
+		backend(0, i)->health = HEALTH_DOWN;
+	publish(false);
+	backend(0, 0)->health = backend(0, 1)->health = HEALTH_UP;
+	publish(false);
+	assert_false(attachment_turn(&at, &model, boot_ms + 1000)); /* no step is due */
+	backend(0, 2)->health = HEALTH_UP;
+	publish(false);
+	assert_in_range(slots_of(backend(0, 2)->index), 1, SMALL_TABLE / 4 / 8);
+}
+
 /* Counts in moved[] the slots whose owner is another than in owner[], and updates that. */
 static void count_moves(int owner[SMALL_TABLE], unsigned moved[SMALL_TABLE])
 {
@@ -488,6 +533,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		TEST(a_drain_from_its_beginning_to_its_end),
+		TEST(the_first_of_a_pool_take_their_share_at_once),
+		TEST(who_returns_to_a_pool_without_anybody_takes_its_share_at_once),
 		TEST(a_slow_start_goes_on_after_a_restart),
 		TEST(what_is_added_slowly_moves_each_slot_once_over_a_restart_too),
 		TEST(nothing_is_settled_before_every_worker_has_the_table),

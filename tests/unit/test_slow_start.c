@@ -332,8 +332,8 @@ static void parts_come_at_equal_distances(void **state)
 
 /* -- who starts --------------------------------------------------------------- */
 
-static struct backend b;
-static struct backend *list[] = { &b };
+static struct backend b, other; /* other: serves, and has done so */
+static struct backend *list[] = { &b, &other };
 static struct pool p;
 static struct pool *pools[] = { &p };
 static struct model m;
@@ -345,7 +345,9 @@ static int setup_model(void **state)
 			      .conf = { .weight = 10 },
 			      .health = HEALTH_UP,
 			      .hop = { .resolved = true } };
-	p = (struct pool){ .backend = list, .backend_count = 1, .conf = { .slow_start_s = 16 } };
+	other = b;
+	other.slow.served = true;
+	p = (struct pool){ .backend = list, .backend_count = 2, .conf = { .slow_start_s = 16 } };
 	m = (struct model){ .pool = pools, .pool_count = 1 };
 	return 0;
 }
@@ -358,6 +360,48 @@ static void what_a_pool_begins_with_starts_at_once(void **state)
 	assert_false(slow_start_is_on(&m));
 	p.table_off = 4096;
 	slow_start_step(&m, 6000); /* it has served ever since */
+	assert_false(slow_start_is_on(&m));
+}
+
+/* Of those that a pool begins with, who is found to be up at first. */
+static void first_checks_that_end_later_start_nothing_slowly(void **state)
+{
+	static const struct {
+		enum health then;
+		enum admin_state admin;
+		bool starts_slowly;
+	} cases[] = { { HEALTH_PENDING, ADMIN_ENABLED, false },
+		      { HEALTH_DOWN, ADMIN_ENABLED, true },
+		      { HEALTH_UP, ADMIN_DISABLED, true } };
+
+	for (unsigned i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		setup_model(state);
+		b.health = HEALTH_PENDING;
+		slow_start_step(&m, 5000);
+		p.table_off = 4096;
+		b.health = cases[i].then;
+		b.conf.admin = cases[i].admin;
+		slow_start_step(&m, 6000);
+		b.health = HEALTH_UP;
+		b.conf.admin = ADMIN_ENABLED;
+		slow_start_step(&m, 7000);
+		assert_int_equal(slow_start_is_on(&m), cases[i].starts_slowly);
+		b.health = HEALTH_DOWN; /* from now on it is like any other */
+		slow_start_step(&m, 8000);
+		b.health = HEALTH_UP;
+		slow_start_step(&m, 9000);
+		assert_int_equal(b.slow.missing, 15);
+	}
+}
+
+static void where_nobody_served_nobody_starts_slowly(void **state)
+{
+	(void)state;
+	p.table_off = 4096;
+	other.health = b.health = HEALTH_DOWN;
+	slow_start_step(&m, 5000);
+	other.health = b.health = HEALTH_UP;
+	slow_start_step(&m, 6000);
 	assert_false(slow_start_is_on(&m));
 }
 
@@ -446,6 +490,8 @@ int main(void)
 		T(parts_come_at_equal_distances),
 		T(percents_are_rounded),
 		TM(what_a_pool_begins_with_starts_at_once),
+		TM(first_checks_that_end_later_start_nothing_slowly),
+		TM(where_nobody_served_nobody_starts_slowly),
 		TM(what_comes_back_starts_slowly),
 		TM(a_publication_that_fails_begins_and_ends_nothing),
 		TM(without_the_key_nothing_starts_slowly),
