@@ -229,9 +229,10 @@ struct weir_pool {
 	uint32_t tcp_window_ms, udp_window_ms;
 	uint32_t flags;	     /* WEIR_POOL_* */
 	uint32_t move_count; /* records at move_off */
-	uint8_t reserved[24];
+	uint32_t grace_ms;   /* so long after a move began, new flows still go to its base */
+	uint8_t reserved[20];
 };
-static_assert(sizeof(struct weir_pool) == 64, "layout 1");
+static_assert(sizeof(struct weir_pool) == 64, "layout 7");
 
 #define WEIR_POOL_FRAGMENT (1u << 0) /* IPv4 without DF that is too big: in pieces, not dropped */
 

@@ -3,6 +3,7 @@
  * What would happen to a packet, and why: the data plane runs its real stages over it
  * and sends nothing; here indices become names, and the slot's owner gets a reason.
  */
+#include "clock.h"
 #include "cmd.h"
 #include "json_put.h"
 
@@ -170,6 +171,22 @@ static const char *window_text(const struct controlplane *cp, const struct pool 
 	return text;
 }
 
+/* ", and new ones go there for 38 s yet": while a slot's grace lasts. */
+static const char *grace_text(const struct pool *p, uint32_t slot, char *text, size_t len)
+{
+	uint64_t now = clock_ms(CLOCK_BOOTTIME);
+	uint32_t most = 0;
+
+	for (unsigned i = 0; i < WEIR_MOVE_PROTOCOLS && slot < p->moves.len; i++) {
+		uint32_t left = moves_grace_left_ms(&p->moves, now, pool_grace_ms(p), slot, i);
+
+		most = left > most ? left : most;
+	}
+	snprintf(text, len, most > 0 ? ", and new ones go there for %u s yet" : "",
+		 (most + 999) / 1000);
+	return text;
+}
+
 /* How a slot that is not settled came to its answer, behind `why`. */
 static void why_unsettled(const struct controlplane *cp, const struct pool *p,
 			  const struct weir_explained *a, char *why, size_t len)
@@ -177,7 +194,7 @@ static void why_unsettled(const struct controlplane *cp, const struct pool *p,
 	const struct backend *base = backend_at(p, a->base), *cur = backend_at(p, a->cur);
 	const char *from = base != NULL ? base->conf.name : "one that is gone";
 	const char *to = cur != NULL && a->cur != a->base ? cur->conf.name : "nobody";
-	char tcp[40], udp[40];
+	char tcp[40], udp[40], grace[60];
 	size_t n = strlen(why);
 
 	if (a->slot_state == WEIR_SLOT_PINNED && a->backend != a->cur)
@@ -187,9 +204,10 @@ static void why_unsettled(const struct controlplane *cp, const struct pool *p,
 		return;
 	snprintf(why + n, len - n,
 		 "; it moves from %s to %s (windows: tcp %s, udp %s): flows that began before stay "
-		 "with %s%s",
+		 "with %s%s%s",
 		 from, to, window_text(cp, p, a->slot, WEIR_MOVE_TCP, tcp, sizeof(tcp)),
 		 window_text(cp, p, a->slot, WEIR_MOVE_UDP, udp, sizeof(udp)), from,
+		 grace_text(p, a->slot, grace, sizeof(grace)),
 		 a->backend != a->cur && a->backend != a->base ? "; this one has a pin" : "");
 }
 

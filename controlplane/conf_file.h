@@ -143,6 +143,7 @@ struct pool_conf {
 	uint8_t source_bits;	       /* behind its prefix, for the flow hash; 0: one address */
 	uint16_t gue_port;	       /* UDP destination of `gue` */
 	uint32_t slow_start_s; /* 0: a backend that comes up takes its share at once */
+	uint32_t handshake_grace_s;
 	uint32_t tcp_window_s;
 	uint32_t udp_window_s; /* 0: POOL_QUIC_WINDOW_S with a `quic` service, else
 				  POOL_UDP_WINDOW_S */

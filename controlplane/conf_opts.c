@@ -74,6 +74,11 @@ const struct conf_opt conf_opts[] = {
 	{ "pool", "slow_start_s", CONF_U32, POOL(slow_start_s), 0, "0", 0, 3600, .unit = "s",
 	  .help = "a backend that comes up takes its share of new flows in 16 steps over this "
 		  "time; 0: at once" },
+	{ "pool", "handshake_grace_s", CONF_U32, POOL(handshake_grace_s), 0, "3", 1, 3600,
+	  .unit = "s",
+	  .help = "when a slot changes its owner: how long new connections still go to the "
+		  "old one, so that handshakes under way end where they began; more behind ECMP "
+		  "with other Weirs" },
 	{ "pool", "tcp_window_s", CONF_U32, POOL(tcp_window_s), 0, "300", 1, 86400, .unit = "s",
 	  .help = "when a slot changes its owner: how long TCP connections that are open have "
 		  "to show themselves, so that they stay" },

@@ -87,6 +87,11 @@ uint32_t pool_tcp_window_ms(const struct pool *p)
 	return p->conf.tcp_window_s * 1000;
 }
 
+uint32_t pool_grace_ms(const struct pool *p)
+{
+	return p->conf.handshake_grace_s * 1000;
+}
+
 uint32_t pool_udp_window_ms(const struct model *m, const struct pool *p)
 {
 	if (p->conf.udp_window_s != 0)

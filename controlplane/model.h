@@ -170,6 +170,7 @@ uint32_t backend_table_weight(const struct backend *b);
 uint32_t backend_admin(const struct backend *b); /* enum admin_state */
 
 /* How long a slot that changes its owner keeps the flows of the old one. */
+uint32_t pool_grace_ms(const struct pool *p);
 uint32_t pool_tcp_window_ms(const struct pool *p);
 /* Unless it is set, longer for a pool with a `quic` service: a connection is long there. */
 uint32_t pool_udp_window_ms(const struct model *m, const struct pool *p);

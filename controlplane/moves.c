@@ -69,10 +69,24 @@ static void end_move(struct moves *m, uint32_t i, unsigned p)
 	m->state[i] |= MOVES_PINNED;
 }
 
-static void begin_move(struct moves *m, uint32_t i, unsigned p, uint64_t now_ms)
+/* What a base's deadline leaves of the grace: flows that begin in it must have time to end,
+ * so that it is half of what is left at most. */
+static uint64_t grace_of(const struct moves_env *env, uint16_t base)
+{
+	uint64_t deadline = env->deadline_ms[base], half;
+
+	if (deadline == 0)
+		return env->grace_ms;
+	half = deadline > env->now_ms ? (deadline - env->now_ms) / 2 : 0;
+	return half < env->grace_ms ? half : env->grace_ms;
+}
+
+/* Workers count the grace from the begin: one that is to be shorter began earlier. The
+ * window of such a move ends by its deadline, whenever it began. */
+static void begin_move(struct moves *m, const struct moves_env *env, uint32_t i, unsigned p)
 {
 	m->base[p][i] = m->cur[i];
-	m->since_ms[p][i] = (uint32_t)now_ms;
+	m->since_ms[p][i] = (uint32_t)(env->now_ms - (env->grace_ms - grace_of(env, m->cur[i])));
 	m->state[i] |= (uint8_t)(1u << p);
 }
 
@@ -91,7 +105,7 @@ static bool assign(struct moves *m, const struct moves_env *env, uint32_t i, uin
 			if (owner == m->base[p][i] || !forwards(env, m->base[p][i]))
 				end_move(m, i, p);
 		} else if (owner != cur && forwards(env, cur)) {
-			begin_move(m, i, p, env->now_ms);
+			begin_move(m, env, i, p);
 		}
 	}
 	m->cur[i] = owner;
@@ -124,6 +138,14 @@ uint64_t moves_window_end_ms(const struct moves *m, const struct moves_env *env,
 	if (env->pressure_ms > from)
 		from = env->pressure_ms;
 	return from + (p == WEIR_MOVE_TCP ? env->tcp_window_ms : env->udp_window_ms);
+}
+
+uint32_t moves_grace_left_ms(const struct moves *m, uint64_t now_ms, uint32_t grace_ms, uint32_t i,
+			     unsigned p)
+{
+	uint32_t age_ms = (uint32_t)now_ms - m->since_ms[p][i];
+
+	return m->state[i] & 1u << p && age_ms < grace_ms ? grace_ms - age_ms : 0;
 }
 
 static bool expire(struct moves *m, const struct moves_env *env, uint32_t i)

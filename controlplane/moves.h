@@ -37,7 +37,8 @@ struct moves {
 	uint8_t *state; /* [len] MOVES_* */
 	/* By protocol; of slots whose window is open. */
 	uint16_t *base[WEIR_MOVE_PROTOCOLS]; /* [len] backend indices */
-	/* [len] CLOCK_BOOTTIME when the move began, low 32 bits: 49 days, no move is older */
+	/* [len] CLOCK_BOOTTIME when the move began, low 32 bits: 49 days, no move is older. Of
+	 * one whose base has a drain's deadline at hand, somewhat earlier: see begin_move() */
 	uint32_t *since_ms[WEIR_MOVE_PROTOCOLS];
 	uint32_t moving, pinned; /* slots in these states, as workers are told */
 };
@@ -48,6 +49,7 @@ struct moves_env {
 	const bool *forwards;	     /* enabled or draining, and not down */
 	const uint64_t *deadline_ms; /* of a drain, CLOCK_BOOTTIME; 0: none */
 	uint32_t tcp_window_ms, udp_window_ms;
+	uint32_t grace_ms; /* so long openers still go to the base of a move that begins */
 	/* The last time that a worker had no room for a pin to base, or took one's
 	 * room: a window is open for its whole length after that. 0: never. */
 	uint64_t pressure_ms;
@@ -79,6 +81,10 @@ uint32_t moves_unheld(const struct moves *m, const uint8_t *held);
 /* When the window of a slot's protocol ends, CLOCK_BOOTTIME ms; 0: it is not open. */
 uint64_t moves_window_end_ms(const struct moves *m, const struct moves_env *env, uint32_t slot,
 			     unsigned protocol);
+
+/* For how long yet openers of a protocol go to the slot's base, ms. */
+uint32_t moves_grace_left_ms(const struct moves *m, uint64_t now_ms, uint32_t grace_ms,
+			     uint32_t slot, unsigned protocol);
 
 /* Slots that still have this backend as base, with an open window. */
 uint32_t moves_held_by(const struct moves *m, uint16_t backend);

@@ -248,6 +248,7 @@ static struct weir_pool pool_entry(const struct model *m, const struct pool *p)
 		.mtu = (uint16_t)p->conf.mtu,
 		.tcp_window_ms = pool_tcp_window_ms(p),
 		.udp_window_ms = pool_udp_window_ms(m, p),
+		.grace_ms = pool_grace_ms(p),
 		.flags = p->conf.fragment ? WEIR_POOL_FRAGMENT : 0,
 	};
 }

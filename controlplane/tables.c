@@ -396,6 +396,7 @@ static void set_windows(struct moves_env *env, const struct model *m, const stru
 {
 	env->tcp_window_ms = pool_tcp_window_ms(p);
 	env->udp_window_ms = pool_udp_window_ms(m, p);
+	env->grace_ms = pool_grace_ms(p);
 }
 
 /*

@@ -14,11 +14,14 @@
 
 #define NOBODY UINT16_MAX /* no backend takes this packet */
 
+/* More than a worker's clock is behind the control plane's. */
+#define CLOCKS_APART_MS 3000
+
 /* What is known of the packet's slot, with every field loaded once. */
 struct slot_view {
 	unsigned cur, base; /* cur: NOBODY if no backend takes new flows */
 	bool moving;	    /* for this packet's protocol */
-	bool grace;	    /* began less than MOVING_GRACE_MS ago */
+	bool grace;	    /* it began less than the pool's grace ago */
 };
 
 /* The record of a packet's slot; NULL: it has none. */
@@ -29,18 +32,20 @@ static inline const struct weir_move *move_of(const struct view *v, const struct
 	return view_move(pool, weir_slot_of(p->flow_hash, pool->table_len));
 }
 
-static inline bool in_grace(const struct pins *t, const struct weir_move *m, unsigned protocol)
+/* A handshake under way when a slot begins to move finishes where it began. */
+static inline bool in_grace(const struct pins *t, const struct view_pool *pool,
+			    const struct weir_move *m, unsigned protocol)
 {
-	/* A worker's clock is some ms behind, so that the move may begin in its future: a
-	 * grace of 3.0 to 3.1 s is kept. A drain may last longer than 2^31 ms. */
+	/* A worker's clock is up to a decisecond behind, so that the move may begin in its
+	 * future: so much longer a grace lasts. A drain may last longer than 2^31 ms. */
 	uint32_t age_ms = t->now_ds * 100u - m->since_ms[protocol];
 
-	return age_ms < MOVING_GRACE_MS || age_ms > UINT32_MAX - MOVING_GRACE_MS;
+	return age_ms < pool->grace_ms || age_ms > UINT32_MAX - CLOCKS_APART_MS;
 }
 
 /* `record`: move_of() */
-static struct slot_view look(const struct pins *t, const struct weir_move *record, weir_slot s,
-			     bool tcp)
+static struct slot_view look(const struct pins *t, const struct view_pool *pool,
+			     const struct weir_move *record, weir_slot s, bool tcp)
 {
 	unsigned protocol = tcp ? WEIR_MOVE_TCP : WEIR_MOVE_UDP;
 	struct slot_view w = { .cur = weir_slot_backend(s), .base = weir_slot_backend(s) };
@@ -55,7 +60,7 @@ static struct slot_view look(const struct pins *t, const struct weir_move *recor
 	if (!w.moving)
 		return w;
 	w.base = weir_move_base(m.base[protocol]);
-	w.grace = in_grace(t, &m, protocol);
+	w.grace = in_grace(t, pool, &m, protocol);
 	return w;
 }
 
@@ -239,7 +244,7 @@ static unsigned backend_of(const struct view *v, struct pins *t, const struct pk
 
 	if (pin_of(t, v, p, s, &meta))
 		return weir_pin_backend(meta);
-	w = look(t, move, s, p->flags & PKT_TCP);
+	w = look(t, &v->pool[p->pool], move, s, p->flags & PKT_TCP);
 	if (!w.moving)
 		return w.cur;
 	return is_opener(&v->pool[p->pool], p) ? opened(v, t, p, &w) : goes_on(v, t, p, &w);
@@ -298,7 +303,7 @@ static inline bool by_base(const struct view *v, struct pins *t, const struct wa
 	if (base >= v->backend_count)
 		return false;
 	/* No branch can foresee which packets of a mixed flood open flows. */
-	opens = (bool)(p->flags & PKT_OPENER) & !in_grace(t, m, protocol);
+	opens = (bool)(p->flags & PKT_OPENER) & !in_grace(t, &v->pool[p->pool], m, protocol);
 	if (unlikely(opens & ((t->looks != 0) | (m->base[0] >= WEIR_MOVE_NOBODY))))
 		return false;
 	pins_refuse(t);

@@ -10,9 +10,6 @@
 #include "pipeline.h"
 #include "view.h"
 
-/* A handshake under way when a slot begins to move finishes where it began. */
-#define MOVING_GRACE_MS 3000
-
 /* A packet whose slot is moving or pinned, and the slot's entry. */
 struct unsettled {
 	struct pkt *pkt;

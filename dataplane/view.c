@@ -69,6 +69,7 @@ static enum weir_reject take_pool(struct view_pool *out, const struct weir_pool 
 		.tcp_window_ms = p.tcp_window_ms,
 		.udp_window_ms = p.udp_window_ms,
 		.flags = p.flags,
+		.grace_ms = p.grace_ms,
 		.id = p.id,
 	};
 	return WEIR_REJECT_NONE;

@@ -19,6 +19,7 @@ struct view_pool {
 	uint32_t tcp_window_ms, udp_window_ms; /* pins are kept idle for no less */
 	uint32_t flags;			       /* WEIR_POOL_* */
 	uint32_t move_count;
+	uint32_t grace_ms; /* so long after a move began, openers still go to its base */
 	uint64_t id; /* of its name: the same on every Weir */
 };
 

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 #
 # How long a move lasts, as `explain` and `backends` say it: a window's seconds, each
-# protocol's own; a drain's, which are those of its windows; and the pin that is left.
+# protocol's own; a drain's, which are those of its windows; the grace; and the pin that is left.
 #
 #   client --- router ===br0=== weir
 #     one download  '== b1, b2, b3
@@ -12,12 +12,14 @@ set -euo pipefail
 
 TCP_WINDOW=14
 UDP_WINDOW=4
+GRACE=40
 SOURCE=${LAB_CLIENTS[0]}:40000
 
 lab_create
 (
     lab_conf_head
-    lab_conf_pool web-l2 l2 "$VIP_L2" "tcp_window_s = $TCP_WINDOW" "udp_window_s = $UDP_WINDOW"
+    lab_conf_pool web-l2 l2 "$VIP_L2" "tcp_window_s = $TCP_WINDOW" "udp_window_s = $UDP_WINDOW" \
+        "handshake_grace_s = $GRACE"
 ) >"$LAB_DIR/weir.conf"
 lab_start_backends
 lab_start_weir
@@ -76,6 +78,11 @@ windows_are_the_drains() {
         at_least "the window" "${BASH_REMATCH[1]}" "$after"
 }
 check a_deadline_is_the_windows_end windows_are_the_drains
+half_the_drain_is_the_grace() {
+    says "flows that began before stay with $leaver, and new ones go there for ([0-9]+) s yet" &&
+        at_most "seconds of the grace" "${BASH_REMATCH[1]}" 25
+}
+check a_deadline_cuts_the_grace_down half_the_drain_is_the_grace
 check the_list_says_the_drains_seconds grep -qE "^web-l2/$leaver .* draining, ([0-9]|[1-4][0-9]|50) s " \
     <(lab_weirctl backends web-l2)
 
@@ -83,6 +90,8 @@ check the_list_says_the_drains_seconds grep -qE "^web-l2/$leaver .* draining, ([
 lab_weirctl backend enable "web-l2/$leaver" >/dev/null
 lab_weirctl backend drain "web-l2/$leaver" >/dev/null
 check each_window_says_its_seconds windows_are_told
+check new_connections_go_to_the_old_one_for_the_grace \
+    says "stay with $leaver, and new ones go there for ([0-9]+) s yet"
 check no_deadline_no_seconds backend_is "web-l2/$leaver" drain_left_s null
 wait_until 20 says 'udp over\)' || lab_fail "the UDP window does not end" controlplane
 check the_udp_window_ends_by_itself one_window_is_told

@@ -148,7 +148,8 @@ static void make_view(bool moving)
 					   .move_count = SLOTS,
 					   .table_len = SLOTS,
 					   .tcp_window_ms = 3600000,
-					   .udp_window_ms = 3600000 };
+					   .udp_window_ms = 3600000,
+					   .grace_ms = 3000 };
 	ports[0].mtu = 1500;
 }
 

@@ -107,6 +107,7 @@ static void judge(struct world *w, struct flow *f, unsigned model, uint16_t to, 
 			return;
 		}
 		f->since[model] = w->failures[to];
+		w->late += model == MODEL_WEIR && !w->pool.serves[to];
 		return;
 	}
 	if (f->fate[model] != FATE_GOOD)

@@ -3,7 +3,9 @@
  * Synthetic flows through the real builder and the real select stage while the pool
  * changes: which flows break? docs/simulation.md.
  *
- *   sim CASE [FLOWS]     FLOWS: concurrent ones, 100,000 unless given
+ *   sim CASE [FLOWS [GRACE_S [SEED]]]
+ *                        FLOWS: concurrent ones, 100,000 unless given; GRACE_S: the pool's
+ *                        handshake_grace_s; SEED: of all that is by chance
  *   sim --list           the cases
  *
  * Prints a line of figures, then "ok CASE" or "FAIL CASE: reason".
@@ -106,7 +108,8 @@ static void populate(struct world *w)
 	}
 }
 
-static struct world *create(const struct scenario *s, uint32_t flows)
+static struct world *create(const struct scenario *s, uint32_t flows, uint32_t grace_s,
+			    uint64_t seed)
 {
 	struct world *w = aligned_alloc(WEIR_CACHE_LINE, (sizeof(*w) + 63) / 64 * 64);
 
@@ -117,7 +120,7 @@ static struct world *create(const struct scenario *s, uint32_t flows)
 	w->rate_flows = flows;
 	w->weirs = w->alive = s->weirs;
 	w->workers = s->workers;
-	w->random = 1;
+	w->random = seed;
 	census_create(&w->census, flows);
 	w->flow_room = flows * 3;
 	w->flow = calloc(w->flow_room, sizeof(*w->flow));
@@ -132,6 +135,7 @@ static struct world *create(const struct scenario *s, uint32_t flows)
 		pins = pins < WEIR_PINS_MIN ? WEIR_PINS_MIN : pins;
 		sim_weir_create(&w->weir[i], s->workers, pins, 0x57656972);
 		flow_table_create(&w->table[i], pins);
+		w->weir[i].view.pool[0].grace_ms = grace_s * 1000;
 		if (s->flags & QUIC)
 			w->weir[i].view.pool[0].udp_window_ms = 300000;
 	}
@@ -174,22 +178,20 @@ static uint32_t unsettled(const struct world *w)
 	return n;
 }
 
-static uint32_t broken(const struct world *w, unsigned model)
-{
-	return w->result[model].broken + w->result[model].failed_new;
-}
-
 static const char *judge_case(const struct world *w, uint32_t pins_left, uint32_t slots_left)
 {
 	const struct scenario *s = w->scenario;
+	const struct result *weir = &w->result[MODEL_WEIR], *table = &w->result[MODEL_TABLE];
 
-	if (s->weirs == 1 && w->result[MODEL_WEIR].broken != 0)
+	if (s->weirs == 1 && weir->broken != 0)
 		return "flows broke";
-	if (s->weirs == 1 && w->result[MODEL_WEIR].failed_new != 0)
+	if (s->weirs == 1 && weir->failed_new != 0)
 		return "new connections failed";
-	if (s->weirs > 1 && broken(w, MODEL_WEIR) > broken(w, MODEL_TABLE))
-		return "worse than a flow table";
-	if (!(s->flags & FAILURES) && w->result[MODEL_WEIR].lost != 0)
+	if (s->weirs > 1 && weir->broken > table->broken)
+		return "more flows broke than with a flow table";
+	if (s->weirs > 1 && weir->failed_new > table->failed_new)
+		return "more new connections failed than with a flow table";
+	if (!(s->flags & FAILURES) && weir->lost != 0)
 		return "flows lost without a failure";
 	if (s->flags & TEN_PERCENT && w->pins_most > w->rate_flows / 10)
 		return "pins above 10 % of the flows";
@@ -229,9 +231,9 @@ static void run_out(struct world *w)
 		tick(w);
 }
 
-static int run(const struct scenario *s, uint32_t flows)
+static int run(const struct scenario *s, uint32_t flows, uint32_t grace_s, uint64_t seed)
 {
-	struct world *w = create(s, flows);
+	struct world *w = create(s, flows, grace_s, seed);
 	const struct result *r = w->result;
 	uint32_t slots_600;
 	int err;
@@ -250,6 +252,7 @@ static int run(const struct scenario *s, uint32_t flows)
 	       "of live and ended ones at most %u, above the live flows in %u s of %u\n",
 	       w->at_most.live, w->at_most.ended, w->at_most.behind, w->at_most.flood, w->own_most,
 	       w->own_over, SECONDS);
+	printf("new flows to backends that drain: %u, of all %u\n", w->late, w->total);
 	printf("failed new connections whose SYN went to another Weir: %u\n", w->elsewhere);
 	if (all_pins(w) + unsettled(w) > 0)
 		printf("pins left %u, slots left %u\n", all_pins(w), unsettled(w));
@@ -261,6 +264,7 @@ static int run(const struct scenario *s, uint32_t flows)
 int main(int argc, char **argv)
 {
 	uint32_t flows = argc > 2 ? (uint32_t)strtoul(argv[2], NULL, 10) : 100000;
+	uint64_t seed = argc > 4 ? strtoull(argv[4], NULL, 10) : 1;
 
 	for (unsigned i = 0; argc > 1 && i < scenario_count && strcmp(argv[1], "--list") == 0; i++)
 		puts(scenarios[i].name);
@@ -269,7 +273,10 @@ int main(int argc, char **argv)
 	setvbuf(stdout, NULL, _IOLBF, 0);
 	for (unsigned i = 0; argc > 1 && i < scenario_count; i++)
 		if (strcmp(scenarios[i].name, argv[1]) == 0)
-			return run(&scenarios[i], flows);
-	fprintf(stderr, "usage: sim CASE [FLOWS] | --list\n");
+			return run(&scenarios[i], flows,
+				   argc > 3 ? (uint32_t)strtoul(argv[3], NULL, 10)
+					    : scenarios[i].grace_s,
+				   seed);
+	fprintf(stderr, "usage: sim CASE [FLOWS [GRACE_S [SEED]]] | --list\n");
 	return 2;
 }

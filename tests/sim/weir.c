@@ -78,7 +78,8 @@ void sim_weir_create(struct sim_weir *w, uint32_t workers, uint32_t pins, uint64
 					      .table_len = SIM_SLOTS,
 					      .hash = WEIR_HASH_5TUPLE,
 					      .tcp_window_ms = 300000,
-					      .udp_window_ms = 30000 };
+					      .udp_window_ms = 30000,
+					      .grace_ms = 3000 };
 }
 
 void sim_weir_destroy(struct sim_weir *w)
@@ -115,6 +116,7 @@ static struct moves_env env_of(const struct sim_weir *w, const struct sim_pool *
 		.deadline_ms = p->deadline_ms,
 		.tcp_window_ms = w->view.pool[0].tcp_window_ms,
 		.udp_window_ms = w->view.pool[0].udp_window_ms,
+		.grace_ms = w->view.pool[0].grace_ms,
 		.pressure_ms = pressure_ds * 100,
 	};
 }

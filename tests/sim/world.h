@@ -22,6 +22,7 @@ enum {
 	HALF_GAP_S = 55, /* longest silence of a half-closed connection: the limit is 60 */
 	UDP_GAP_S = 25,	 /* likewise of a UDP flow: the window is 30 */
 	IDLE_LIMIT_S = 900,
+	GRACE_S = 3, /* handshake_grace_s unless set */
 	REQUEUE_S = 40, /* between two changes of what worker gets which flow */
 	START_MS = 1000000,
 	MAX_WEIRS = 8,
@@ -97,6 +98,7 @@ struct world {
 	/* Seconds with more pins than such flows: of live and ended flows, of live ones alone. */
 	uint32_t own_over, live_over;
 	struct result result[MODELS];
+	uint32_t late;	    /* new ones that went to a backend that takes no more */
 	uint32_t elsewhere; /* failed new ones whose SYN went to another Weir than their ACK */
 	/* By weir * workers + worker. */
 	struct burst burst[MAX_LANES];
@@ -112,6 +114,7 @@ struct scenario {
 	unsigned flags;
 	unsigned half, udp; /* percent of the flows that are half-closed for a while; UDP */
 	unsigned repeats;   /* percent of the openers that get no answer in time */
+	unsigned grace_s;   /* handshake_grace_s */
 };
 
 enum {

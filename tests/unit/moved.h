@@ -17,7 +17,7 @@
 
 #include <cmocka.h>
 
-enum { A, B, C, D, BACKENDS, LEN = 16, TCP_S = 300, UDP_S = 30, T0 = 5000000 };
+enum { A, B, C, D, BACKENDS, LEN = 16, TCP_S = 300, UDP_S = 30, GRACE_S = 3, T0 = 5000000 };
 
 static bool serving[WEIR_MAX_BACKENDS];
 static uint64_t deadline[WEIR_MAX_BACKENDS];
@@ -35,7 +35,8 @@ static inline int setup(void **state)
 				  .forwards = serving,
 				  .deadline_ms = deadline,
 				  .tcp_window_ms = TCP_S * 1000,
-				  .udp_window_ms = UDP_S * 1000 };
+				  .udp_window_ms = UDP_S * 1000,
+				  .grace_ms = GRACE_S * 1000 };
 	return moves_create(&m, LEN);
 }
 

@@ -67,7 +67,8 @@ static inline int setup(void **state)
 			     .move_count = PIN_LEN,
 			     .table_len = PIN_LEN,
 			     .tcp_window_ms = 300000,
-			     .udp_window_ms = 30000 },
+			     .udp_window_ms = 30000,
+			     .grace_ms = 3000 },
 	};
 	for (unsigned i = 0; i < PIN_WORKERS; i++) {
 		struct weir_pin_bucket *b = aligned_alloc(64, BUCKETS * sizeof(*b));

@@ -34,6 +34,7 @@ static inline void small_configure(unsigned pools, unsigned backends)
 	for (unsigned p = 0; p < pools; p++) {
 		small_pool[p] = (struct pool_conf){ .table_size = SMALL_TABLE,
 						    .mtu = 1500,
+						    .handshake_grace_s = 3,
 						    .tcp_window_s = 300,
 						    .backend = small_backend[p],
 						    .backend_count = backends };

@@ -46,6 +46,7 @@ static void a_whole_file_arrives(void **state)
 	assert_int_equal(p->check.timeout_ms, 100);
 	assert_int_equal(p->check.rise, 4);
 	assert_int_equal(p->check.fall, 5);
+	assert_int_equal(p->handshake_grace_s, 3);
 	assert_int_equal(p->tcp_window_s, 300);
 	assert_int_equal(p->udp_window_s, 0);
 
@@ -155,6 +156,22 @@ static void a_file_that_cannot_be_opened_is_an_errno(void **state)
 			MESSAGES("absent.conf: cannot be opened: No such file or directory"));
 }
 
+static void the_grace_has_bounds(void **state)
+{
+	struct conf *c;
+
+	(void)state;
+	assert_int_equal(load(POOL "handshake_grace_s = 40\n" SERVICE "pool = web\n", &c), 0);
+	assert_int_equal(c->pool[0].handshake_grace_s, 40);
+	conf_free(c);
+	assert_refused(POOL "handshake_grace_s = 0\n" SERVICE "pool = web\n"
+			    "[pool other]\nhandshake_grace_s = 3601\nbackend a = 192.0.2.1\n",
+		       MESSAGES("weir.conf:5: [pool web] handshake_grace_s: \"0\" is not right: a "
+				"whole number from 1 to 3600 s",
+				"weir.conf:11: [pool other] handshake_grace_s: \"3601\" is not "
+				"right: a whole number from 1 to 3600 s"));
+}
+
 /* -- edits at run time --------------------------------------------------------- */
 
 static void backends_are_added_and_removed(void **state)
@@ -222,6 +239,7 @@ int main(void)
 		cmocka_unit_test_teardown(errors_of_lines_name_section_key_and_what_is_right,
 					  no_messages),
 		cmocka_unit_test_teardown(a_file_that_cannot_be_opened_is_an_errno, no_messages),
+		cmocka_unit_test_teardown(the_grace_has_bounds, no_messages),
 		cmocka_unit_test_teardown(backends_are_added_and_removed, no_messages),
 		cmocka_unit_test_teardown(weight_zero_keeps_the_weight_that_the_table_has,
 					  no_messages),

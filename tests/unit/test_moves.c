@@ -163,6 +163,80 @@ static void a_deadline_stands_for_the_windows(void **state)
 	assert_string_equal(seen(), "pinned B");
 }
 
+/* Workers count the grace from a move's begin. */
+static uint32_t grace_left_s(unsigned p)
+{
+	return moves_grace_left_ms(&m, env.now_ms, env.grace_ms, 0, p) / 1000;
+}
+
+static void new_flows_go_to_the_base_for_the_grace(void **state)
+{
+	(void)state;
+	env.grace_ms = 40000;
+	assign(A);
+	assert_int_equal(grace_left_s(WEIR_MOVE_TCP), 0);
+	assign(B);
+	moves_write(&m, slot, told.group);
+	assert_int_equal(told_of(0)->since_ms[WEIR_MOVE_TCP], T0);
+	assert_int_equal(grace_left_s(WEIR_MOVE_TCP), 40);
+	at(10);
+	assign(C); /* counted from the first change */
+	assert_int_equal(grace_left_s(WEIR_MOVE_TCP), 30);
+	at(UDP_S);
+	assert_int_equal(grace_left_s(WEIR_MOVE_TCP), 10);
+	assert_int_equal(grace_left_s(WEIR_MOVE_UDP), 0);
+	at(41);
+	assert_int_equal(grace_left_s(WEIR_MOVE_TCP), 0);
+}
+
+static void a_failure_does_not_wait_for_the_grace(void **state)
+{
+	(void)state;
+	env.grace_ms = 40000;
+	assign(A);
+	assign(B);
+	at(1);
+	serving[A] = false;
+	assign(B);
+	assert_string_equal(seen(), "pinned B");
+	assert_int_equal(grace_left_s(WEIR_MOVE_TCP), 0);
+}
+
+static void a_change_taken_back_in_the_grace_leaves_none(void **state)
+{
+	(void)state;
+	env.grace_ms = 40000;
+	assign(A);
+	assign(B);
+	at(1);
+	assign(A);
+	assert_int_equal(grace_left_s(WEIR_MOVE_TCP), 0);
+	at(2);
+	assign(B);
+	assert_int_equal(grace_left_s(WEIR_MOVE_TCP), 40); /* a move of its own */
+}
+
+/* What begins in the grace must have time to end: half of what the deadline leaves. */
+static void a_deadline_cuts_the_grace_down(void **state)
+{
+	static const struct {
+		unsigned deadline_s, grace_s;
+	} drain[] = { { 100, 40 }, { 80, 40 }, { 60, 30 }, { 10, 5 }, { 1, 0 } };
+
+	(void)state;
+	env.grace_ms = 40000;
+	for (unsigned i = 0; i < sizeof(drain) / sizeof(drain[0]); i++) {
+		deadline[A] = 0;
+		assign(A);
+		moves_settle(&m, no_pins);
+		deadline[A] = T0 + drain[i].deadline_s * 1000;
+		assign(B);
+		assert_int_equal(grace_left_s(WEIR_MOVE_TCP), drain[i].grace_s);
+		assert_int_equal(grace_left_s(WEIR_MOVE_UDP), drain[i].grace_s);
+		assert_int_equal(moves_next_ms(&m, &env), deadline[A]);
+	}
+}
+
 static void a_shortage_of_pins_puts_off_windows_but_no_deadline(void **state)
 {
 	(void)state;
@@ -338,6 +412,10 @@ int main(void)
 		T(an_owner_that_fails_leaves_nothing_to_keep),
 		T(pins_of_others_survive_a_failure),
 		T(a_deadline_stands_for_the_windows),
+		T(new_flows_go_to_the_base_for_the_grace),
+		T(a_failure_does_not_wait_for_the_grace),
+		T(a_change_taken_back_in_the_grace_leaves_none),
+		T(a_deadline_cuts_the_grace_down),
 		T(a_shortage_of_pins_puts_off_windows_but_no_deadline),
 		T(with_nobody_to_take_over_flows_stay),
 		T(nobody_and_no_pins_is_empty),

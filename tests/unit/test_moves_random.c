@@ -25,6 +25,18 @@ static bool story_moves(const struct story *s)
 	return s->before[0] != NO_MOVE || s->before[1] != NO_MOVE;
 }
 
+/* When the grace ends: by the middle of what is left to a drain's deadline. */
+static uint64_t story_grace_end(int base)
+{
+	uint64_t grace = env.now_ms + GRACE_S * 1000, left = deadline[base] - env.now_ms;
+
+	if (deadline[base] == 0)
+		return grace;
+	if (deadline[base] <= env.now_ms)
+		return env.now_ms;
+	return env.now_ms + left / 2 < grace ? env.now_ms + left / 2 : grace;
+}
+
 static void story_owner(struct story *s, int owner)
 {
 	int old = s->owner;
@@ -37,7 +49,7 @@ static void story_owner(struct story *s, int owner)
 			s->before[p] = NO_MOVE;
 		if (!moves && owner != old && alive(old)) {
 			s->before[p] = old;
-			s->since[p] = env.now_ms;
+			s->since[p] = story_grace_end(old) - GRACE_S * 1000;
 			s->loose = true;
 		}
 	}

@@ -115,6 +115,26 @@ static void an_opener_of_the_grace_is_known_when_it_comes_again(void **state)
 	assert_int_equal(tcp(DATA), BASE);
 }
 
+static void the_grace_is_the_pools(void **state)
+{
+	static const uint32_t grace_ms[] = { 1000, 40000, 3600000 };
+
+	(void)state;
+	for (unsigned i = 0; i < sizeof(grace_ms) / sizeof(grace_ms[0]); i++) {
+		view.pool[0].grace_ms = grace_ms[i];
+		all_slots(WEIR_SLOT_MOVING, CUR, BASE, NOW_DS * 100 - grace_ms[i] + 1);
+		assert_int_equal(by_worker(0, 10 * i + 1, true, OPENER, 0), BASE);
+		assert_int_equal(udp(10 * i + 2, true, PKT_QUIC_INITIAL), BASE);
+		all_slots(WEIR_SLOT_MOVING, CUR, BASE, NOW_DS * 100 - grace_ms[i]);
+		assert_int_equal(by_worker(0, 10 * i + 1, true, OPENER, 0), BASE); /* its pin */
+		assert_int_equal(by_worker(0, 10 * i + 3, true, OPENER, 0), CUR);
+		assert_int_equal(udp(10 * i + 4, true, PKT_QUIC_INITIAL), CUR);
+		assert_int_equal(udp(10 * i + 5, false, 0), BASE); /* nobody opens */
+		all_slots(WEIR_SLOT_MOVING, CUR, BASE, NOW_DS * 100 + 99);
+		assert_int_equal(by_worker(0, 10 * i + 6, true, OPENER, 0), BASE);
+	}
+}
+
 /* A drain may last 30 days; 2^31 ms are 24.8. */
 static void the_grace_does_not_come_back(void **state)
 {
@@ -445,6 +465,7 @@ int main(void)
 		T(an_opener_goes_to_the_owner_and_is_confirmed_by_data),
 		T(handshakes_under_way_end_where_they_began),
 		T(an_opener_of_the_grace_is_known_when_it_comes_again),
+		T(the_grace_is_the_pools),
 		T(the_grace_does_not_come_back),
 		T(without_room_an_opener_goes_to_the_base),
 		T(protocols_have_windows_of_their_own),

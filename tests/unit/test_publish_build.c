@@ -118,6 +118,7 @@ static void a_worker_takes_what_is_built(void **state)
 	small_pool[1].mode = WEIR_MODE_IPIP;
 	small_pool[2].tcp_window_s = 77;
 	small_pool[1].udp_window_s = 5;
+	small_pool[1].handshake_grace_s = 40;
 	small_service[2].quic = 1;
 	small_apply(&model);
 	build(30);
@@ -135,6 +136,7 @@ static void a_worker_takes_what_is_built(void **state)
 		assert_int_equal(view.pool[i].hash, i == 1 ? WEIR_HASH_SOURCE : WEIR_HASH_5TUPLE);
 		assert_true(p->id == model.pool[i]->id);
 		assert_true(view.pool[i].id == p->id);
+		assert_int_equal(view.pool[i].grace_ms, i == 1 ? 40000 : 3000);
 		assert_int_equal(p->tcp_window_ms, i == 2 ? 77000 : 300000);
 		assert_int_equal(p->udp_window_ms, i == 0 ? 30000 : i == 1 ? 5000 : 300000);
 	}
