@@ -65,7 +65,7 @@ tell() {
 
     before=$(answers)
     echo "$1" >&7
-    wait_until "${2:-10}" has_answered "$before" || lab_fail "flow_client does not answer" flows
+    wait_until "${2:-60}" has_answered "$before" || lab_fail "flow_client does not answer" flows
 }
 
 # Until all of them have had something to say.
