@@ -28,13 +28,16 @@ def wait_for(what, seconds, probe, every=0.02):
 
 
 class Process:
-    """A child with its output in a file. Never outlives the benchmark: it is killed with its group."""
+    """A child with its output in a file. Never outlives the benchmark: it is killed with its group, and by the
+    kernel when the benchmark itself is killed."""
 
     def __init__(self, argv, log):
+        self.name = argv[0]
         self.log = log
         self.out = open(log, "wb")
         self.child = subprocess.Popen(
-            argv, stdin=subprocess.PIPE, stdout=self.out, stderr=subprocess.STDOUT, start_new_session=True
+            ["setpriv", "--pdeathsig", "KILL", "--", *argv],
+            stdin=subprocess.PIPE, stdout=self.out, stderr=subprocess.STDOUT, start_new_session=True
         )
 
     @property
@@ -45,7 +48,7 @@ class Process:
         if self.child.poll() is not None:
             with open(self.log, errors="replace") as f:
                 tail = f.read()[-2000:]
-            raise Failed(f"{self.child.args[0]} ended with {self.child.returncode}:\n{tail}")
+            raise Failed(f"{self.name} ended with {self.child.returncode}:\n{tail}")
         return True
 
     def pause(self):

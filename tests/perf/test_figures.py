@@ -1,9 +1,12 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: Apache-2.0
-"""What scripts/bench makes of rounds and starts. Prints "ok NAME" or "FAIL NAME: reason"."""
+"""What scripts/bench makes of rounds and starts, and of its programs. Prints "ok NAME" or "FAIL NAME: reason"."""
 
 import json
 import os
+import select
+import signal
+import subprocess
 import sys
 import tempfile
 
@@ -102,6 +105,28 @@ def without_a_file_results_are_a_list():
     assert_equal("results", list(results), [{"case": "a"}])
 
 
+def a_killed_benchmark_leaves_no_program_behind():
+    """Not even a stopped one, as all but one are at any time."""
+    code = (
+        "import os, signal, sys; sys.path.insert(0, sys.argv[1]); import processes\n"
+        "p = processes.Process(['sleep', '60'], '/dev/null')\n"
+        "processes.wait_for('sleep', 10, lambda: b'sleep' in open(f'/proc/{p.pid}/cmdline', 'rb').read()[:6])\n"
+        "p.pause()\n"
+        "print(p.pid, flush=True)\n"
+        "sys.stdin.read(1)\n"
+        "os.kill(os.getpid(), signal.SIGKILL)\n"
+    )
+    argv = [sys.executable, "-B", "-c", code, os.path.dirname(figures.__file__)]
+    with subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as bench:
+        pidfd = os.pidfd_open(int(bench.stdout.readline()))
+        bench.stdin.close()
+    ended, _, _ = select.select([pidfd], [], [], 10)
+    if not ended:
+        signal.pidfd_send_signal(pidfd, signal.SIGKILL)
+    os.close(pidfd)
+    assert_equal("programs that ended", len(ended), 1)
+
+
 def main():
     failed = 0
     for test in (
@@ -109,7 +134,7 @@ def main():
         a_start_counts_once_however_many_rounds_it_had, the_ratio_is_of_neighbours, cycles_are_those_of_one_worker,
         rounds_are_counted_over_all_starts, the_file_holds_what_there_is_at_any_time,
         what_cannot_be_written_leaves_the_file_as_it_was, a_file_that_cannot_be_written_is_told_at_once,
-        without_a_file_results_are_a_list,
+        without_a_file_results_are_a_list, a_killed_benchmark_leaves_no_program_behind,
     ):
         try:
             test()
