@@ -49,6 +49,8 @@ class Results(list):
         if path:
             if os.path.exists(path) and not os.path.isfile(path):
                 raise OSError(f"{path} is not a file")
+            if not os.path.isdir(os.path.dirname(os.path.realpath(path))):
+                raise OSError(f"{path}: no such directory")
             self.write()
 
     def add(self, result):

@@ -184,7 +184,7 @@ class Testpmd:
     def __init__(self, directory, name, workers, vdevs, mbufs, memory_mb):
         lcores = ",".join(["0@0"] + [f"{i + 1}@{c}" for i, c in enumerate(workers)])
         eal = [f"--lcores={lcores}", "--no-pci", "--in-memory", f"--file-prefix={name}", "-m", str(memory_mb)]
-        eal += ["--no-telemetry"] + [f"--vdev={v}" for v in vdevs]
+        eal += ["--no-telemetry", "--log-level=lib.eal:debug"] + [f"--vdev={v}" for v in vdevs]
         app = ["-i", "--forward-mode=macswap", "--auto-start", "--no-flush-rx", f"--total-num-mbufs={mbufs}"]
         app += [f"--nb-cores={len(workers)}", f"--rxq={len(workers)}", f"--txq={len(workers)}"]
         # line by line: an answer that stays in a buffer is none
@@ -194,6 +194,14 @@ class Testpmd:
         except BaseException:
             self.end()
             raise
+
+    def tsc_hz(self):
+        """What DPDK found the time stamp counter to run at: cycles are its, not the core's."""
+        with open(self.process.log, errors="replace") as log:
+            found = re.search(r"TSC frequency is ~(\d+) KHz", log.read())
+        if found is None:
+            raise Failed("testpmd does not say how fast the time stamp counter runs")
+        return int(found[1]) * 1000
 
     def sent(self):
         """Packets sent so far, all ports."""
