@@ -42,19 +42,19 @@ struct weir_pin_bucket {
 };
 static_assert(sizeof(struct weir_pin_bucket) == WEIR_CACHE_LINE, "layout 5");
 
-/* meta: bits 0-13 backend index, 14-17 flags, 18-27 pool index, 28-39 what the client
- * acknowledged last, 40-63 time of the last packet, deciseconds of CLOCK_BOOTTIME: both
- * the low bits, of which only differences mean anything (19 days are more than a pin may
- * be idle). */
+/* meta: bits 0-13 backend index, 14-17 flags, 18-27 pool index, 28-43 what the client
+ * acknowledged last, 44-63 time of the last packet, deciseconds of CLOCK_BOOTTIME: both
+ * the low bits, of which only differences mean anything (29 hours: no window is longer than
+ * a day). */
 #define WEIR_PIN_CONFIRMED (1u << 14) /* a packet that is no opener has used it */
 #define WEIR_PIN_TCP	   (1u << 15)
 #define WEIR_PIN_CLOSING   (1u << 16) /* FIN or RST was seen */
 #define WEIR_PIN_STEP	   (1u << 17) /* the acknowledgement went on by one: as for a FIN */
 
 #define WEIR_PIN_ACK_SHIFT  28
-#define WEIR_PIN_ACK_MASK   0xfffu
-#define WEIR_PIN_TIME_SHIFT 40
-#define WEIR_PIN_TIME_MASK  0xffffffu
+#define WEIR_PIN_ACK_MASK   0xffffu
+#define WEIR_PIN_TIME_SHIFT 44
+#define WEIR_PIN_TIME_MASK  0xfffffu
 
 static_assert(WEIR_MAX_BACKENDS <= 1 << 14 && WEIR_MAX_POOLS <= 1 << 10, "bits of weir_pin");
 

@@ -243,6 +243,10 @@ static void a_pin_outlives_its_window(void **state)
 	view.pool[0].udp_window_ms = 3600000;
 	assert_true(survives(WEIR_SLOT_MOVING, BASE, WEIR_PIN_CONFIRMED, 36000));
 	assert_false(survives(WEIR_SLOT_MOVING, BASE, WEIR_PIN_CONFIRMED, 36001));
+	view.pool[0].tcp_window_ms = 86400000; /* the longest there is */
+	assert_true(survives(WEIR_SLOT_MOVING, BASE, SURE, 864000));
+	assert_false(survives(WEIR_SLOT_MOVING, BASE, SURE, 864001));
+	assert_false(survives(WEIR_SLOT_MOVING, BASE, SURE, 900000));
 }
 
 /* As a drain with a deadline of hours has it; but not for want of room. */
