@@ -120,7 +120,7 @@ static inline uint64_t refreshed(uint64_t meta, const struct pins *t, const stru
 	meta = weir_pin_refresh(meta, weir_pin_stamp(t->now_ds));
 	if (likely(!is_opener(pool, p)))
 		return noted(meta, pool, p);
-	/* The same port used again: a new flow of which nothing is known yet. */
+	/* The same port used again, but see is_over(): nothing is known of the new flow yet. */
 	if (meta & WEIR_PIN_CLOSING)
 		meta &= ~(uint64_t)(WEIR_PIN_CLOSING | WEIR_PIN_CONFIRMED);
 	return meta;
@@ -168,6 +168,17 @@ static inline bool by_pin(const struct view *v, const struct pins *t, struct pkt
 	return true;
 }
 
+/* Is a pin that of a connection that is over, whose port is used again? The new one goes by
+ * the rule, like any other. Not while another worker has a pin of it as well: nobody but
+ * that worker can drop it, and the next packet would find it. */
+static bool is_over(const struct view *v, const struct pins *t, const struct pkt *p, uint64_t meta)
+{
+	uint64_t other;
+
+	return meta & WEIR_PIN_CLOSING && is_opener(&v->pool[p->pool], p) &&
+	       !pins_find_elsewhere(t, p->flow_hash, &other);
+}
+
 /* The pin to go by, our own or another worker's: its meta, refreshed. False: none. */
 static bool pin_of(struct pins *t, const struct view *v, const struct pkt *p, weir_slot s,
 		   uint64_t *meta)
@@ -181,6 +192,11 @@ static bool pin_of(struct pins *t, const struct view *v, const struct pkt *p, we
 	if (!counts(v, *meta, s)) {
 		if (pin != NULL && !only_looks(t, p))
 			pins_drop(t, pin);
+		return false;
+	}
+	if (pin != NULL && is_over(v, t, p, *meta)) {
+		if (!only_looks(t, p))
+			pins_end(t, pin);
 		return false;
 	}
 	if (only_looks(t, p))

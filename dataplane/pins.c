@@ -198,6 +198,12 @@ void pins_drop(struct pins *t, struct weir_pin *p)
 	t->used--;
 }
 
+void pins_end(struct pins *t, struct weir_pin *p)
+{
+	pins_drop(t, p);
+	count_add_u64(&t->area->pins.expired, 1);
+}
+
 /* A free place for a pin, the first there is; NULL: all are taken. */
 static struct weir_pin *find_free(const struct pins *t, uint64_t key)
 {
@@ -311,8 +317,7 @@ void pins_sweep(struct pins *t, const struct view *v, uint32_t buckets)
 
 			if (hash == 0 || standing(t, v, hash, meta) != PIN_DEAD)
 				continue;
-			pins_drop(t, p);
-			count_add_u64(&t->area->pins.expired, 1);
+			pins_end(t, p);
 		}
 	}
 }

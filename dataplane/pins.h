@@ -196,6 +196,9 @@ static inline bool pins_room_for_base(struct pins *t)
 
 void pins_drop(struct pins *t, struct weir_pin *p);
 
+/* Likewise, for its time is over: counted as expired. */
+void pins_end(struct pins *t, struct weir_pin *p);
+
 /*
  * Go over the next `buckets` buckets: drop pins that are past their idle limit,
  * whose backend takes no packets, whose slot is settled, or that name the owner of a

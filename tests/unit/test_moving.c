@@ -280,6 +280,47 @@ static void closing_is_remembered_until_the_port_is_used_again(void **state)
 	assert_false(pin_at(0, FLOW) & (WEIR_PIN_CLOSING | WEIR_PIN_CONFIRMED));
 }
 
+/* The server closed first, so that the client has the port again at once. */
+static void a_port_that_is_used_again_goes_by_the_rule(void **state)
+{
+	(void)state;
+	all_slots(WEIR_SLOT_MOVING, CUR, BASE, SINCE_MS);
+	assert_int_equal(tcp(DATA), BASE);
+	assert_int_equal(tcp(OPENER), BASE); /* it has not ended: the server will say so */
+	assert_int_equal(by_worker(0, FLOW, true, DATA, PKT_CLOSING), BASE);
+	pins[0].capacity = pins[0].used; /* a full table has the place of the old one */
+	assert_int_equal(tcp(OPENER), CUR);
+	assert_int_equal(area[0]->pins.expired, 1);
+	assert_int_equal(tcp(OPENER), CUR); /* sent again */
+	assert_int_equal(tcp(DATA), CUR);
+	assert_int_equal(area[0]->pins.made, 2);
+	/* In the grace of a further move, and when the slot moves no more. */
+	assert_int_equal(by_worker(0, FLOW, true, DATA, PKT_CLOSING), CUR);
+	all_slots(WEIR_SLOT_MOVING, THIRD, BASE, NOW_DS * 100 - 2000);
+	assert_int_equal(tcp(OPENER), BASE);
+	assert_int_equal(by_worker(0, FLOW, true, DATA, PKT_CLOSING), BASE);
+	all_slots(WEIR_SLOT_PINNED, CUR, 0, 0);
+	assert_int_equal(tcp(DATA), BASE);
+	assert_int_equal(tcp(OPENER), CUR);
+	assert_int_equal(tcp(DATA), CUR);
+	assert_int_equal(pins[0].used, 0);
+	assert_int_equal(area[0]->pins.expired, 3);
+}
+
+/* What another worker's pin says of the port, the next packet would hear again. */
+static void a_port_that_is_used_again_keeps_another_workers_pin(void **state)
+{
+	(void)state;
+	all_slots(WEIR_SLOT_MOVING, CUR, BASE, SINCE_MS);
+	put(1, FLOW, THIRD, WEIR_PIN_TCP | WEIR_PIN_CONFIRMED | WEIR_PIN_CLOSING, 0);
+	for (unsigned i = 0; i < 2; i++) {
+		assert_int_equal(tcp(OPENER), THIRD);
+		assert_int_equal(by_worker(0, FLOW, true, DATA, PKT_CLOSING), THIRD);
+	}
+	pins_drop(&pins[1], pins_find(&pins[1], FLOW));
+	assert_int_equal(tcp(OPENER), CUR);
+}
+
 /* Acknowledgements of a client, and whether its FIN came with the last but one; is the
  * flow over, as far as can be told? */
 static bool over(const uint32_t *ack, unsigned count, unsigned fin)
@@ -301,6 +342,7 @@ static void a_flow_is_over_once_both_fins_are_acknowledged(void **state)
 	assert_true(over((uint32_t[]){ 1000, UINT32_MAX, 0 }, 3, 1));
 	assert_false(over((uint32_t[]){ 1000, 5000, 5000 }, 3, 1));	  /* half-closed */
 	assert_false(over((uint32_t[]){ 1000, 5000, 5001, 6449 }, 4, 1)); /* it was a byte */
+	assert_false(over((uint32_t[]){ 1000, 5000, 9097 }, 3, 1));	  /* 4,097 bytes */
 	assert_false(over((uint32_t[]){ 1000, 5000, 5001 }, 3, 9));	  /* no FIN of the client */
 	acked = 0;
 }
@@ -476,6 +518,8 @@ int main(void)
 		T(a_pinned_slot_makes_no_pins_and_drops_those_to_its_owner),
 		T(a_pin_goes_with_its_backend),
 		T(closing_is_remembered_until_the_port_is_used_again),
+		T(a_port_that_is_used_again_goes_by_the_rule),
+		T(a_port_that_is_used_again_keeps_another_workers_pin),
 		T(a_flow_is_over_once_both_fins_are_acknowledged),
 		T(one_connection_does_not_close_its_clients_pin),
 		T(a_flow_that_changes_its_queue_is_found),
