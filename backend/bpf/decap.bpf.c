@@ -4,7 +4,8 @@
  *
  *   outer destination  an address of this host       else: pass
  *   outer source       in a configured prefix        else: drop if for a VIP, pass the rest
- *   inner destination  a configured VIP              else: pass
+ *   inner destination  a configured VIP              else: pass; of a fragment that
+ *                                                    hides it: drop
  *
  * "Pass" is TC_ACT_UNSPEC: the next tc filter sees the packet, then the kernel.
  * So does a decapsulated packet: filters behind this one see what the client sent.
@@ -346,6 +347,19 @@ static __always_inline bool inner_read(struct __sk_buff *skb, const struct outer
 	return o->inner == 4 ? inner_v4(skb, o, in) : inner_v6(skb, o, in);
 }
 
+/*
+ * A first fragment that shows no inner header, or one in the padding of its frame: the
+ * kernel would learn from the next one for whom it is, and a tunnel device deliver it. Of
+ * GUE no fragment does, as its UDP length is that of the whole.
+ */
+static __always_inline bool hides_inner(const struct outer *o)
+{
+	__u32 len = o->inner == 4 ? sizeof(struct iphdr) : sizeof(struct ipv6hdr);
+
+	return o->fragment && !o->tail &&
+	       (o->wrong != 0 || o->header_len + len > o->total_len);
+}
+
 /* The outer packet is whole and the inner one lies within it. Lengths of a packet
  * that receive offload merged were written by the kernel, above 64 KiB as 0. */
 static __always_inline bool lengths_agree(struct __sk_buff *skb, const struct outer *o,
@@ -409,7 +423,7 @@ static __always_inline int decide(struct __sk_buff *skb, const struct outer *o)
 
 	if (bpf_map_lookup_elem(&weir_local, &o->dst) == NULL)
 		return trusted ? pass(skb, DECAP_NOT_THIS_HOST) : TC_ACT_UNSPEC;
-	if (trusted && o->fragment)
+	if (o->fragment && (trusted || hides_inner(o)))
 		return drop(skb, DECAP_FRAGMENT);
 	if (trusted && o->wrong != 0)
 		return drop(skb, o->wrong);

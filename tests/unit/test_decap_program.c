@@ -165,6 +165,30 @@ static void outer_fragments_are_refused(void **state)
 	}
 }
 
+/* What a fragment does not show the next one may, and a tunnel device would deliver it. */
+static void a_stranger_s_fragment_hides_no_vip(void **state)
+{
+	(void)state;
+	for_each_packing(p)
+	{
+		unsigned outer_len = p.outer == 0 ? 14 + 2 : 14 + 4;
+		unsigned seen = (p.outer == 0 ? 20 : 8) + 8; /* of the inner packet 8 bytes */
+		struct frame f;
+
+		p.src = stranger[p.outer];
+		p.fragment = p.outer == 0 ? 0x2000 : 0x0001;
+		assert_dropped(&p, DECAP_REFUSED_SOURCE);
+		p.inner_dst = no_vip[p.inner];
+		assert_passed(&p, NOT_COUNTED);
+		make(&p, &f); /* the rest is padding of the frame */
+		f.at[outer_len] = 0;
+		f.at[outer_len + 1] = (uint8_t)seen;
+		assert_fate(&f, DECAP_FRAGMENT, TC_ACT_SHOT);
+		p.fragment = p.outer == 0 ? 0x0001 : 0x0008; /* a later one: useless without */
+		assert_passed(&p, NOT_COUNTED);
+	}
+}
+
 static void gue_that_weir_does_not_send_is_refused(void **state)
 {
 	static const struct {
@@ -302,6 +326,7 @@ int main(void)
 		cmocka_unit_test(other_udp_is_no_tunnel),
 		cmocka_unit_test(another_protocol_is_no_tunnel),
 		cmocka_unit_test(outer_fragments_are_refused),
+		cmocka_unit_test(a_stranger_s_fragment_hides_no_vip),
 		cmocka_unit_test(gue_that_weir_does_not_send_is_refused),
 		cmocka_unit_test(an_inner_packet_of_the_other_family_is_malformed),
 		cmocka_unit_test(a_packet_cut_short_is_malformed),

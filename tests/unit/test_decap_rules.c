@@ -119,6 +119,8 @@ static int judge(const struct frame *f, unsigned *strip, bool *inner_v6, bool *m
 	if (trusted && wrong != 0)
 		return (int)wrong;
 	vlen = *inner_v6 ? 40 : 20;
+	if (fragment && !tail && (wrong != 0 || v.off + vlen > end))
+		return DECAP_FRAGMENT; /* not trusted */
 	if (tail || wrong != 0 || v.off + vlen > v.len || v.at[v.off] >> 4 != (*inner_v6 ? 6 : 4))
 		return trusted ? DECAP_MALFORMED : NOT_COUNTED;
 	to_vip = is_vip(v.at + v.off + (*inner_v6 ? 24 : 16), *inner_v6);
