@@ -39,6 +39,7 @@ struct fill {
 	uint32_t len;
 	const struct owners_node *node;
 	uint32_t count;
+	const bool *asked; /* by node: are its slots in the full table asked for? NULL: all are */
 	uint8_t *missing; /* of node[], close together: OWNERS_PARTS where it does not serve */
 	uint16_t *serving; /* positions of those that do */
 	uint32_t serving_count;
@@ -120,6 +121,11 @@ static inline uint32_t permute(const struct permutation *p, uint32_t x)
 	return x;
 }
 
+static inline bool is_lost(const struct fill *f, uint32_t node)
+{
+	return f->missing[node] != 0 && (f->asked == NULL || f->asked[node]);
+}
+
 /* Slots whose owner in the full table does not serve in all of its own, grouped by it. */
 static void find_lost(struct fill *f)
 {
@@ -130,14 +136,14 @@ static void find_lost(struct fill *f)
 			f->quota[f->full[slot]]++;
 	for (uint32_t i = 0; i < f->count; i++) {
 		f->stands[i] = at; /* borrowed: where the next lost slot of i goes */
-		at += f->missing[i] == 0 ? 0 : f->quota[i];
+		at += is_lost(f, i) ? f->quota[i] : 0;
 	}
 	f->lost_count = at;
 	for (uint32_t slot = 0; slot < f->len; slot++) {
 		uint16_t o = f->full[slot];
 
 		f->owner[slot] = o;
-		if (o != MAGLEV_NONE && f->missing[o] != 0)
+		if (o != MAGLEV_NONE && is_lost(f, o))
 			f->lost[f->stands[o]++] = slot;
 	}
 	memset(f->stands, 0, f->count * sizeof(*f->stands));
@@ -260,11 +266,21 @@ static void release(struct fill *f)
 	free(f->missing);
 }
 
-/* By the order alone. whole: as if no node had parts missing. */
+/* By the order alone. asked: NULL, and as if no node had parts missing; or by node, whose
+ * slots in the full table are asked for: the others are not looked at, which changes
+ * nothing for these. */
 static int fill(uint16_t *owner, const uint16_t *full, uint32_t len, const struct owners_node *node,
-		uint32_t count, bool whole)
+		uint32_t count, const bool *asked)
 {
-	struct fill f = { .owner = owner, .full = full, .len = len, .node = node, .count = count };
+	struct fill f = {
+		.owner = owner,
+		.full = full,
+		.len = len,
+		.node = node,
+		.count = count,
+		.asked = asked,
+	};
+	const bool whole = asked == NULL;
 	int err = -ENOMEM;
 
 	if (allocate(&f) < 0)
@@ -303,37 +319,63 @@ static bool has_owner(const uint16_t *table, uint32_t slot, const struct owners_
 	return table[slot] != MAGLEV_NONE && node[table[slot]].serves;
 }
 
+/* Does a slot wait for an owner that starts slowly, by owner[] as if whole? */
+static bool waits(const uint16_t *owner, uint32_t slot, const struct owners_node *node)
+{
+	return owner[slot] != MAGLEV_NONE &&
+	       !takes(&node[owner[slot]], node[owner[slot]].missing, slot);
+}
+
+/* Gives slot[], which wait and have no present owner, the next ones in order. */
+static int stand_in(uint16_t *owner, const uint16_t *full, uint32_t len,
+		    const struct owners_node *node, uint32_t count, const uint32_t *slot,
+		    uint32_t slots)
+{
+	uint16_t *by_order = malloc(len * sizeof(*by_order));
+	bool *asked = calloc(count, sizeof(*asked));
+	int err = -ENOMEM;
+
+	if (by_order == NULL || asked == NULL)
+		goto out;
+	for (uint32_t i = 0; i < slots; i++)
+		asked[full[slot[i]]] = true;
+	err = fill(by_order, full, len, node, count, asked);
+	for (uint32_t i = 0; i < slots && err >= 0; i++)
+		owner[slot[i]] = by_order[slot[i]];
+out:
+	free(asked);
+	free(by_order);
+	return err;
+}
+
 /* owner[] is as if whole: slots that their owner does not take yet go to whoever keeps them
- * until then. Rarely somebody has to stand in, but then by an order of his own. */
+ * until then. Rarely somebody has to stand in, for few slots. */
 static int hold_back(uint16_t *owner, const uint16_t *full, const uint16_t *present, uint32_t len,
 		     const struct owners_node *node, uint32_t count)
 {
-	uint16_t *stand_in = NULL;
+	uint32_t *slot = malloc(len * sizeof(*slot)), slots = 0;
 	int err = 0;
 
-	for (uint32_t i = 0; i < len && err >= 0; i++) {
-		if (owner[i] == MAGLEV_NONE || takes(&node[owner[i]], node[owner[i]].missing, i))
+	if (slot == NULL)
+		return -ENOMEM;
+	for (uint32_t i = 0; i < len; i++) {
+		if (!waits(owner, i, node))
 			continue;
-		if (present != NULL && has_owner(present, i, node)) {
+		if (present != NULL && has_owner(present, i, node))
 			owner[i] = present[i];
-			continue;
-		}
-		if (stand_in == NULL) {
-			stand_in = malloc(len * sizeof(*stand_in));
-			err = stand_in == NULL ? -ENOMEM
-					       : fill(stand_in, full, len, node, count, false);
-		}
-		if (err >= 0)
-			owner[i] = stand_in[i];
+		else
+			slot[slots++] = i;
 	}
-	free(stand_in);
+	if (slots > 0)
+		err = stand_in(owner, full, len, node, count, slot, slots);
+	free(slot);
 	return err < 0 ? err : 0;
 }
 
 int owners_fill(uint16_t *owner, const uint16_t *full, const uint16_t *present, uint32_t len,
 		const struct owners_node *node, uint32_t count)
 {
-	int away = fill(owner, full, len, node, count, true), err = 0;
+	int away = fill(owner, full, len, node, count, NULL), err = 0;
 
 	if (away >= 0 && owners_start_slowly(node, count))
 		err = hold_back(owner, full, present, len, node, count);
