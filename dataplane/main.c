@@ -15,6 +15,7 @@
 
 #include <errno.h>
 #include <getopt.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -67,7 +68,7 @@ static int block_signals(void)
 	return signalfd(-1, &set, SFD_NONBLOCK | SFD_CLOEXEC);
 }
 
-static int make_memories(void)
+static int make_shared(void)
 {
 	bool huge = dp.conf.huge_pages != DP_HUGE_NO;
 	size_t control = sizeof(struct weir_control) + ((size_t)dp.conf.arena_mb << 20);
@@ -95,6 +96,26 @@ static int make_memories(void)
 			 "pages",
 			 dp.conf.arena_mb);
 	return 0;
+}
+
+/* A page comes from the node of the CPU that asks for it: the first worker's, for workers
+ * read tables, counters and pins at every packet. */
+static int make_memories(void)
+{
+	cpu_set_t before, worker;
+	int err;
+
+	CPU_ZERO(&worker);
+	CPU_SET(dp.conf.cpus[0], &worker);
+	if (sched_getaffinity(0, sizeof(before), &before) < 0 ||
+	    sched_setaffinity(0, sizeof(worker), &worker) < 0) {
+		log_debug("CPU %u: cannot make the shared memory there: %s", dp.conf.cpus[0],
+			  strerror(errno));
+		return make_shared();
+	}
+	err = make_shared();
+	sched_setaffinity(0, sizeof(before), &before);
+	return err;
 }
 
 /* Takes the ports. On error the caller undoes it by close_ports(). */
