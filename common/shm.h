@@ -38,7 +38,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define WEIR_LAYOUT_VERSION 7
+#define WEIR_LAYOUT_VERSION 8
 #define WEIR_RING_SLOTS	    256 /* power of two */
 
 /* Counters of a service by column, enum weir_column: whole cache lines. */

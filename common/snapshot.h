@@ -75,8 +75,9 @@ static inline uint32_t weir_slot_of(uint64_t hash, uint32_t len)
 
 /*
  * The slots of a table that are moving: for each 64 slots a group, which says which of
- * them move and where their records begin; then the records, in the order of slots. Few
- * slots move at a time, so that this is small beside the table.
+ * them move and where their records begin; then the records, in the order of slots; then
+ * when each began, in the same order. Few slots move at a time, so that this is small beside
+ * the table. When all do, a packet without a pin reads one record of it.
  */
 enum weir_move_protocol { WEIR_MOVE_TCP, WEIR_MOVE_UDP, WEIR_MOVE_PROTOCOLS };
 
@@ -90,10 +91,14 @@ static_assert(sizeof(struct weir_move_group) == 16, "layout 4");
 /* Protocols move apart: one's window may be over, and a further change make it a move
  * of its own, while the other's is open. */
 struct weir_move {
-	uint16_t base[WEIR_MOVE_PROTOCOLS];	/* backend index and flags, below */
-	uint32_t since_ms[WEIR_MOVE_PROTOCOLS]; /* CLOCK_BOOTTIME, low 32 bits: its begin */
+	uint16_t base[WEIR_MOVE_PROTOCOLS]; /* backend index and flags, below */
 };
-static_assert(sizeof(struct weir_move) == 12, "layout 4");
+static_assert(sizeof(struct weir_move) == 4, "layout 8");
+
+struct weir_move_begin {
+	uint32_t ms[WEIR_MOVE_PROTOCOLS]; /* CLOCK_BOOTTIME, low 32 bits */
+};
+static_assert(sizeof(struct weir_move_begin) == 8, "layout 8");
 
 #define WEIR_MOVE_OPEN	 (1u << 14) /* the window is open */
 #define WEIR_MOVE_NOBODY (1u << 15) /* in base[0]: there is no new owner */
@@ -112,7 +117,7 @@ static inline uint32_t weir_move_groups(uint32_t len)
 static inline uint64_t weir_moves_size(uint32_t len, uint32_t count)
 {
 	return (uint64_t)weir_move_groups(len) * sizeof(struct weir_move_group) +
-	       (uint64_t)count * sizeof(struct weir_move);
+	       (uint64_t)count * (sizeof(struct weir_move) + sizeof(struct weir_move_begin));
 }
 
 /* The records of `groups`, which has weir_move_groups(len) of them. */
@@ -122,17 +127,30 @@ static inline const struct weir_move *weir_moves_records(const struct weir_move_
 	return (const struct weir_move *)(groups + weir_move_groups(len));
 }
 
+/* When the move of a record began: `count` records, of which `move` is one. */
+static inline const struct weir_move_begin *weir_moves_begin(const struct weir_move_group *groups,
+							     uint32_t len, uint32_t count,
+							     const struct weir_move *move)
+{
+	const struct weir_move *first = weir_moves_records(groups, len);
+
+	return (const struct weir_move_begin *)(first + count) + (move - first);
+}
+
 /* The record of a slot below len, of `count`; NULL: it has none, or what is written there
  * makes no sense. */
 static inline const struct weir_move *weir_moves_find(const struct weir_move_group *groups,
 						      uint32_t len, uint32_t count, uint32_t slot)
 {
 	const struct weir_move_group *g = &groups[slot / 64];
-	uint64_t moving = __atomic_load_n(&g->moving, __ATOMIC_RELAXED);
-	uint64_t bit = (uint64_t)1 << slot % 64;
-	uint32_t at = __atomic_load_n(&g->first, __ATOMIC_RELAXED) +
-		      (uint32_t)__builtin_popcountll(moving & (bit - 1));
+	uint64_t bit = (uint64_t)1 << slot % 64, moving;
+	uint32_t at;
 
+	if (count == len) /* all do */
+		return &weir_moves_records(groups, len)[slot];
+	moving = __atomic_load_n(&g->moving, __ATOMIC_RELAXED);
+	at = __atomic_load_n(&g->first, __ATOMIC_RELAXED) +
+	     (uint32_t)__builtin_popcountll(moving & (bit - 1));
 	return moving & bit && at < count ? &weir_moves_records(groups, len)[at] : NULL;
 }
 
@@ -230,9 +248,10 @@ struct weir_pool {
 	uint32_t flags;	     /* WEIR_POOL_* */
 	uint32_t move_count; /* records at move_off */
 	uint32_t grace_ms;   /* so long after a move began, new flows still go to its base */
-	uint8_t reserved[20];
+	uint32_t newest_ms;  /* CLOCK_BOOTTIME, low 32 bits: when the latest move began */
+	uint8_t reserved[16];
 };
-static_assert(sizeof(struct weir_pool) == 64, "layout 7");
+static_assert(sizeof(struct weir_pool) == 64, "layout 8");
 
 #define WEIR_POOL_FRAGMENT (1u << 0) /* IPv4 without DF that is too big: in pieces, not dropped */
 

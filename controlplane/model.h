@@ -82,6 +82,7 @@ struct pool {
 	uint32_t table_off; /* arena offset of the published table; 0: none */
 	uint32_t move_off;  /* likewise of its moves; 0: no slot is moving */
 	uint32_t move_count;
+	uint32_t newest_ms; /* when the latest move began: CLOCK_BOOTTIME, low 32 bits */
 	struct moves moves; /* the slots as published; len 0: never were. They outlive a data
 			       plane: the next one goes on with them */
 	struct pool_checks *checks; /* checks.c's */

@@ -148,6 +148,20 @@ uint32_t moves_grace_left_ms(const struct moves *m, uint64_t now_ms, uint32_t gr
 	return m->state[i] & 1u << p && age_ms < grace_ms ? grace_ms - age_ms : 0;
 }
 
+uint32_t moves_newest_ms(const struct moves *m, uint64_t now_ms)
+{
+	uint32_t age_ms = INT32_MAX;
+
+	for (uint32_t i = 0; i < m->len; i++)
+		for (unsigned p = 0; p < WEIR_MOVE_PROTOCOLS; p++) {
+			uint32_t age = (uint32_t)now_ms - m->since_ms[p][i];
+
+			if (m->state[i] & 1u << p && age < age_ms)
+				age_ms = age;
+		}
+	return (uint32_t)now_ms - age_ms;
+}
+
 static bool expire(struct moves *m, const struct moves_env *env, uint32_t i)
 {
 	uint8_t before = m->state[i];
@@ -284,24 +298,26 @@ static weir_slot entry(const struct moves *m, uint32_t i)
 	return weir_slot_make(m->state[i] != 0 ? WEIR_SLOT_PINNED : WEIR_SLOT_SETTLED, cur);
 }
 
-static struct weir_move record(const struct moves *m, uint32_t i)
+/* The record of a moving slot, and when its moves began. */
+static void write_record(const struct moves *m, uint32_t i, struct weir_move *r,
+			 struct weir_move_begin *begin)
 {
-	struct weir_move r = { 0 };
-
+	*r = (struct weir_move){ 0 };
+	*begin = (struct weir_move_begin){ 0 };
 	for (unsigned p = 0; p < WEIR_MOVE_PROTOCOLS; p++) {
 		if (!(m->state[i] & 1u << p))
 			continue;
-		r.base[p] = (uint16_t)(m->base[p][i] | WEIR_MOVE_OPEN);
-		r.since_ms[p] = m->since_ms[p][i];
+		r->base[p] = (uint16_t)(m->base[p][i] | WEIR_MOVE_OPEN);
+		begin->ms[p] = m->since_ms[p][i];
 	}
 	if (m->cur[i] == MOVES_NOBODY)
-		r.base[0] |= WEIR_MOVE_NOBODY;
-	return r;
+		r->base[0] |= WEIR_MOVE_NOBODY;
 }
 
 static void write_records(const struct moves *m, struct weir_move_group *group)
 {
 	struct weir_move *to = (struct weir_move *)(group + weir_move_groups(m->len));
+	struct weir_move_begin *begin = (struct weir_move_begin *)(to + m->moving);
 	uint32_t count = 0;
 
 	memset(group, 0, weir_move_groups(m->len) * sizeof(*group));
@@ -311,7 +327,8 @@ static void write_records(const struct moves *m, struct weir_move_group *group)
 		if (!is_moving(m, i))
 			continue;
 		group[i / 64].moving |= (uint64_t)1 << i % 64;
-		to[count++] = record(m, i);
+		write_record(m, i, &to[count], &begin[count]);
+		count++;
 	}
 }
 
@@ -323,7 +340,8 @@ void moves_write(const struct moves *m, weir_slot *slot, struct weir_move_group 
 		write_records(m, moves);
 }
 
-static void read_record(struct moves *m, uint32_t i, const struct weir_move *r)
+static void read_record(struct moves *m, uint32_t i, const struct weir_move *r,
+			const struct weir_move_begin *begin)
 {
 	if (r->base[0] & WEIR_MOVE_NOBODY)
 		m->cur[i] = MOVES_NOBODY;
@@ -333,7 +351,7 @@ static void read_record(struct moves *m, uint32_t i, const struct weir_move *r)
 			continue;
 		m->state[i] |= (uint8_t)(1u << p);
 		m->base[p][i] = (uint16_t)weir_move_base(r->base[p]);
-		m->since_ms[p][i] = r->since_ms[p];
+		m->since_ms[p][i] = begin->ms[p];
 	}
 }
 
@@ -350,7 +368,7 @@ void moves_read(struct moves *m, const weir_slot *slot, const struct weir_move_g
 						     : (uint16_t)weir_slot_backend(slot[i]);
 		m->state[i] = state == WEIR_SLOT_PINNED ? MOVES_PINNED : 0;
 		if (r != NULL)
-			read_record(m, i, r);
+			read_record(m, i, r, weir_moves_begin(moves, m->len, records, r));
 	}
 	count(m);
 }

@@ -86,6 +86,10 @@ uint64_t moves_window_end_ms(const struct moves *m, const struct moves_env *env,
 uint32_t moves_grace_left_ms(const struct moves *m, uint64_t now_ms, uint32_t grace_ms,
 			     uint32_t slot, unsigned protocol);
 
+/* When the latest of all moves began, CLOCK_BOOTTIME ms, low 32 bits; 24 days ago if none did
+ * since. */
+uint32_t moves_newest_ms(const struct moves *m, uint64_t now_ms);
+
 /* Slots that still have this backend as base, with an open window. */
 uint32_t moves_held_by(const struct moves *m, uint16_t backend);
 

@@ -242,6 +242,7 @@ static struct weir_pool pool_entry(const struct model *m, const struct pool *p)
 		.table_off = p->table_off,
 		.move_off = p->move_off,
 		.move_count = p->move_count,
+		.newest_ms = p->newest_ms,
 		.table_len = p->conf.table_size,
 		.mode = (uint8_t)p->conf.mode,
 		.hash = (uint8_t)p->conf.hash,

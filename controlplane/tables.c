@@ -25,6 +25,7 @@ struct table {
 	uint32_t block;	     /* where its run begins; 0: none yet */
 	uint32_t moves;	     /* likewise that of the moves; 0: none, no slot is moving */
 	uint32_t move_count; /* records there */
+	uint32_t newest_ms;  /* when the latest of them began: moves_newest_ms() */
 	uint32_t len;
 	struct moves next; /* being prepared, for pool->moves; len 0: they stay */
 };
@@ -85,6 +86,7 @@ int tables_adopt(struct tables *t, const struct weir_pool *pool)
 		.block = pool->table_off / WEIR_BLOCK,
 		.moves = pool->move_off / WEIR_BLOCK,
 		.move_count = pool->move_count,
+		.newest_ms = pool->newest_ms,
 		.len = pool->table_len,
 	};
 	return 0;
@@ -116,6 +118,7 @@ void tables_show(const struct tables *t, const struct model *m)
 		p->table_off = e && e->len == p->conf.table_size ? e->block * WEIR_BLOCK : 0;
 		p->move_off = p->table_off != 0 ? e->moves * WEIR_BLOCK : 0;
 		p->move_count = p->table_off != 0 ? e->move_count : 0;
+		p->newest_ms = p->table_off != 0 ? e->newest_ms : 0;
 	}
 }
 
@@ -247,7 +250,7 @@ static int store(struct tables *t, uint32_t *block, bool same_size, const void *
 }
 
 /* e->next as the workers are to have it. */
-static int store_moves(struct tables *t, struct table *e, uint64_t generation)
+static int store_moves(struct tables *t, struct table *e, uint64_t now_ms, uint64_t generation)
 {
 	const struct moves *m = &e->next;
 	bool moving = m->moving != 0, same_len = e->len == m->len;
@@ -267,6 +270,7 @@ static int store_moves(struct tables *t, struct table *e, uint64_t generation)
 		e->moves = 0;
 	if (err == 0) {
 		e->move_count = m->moving;
+		e->newest_ms = moves_newest_ms(m, now_ms);
 		e->len = m->len;
 	}
 out:
@@ -345,7 +349,7 @@ static int prepare(struct tables *t, struct table *e, struct pool *p, const stru
 	if (err == 0)
 		err = step(e, p, env, held, owner);
 	if (err == 0)
-		err = store_moves(t, e, generation);
+		err = store_moves(t, e, env->now_ms, generation);
 	if (err == 0)
 		e->made_of = hash;
 out:
@@ -447,6 +451,7 @@ int tables_prepare(struct tables *t, const struct model *m, const struct tables_
 		p->table_off = e->block * WEIR_BLOCK;
 		p->move_off = e->moves * WEIR_BLOCK;
 		p->move_count = e->move_count;
+		p->newest_ms = e->newest_ms;
 	}
 	if (err < 0)
 		tables_abort(t, m);

@@ -32,15 +32,23 @@ static inline const struct weir_move *move_of(const struct view *v, const struct
 	return view_move(pool, weir_slot_of(p->flow_hash, pool->table_len));
 }
 
-/* A handshake under way when a slot begins to move finishes where it began. */
-static inline bool in_grace(const struct pins *t, const struct view_pool *pool,
-			    const struct weir_move *m, unsigned protocol)
+/* Is what began at since_ms younger than the pool's grace? */
+static inline bool is_young(const struct pins *t, const struct view_pool *pool, uint32_t since_ms)
 {
 	/* A worker's clock is up to a decisecond behind, so that the move may begin in its
 	 * future: so much longer a grace lasts. A drain may last longer than 2^31 ms. */
-	uint32_t age_ms = t->now_ds * 100u - m->since_ms[protocol];
+	uint32_t age_ms = t->now_ds * 100u - since_ms;
 
 	return age_ms < pool->grace_ms || age_ms > UINT32_MAX - CLOCKS_APART_MS;
+}
+
+/* A handshake under way when a slot begins to move finishes where it began. Nearly always
+ * the pool knows: none of its moves is young. */
+static inline bool in_grace(const struct pins *t, const struct view_pool *pool,
+			    const struct weir_move *move, unsigned protocol)
+{
+	return is_young(t, pool, pool->newest_ms) &&
+	       is_young(t, pool, view_move_begin(pool, move)->ms[protocol]);
 }
 
 /* `record`: move_of() */

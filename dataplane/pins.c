@@ -84,12 +84,13 @@ static struct pin_slot slot_of(const struct pins *t, const struct view_pool *poo
 
 	if (record != NULL) {
 		const struct weir_move m = *record;
+		const struct weir_move_begin *begin = view_move_begin(pool, record);
 
 		if (m.base[0] & WEIR_MOVE_NOBODY)
 			p.cur = UINT16_MAX;
 		p.open = m.base[protocol] & WEIR_MOVE_OPEN;
 		p.base = weir_move_base(m.base[protocol]);
-		p.age_ms = t->now_ds * 100u - m.since_ms[protocol];
+		p.age_ms = t->now_ds * 100u - begin->ms[protocol];
 	}
 	return p;
 }

@@ -70,6 +70,7 @@ static enum weir_reject take_pool(struct view_pool *out, const struct weir_pool 
 		.udp_window_ms = p.udp_window_ms,
 		.flags = p.flags,
 		.grace_ms = p.grace_ms,
+		.newest_ms = p.newest_ms,
 		.id = p.id,
 	};
 	return WEIR_REJECT_NONE;

@@ -19,7 +19,8 @@ struct view_pool {
 	uint32_t tcp_window_ms, udp_window_ms; /* pins are kept idle for no less */
 	uint32_t flags;			       /* WEIR_POOL_* */
 	uint32_t move_count;
-	uint32_t grace_ms; /* so long after a move began, openers still go to its base */
+	uint32_t grace_ms;  /* so long after a move began, openers still go to its base */
+	uint32_t newest_ms; /* CLOCK_BOOTTIME, low 32 bits: when the latest move began */
 	uint64_t id; /* of its name: the same on every Weir */
 };
 
@@ -29,6 +30,13 @@ static inline const struct weir_move *view_move(const struct view_pool *pool, ui
 	return pool->moves == NULL
 		       ? NULL
 		       : weir_moves_find(pool->moves, pool->table_len, pool->move_count, slot);
+}
+
+/* When that began, by view_move(). */
+static inline const struct weir_move_begin *view_move_begin(const struct view_pool *pool,
+							    const struct weir_move *move)
+{
+	return weir_moves_begin(pool->moves, pool->table_len, pool->move_count, move);
 }
 
 struct view {

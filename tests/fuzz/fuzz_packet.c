@@ -45,6 +45,7 @@ static weir_slot slots[LEN];
 static struct {
 	struct weir_move_group group[(LEN + 63) / 64];
 	struct weir_move record[LEN];
+	struct weir_move_begin begin[LEN];
 } moves;
 static struct weir_worker_area area;
 static struct weir_pin_bucket buckets[2 * WEIR_PINS_MIN / WEIR_PIN_WAYS];

@@ -35,6 +35,7 @@ static struct weir_lookup lookup[1 << WEIR_LOOKUP_MIN_BITS];
 static struct {
 	struct weir_move_group group[(SLOTS + 63) / 64];
 	struct weir_move record[SLOTS];
+	struct weir_move_begin begin[SLOTS];
 } moves;
 static struct weir_pin_bucket pins[2 * WEIR_PINS_DEFAULT / WEIR_PIN_WAYS];
 static pins_tags pin_tags[2 * WEIR_PINS_DEFAULT / WEIR_PIN_WAYS];

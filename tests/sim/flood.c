@@ -62,11 +62,13 @@ static struct worker_memory {
 	weir_slot slot[SLOTS];
 	struct weir_move_group group[(SLOTS + 63) / 64];
 	struct weir_move record[SLOTS];
+	struct weir_move_begin begin[SLOTS];
 	alignas(WEIR_CACHE_LINE) struct weir_backend backend[BACKENDS];
 	struct weir_lookup lookup[1 << WEIR_LOOKUP_MIN_BITS];
 } * mem;
 static struct view view;
 static struct pins worker[WEIR_MAX_WORKERS];
+static uint32_t moving_since; /* ms of CLOCK_BOOTTIME */
 static struct egress ports[WEIR_MAX_PORTS];
 static atomic_bool over;
 
@@ -109,7 +111,7 @@ static uint32_t boottime_ms(void)
 /* Every slot moves since ten seconds, from one backend to the next. */
 static void make_slots(bool moving)
 {
-	uint32_t since = boottime_ms() - 10000;
+	const uint32_t since = moving_since;
 
 	for (unsigned i = 0; i < SLOTS; i++) {
 		uint16_t base = i * 7919u % BACKENDS, cur = (uint16_t)((base + 1) % BACKENDS);
@@ -119,8 +121,8 @@ static void make_slots(bool moving)
 		mem->group[i / 64].first = i / 64 * 64;
 		mem->record[i] = (struct weir_move){
 			.base = { base | WEIR_MOVE_OPEN, base | WEIR_MOVE_OPEN },
-			.since_ms = { since, since },
 		};
+		mem->begin[i] = (struct weir_move_begin){ { since, since } };
 	}
 }
 
@@ -129,6 +131,7 @@ static void make_view(bool moving)
 	struct weir_lookup e = { .k0 = weir_lookup_k0(4, IPPROTO_TCP, htons(80), htonl(VIP)) };
 
 	mem->lookup[weir_lookup_home(e.k0, 0, 0, WEIR_LOOKUP_MIN_BITS)] = e;
+	moving_since = boottime_ms() - 10000;
 	make_slots(moving);
 	for (unsigned i = 0; i < BACKENDS; i++)
 		mem->backend[i] = (struct weir_backend){
@@ -149,7 +152,8 @@ static void make_view(bool moving)
 					   .table_len = SLOTS,
 					   .tcp_window_ms = 3600000,
 					   .udp_window_ms = 3600000,
-					   .grace_ms = 3000 };
+					   .grace_ms = 3000,
+					   .newest_ms = moving_since };
 	ports[0].mtu = 1500;
 }
 

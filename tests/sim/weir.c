@@ -121,11 +121,12 @@ static struct moves_env env_of(const struct sim_weir *w, const struct sim_pool *
 	};
 }
 
-static void publish(struct sim_weir *w)
+static void publish(struct sim_weir *w, uint64_t now_ms)
 {
 	moves_write(&w->moves, w->slot, w->moved);
 	w->view.pool[0].moves = w->moves.moving != 0 ? w->moved : NULL;
 	w->view.pool[0].move_count = w->moves.moving;
+	w->view.pool[0].newest_ms = moves_newest_ms(&w->moves, now_ms);
 }
 
 void sim_weir_assign(struct sim_weir *w, const struct sim_pool *p, uint64_t now_ms)
@@ -136,7 +137,7 @@ void sim_weir_assign(struct sim_weir *w, const struct sim_pool *p, uint64_t now_
 		w->backend[i].flags = p->forwards[i] ? WEIR_BACKEND_FORWARD : 0;
 	moves_assign(&w->moves, &env, p->owner);
 	moves_expire(&w->moves, &env); /* bases that went down */
-	publish(w);
+	publish(w, now_ms);
 }
 
 static void scan(struct sim_weir *w, const struct pins *pins)
@@ -166,7 +167,7 @@ void sim_weir_control(struct sim_weir *w, const struct sim_pool *p, uint64_t now
 	changed = moves_settle(&w->moves, w->held);
 	changed |= moves_expire(&w->moves, &env);
 	if (changed)
-		publish(w);
+		publish(w, now_ms);
 }
 
 uint32_t sim_weir_unsettled(const struct sim_weir *w)

@@ -69,12 +69,18 @@ static inline void at(unsigned s)
 static weir_slot slot[LEN];
 static union told {
 	struct weir_move_group group[1];
-	uint8_t bytes[sizeof(struct weir_move_group) + LEN * sizeof(struct weir_move)];
+	uint8_t bytes[sizeof(struct weir_move_group) + LEN * (sizeof(struct weir_move) + sizeof(struct weir_move_begin))];
 } told;
 
 static inline const struct weir_move *told_of(unsigned i)
 {
 	return m.moving == 0 ? NULL : weir_moves_find(told.group, LEN, m.moving, i);
+}
+
+/* When that began. */
+static inline uint32_t begin_of(unsigned i, unsigned protocol)
+{
+	return weir_moves_begin(told.group, LEN, m.moving, told_of(i))->ms[protocol];
 }
 
 /* "settled A", "moving A>B TU", "moving A,B>C TU" (TCP's base, UDP's base), "pinned B",

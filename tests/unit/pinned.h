@@ -24,6 +24,7 @@ static weir_slot slots[PIN_LEN];
 static struct {
 	struct weir_move_group group[(PIN_LEN + 63) / 64];
 	struct weir_move record[PIN_LEN];
+	struct weir_move_begin begin[PIN_LEN];
 } moves;
 static struct weir_backend backends[PIN_BACKENDS];
 static struct weir_worker_area *area[PIN_WORKERS];
@@ -31,6 +32,7 @@ static struct pins pins[PIN_WORKERS];
 
 static inline void all_slots(unsigned state, unsigned cur, unsigned base, uint32_t since_ms)
 {
+	view.pool[0].newest_ms = since_ms;
 	for (unsigned i = 0; i < PIN_LEN; i++) {
 		slots[i] = weir_slot_make(state, cur);
 		moves.group[i / 64].moving = UINT64_MAX;
@@ -38,8 +40,8 @@ static inline void all_slots(unsigned state, unsigned cur, unsigned base, uint32
 		moves.record[i] = (struct weir_move){
 			.base = { (uint16_t)(base | WEIR_MOVE_OPEN),
 				  (uint16_t)(base | WEIR_MOVE_OPEN) },
-			.since_ms = { since_ms, since_ms },
 		};
+		moves.begin[i] = (struct weir_move_begin){ { since_ms, since_ms } };
 		if (cur == base) /* there is no new owner */
 			moves.record[i].base[0] |= WEIR_MOVE_NOBODY;
 	}

@@ -177,7 +177,7 @@ static void new_flows_go_to_the_base_for_the_grace(void **state)
 	assert_int_equal(grace_left_s(WEIR_MOVE_TCP), 0);
 	assign(B);
 	moves_write(&m, slot, told.group);
-	assert_int_equal(told_of(0)->since_ms[WEIR_MOVE_TCP], T0);
+	assert_int_equal(begin_of(0, WEIR_MOVE_TCP), T0);
 	assert_int_equal(grace_left_s(WEIR_MOVE_TCP), 40);
 	at(10);
 	assign(C); /* counted from the first change */
@@ -362,6 +362,7 @@ static void a_table_without_moves_is_read_as_it_is(void **state)
 	assert_read_back();
 	env.now_ms = (1ull << 32) + 5000;
 	assert_int_equal(moves_next_ms(&m, &env), (1ull << 32) - 5 + UDP_S * 1000);
+	assert_int_equal(moves_newest_ms(&m, env.now_ms), UINT32_MAX - 4);
 }
 
 /* 64 slots a group; the last one is not full. */
@@ -382,6 +383,8 @@ static void records_are_found_by_their_slot(void **state)
 		if (i % 7 == 3 || i / 64 == 2 || i == MANY - 1)
 			owner[i] = (uint16_t)((i + 1) % BACKENDS);
 	moves_assign(&n, &env, owner);
+	for (unsigned i = 0; i < MANY; i++)
+		n.since_ms[WEIR_MOVE_UDP][i] = i;
 	groups = malloc(weir_moves_size(MANY, n.moving));
 	assert_non_null(groups);
 	moves_write(&n, many, groups);
@@ -390,8 +393,11 @@ static void records_are_found_by_their_slot(void **state)
 
 		assert_int_equal(r != NULL, weir_slot_state(many[i]) == WEIR_SLOT_MOVING);
 		assert_int_equal(r != NULL, i % 7 == 3 || i / 64 == 2 || i == MANY - 1);
-		if (r != NULL)
+		if (r != NULL) {
 			assert_int_equal(weir_move_base(r->base[WEIR_MOVE_UDP]), i % BACKENDS);
+			assert_int_equal(weir_moves_begin(groups, MANY, n.moving, r)->ms[WEIR_MOVE_UDP],
+					 n.since_ms[WEIR_MOVE_UDP][i]);
+		}
 		assert_null(weir_moves_find(groups, MANY, 0, i)); /* it would lie outside */
 	}
 	free(groups);

@@ -87,7 +87,7 @@ static void assert_tells(const struct story *s, unsigned i)
 		assert_int_equal(r && r->base[p] & WEIR_MOVE_OPEN, s->before[p] != NO_MOVE);
 		if (s->before[p] != NO_MOVE) {
 			assert_int_equal(weir_move_base(r->base[p]), s->before[p]);
-			assert_int_equal(r->since_ms[p], (uint32_t)s->since[p]);
+			assert_int_equal(begin_of(i, p), (uint32_t)s->since[p]);
 		}
 	}
 	assert_int_equal(state == WEIR_SLOT_MOVING || state == WEIR_SLOT_PINNED, s->loose);
@@ -141,14 +141,19 @@ static void random_stories_come_out_as_told(void **state)
 	for (unsigned i = 0; i < LEN; i++)
 		story[i] = (struct story){ NONE, { NO_MOVE, NO_MOVE }, { 0 }, false };
 	for (unsigned round = 0; round < 20000; round++) {
-		uint32_t unsettled = 0;
+		uint32_t unsettled = 0, newest_age = INT32_MAX;
 
 		random_events(story);
 		moves_write(&m, slot, told.group);
 		for (unsigned i = 0; i < LEN; i++) {
 			assert_tells(&story[i], i);
 			unsettled += story[i].loose;
+			for (unsigned p = 0; p < WEIR_MOVE_PROTOCOLS; p++)
+				if (story[i].before[p] != NO_MOVE &&
+				    env.now_ms - story[i].since[p] < newest_age)
+					newest_age = (uint32_t)(env.now_ms - story[i].since[p]);
 		}
+		assert_int_equal(moves_newest_ms(&m, env.now_ms), (uint32_t)env.now_ms - newest_age);
 		assert_int_equal(m.moving + m.pinned, unsettled);
 		assert_true(moves_next_ms(&m, &env) > env.now_ms); /* what is over has ended */
 		assert_read_back();

@@ -205,9 +205,10 @@ static void protocols_have_bases_of_their_own(void **state)
 {
 	(void)state;
 	all_slots(WEIR_SLOT_MOVING, CUR, BASE, SINCE_MS);
+	view.pool[0].newest_ms = NOW_DS * 100;
 	for (unsigned i = 0; i < PIN_LEN; i++) {
 		moves.record[i].base[WEIR_MOVE_UDP] = THIRD | WEIR_MOVE_OPEN;
-		moves.record[i].since_ms[WEIR_MOVE_UDP] = NOW_DS * 100; /* its grace begins */
+		moves.begin[i].ms[WEIR_MOVE_UDP] = NOW_DS * 100; /* its grace begins */
 	}
 	assert_int_equal(by_worker(0, 1, true, DATA, 0), BASE);
 	assert_int_equal(by_worker(0, 2, false, DATA, 0), THIRD);

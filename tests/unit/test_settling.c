@@ -60,7 +60,11 @@ static int base_of(uint32_t slot)
 
 static uint32_t since_of(uint32_t slot)
 {
-	return move_of(slot).since_ms[WEIR_MOVE_TCP];
+	const struct view_pool *pool = &dp.worker[0]->view->pool[0];
+	uint32_t ms = view_move_begin(pool, view_move(pool, slot))->ms[WEIR_MOVE_TCP];
+
+	assert_in_range(pool->newest_ms - ms, 0, INT32_MAX); /* it is no older than any */
+	return ms;
 }
 
 static bool is_open(uint32_t slot, unsigned protocol)
@@ -125,6 +129,7 @@ static void a_drain_from_its_beginning_to_its_end(void **state)
 	assert_int_equal(base_of(slot), backend(0, 1)->index);
 	assert_true(is_open(slot, WEIR_MOVE_TCP) && is_open(slot, WEIR_MOVE_UDP));
 	assert_true(since_of(slot) == (uint32_t)boot_ms);
+	assert_int_equal(dp.worker[0]->view->pool[0].newest_ms, (uint32_t)boot_ms);
 	assert_int_not_equal(fake_dp_owner(dp.worker[0], 0, slot), backend(0, 1)->index);
 	assert_int_equal(moves_held_by(&model.pool[0]->moves, 1), mine);
 	assert_true(attachment_is_unsettled(&at, &model));

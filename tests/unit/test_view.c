@@ -296,7 +296,7 @@ static unsigned touch(void)
 		for (unsigned k = 0; k < 2; k++) {
 			const struct weir_move *m = view_move(p, k == 0 ? 0 : last);
 
-			sum += m != NULL ? m->base[0] + m->since_ms[1] : 0;
+			sum += m != NULL ? m->base[0] + view_move_begin(p, m)->ms[1] : 0;
 		}
 	}
 	return sum;
