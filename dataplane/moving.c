@@ -68,7 +68,7 @@ static struct slot_view look(const struct pins *t, const struct view_pool *pool,
 	if (!w.moving)
 		return w;
 	w.base = weir_move_base(m.base[protocol]);
-	w.grace = in_grace(t, pool, &m, protocol);
+	w.grace = in_grace(t, pool, record, protocol);
 	return w;
 }
 
@@ -184,7 +184,7 @@ static bool is_over(const struct view *v, const struct pins *t, const struct pkt
 	uint64_t other;
 
 	return meta & WEIR_PIN_CLOSING && is_opener(&v->pool[p->pool], p) &&
-	       !pins_find_elsewhere(t, p->flow_hash, &other);
+	       !pins_find_elsewhere(t, p->flow_hash, true, &other);
 }
 
 /* The pin to go by, our own or another worker's: its meta, refreshed. False: none. */
@@ -195,7 +195,7 @@ static bool pin_of(struct pins *t, const struct view *v, const struct pkt *p, we
 
 	if (pin != NULL)
 		*meta = atomic_load_explicit(&pin->meta, memory_order_relaxed);
-	else if (t->other_count == 0 || !pins_find_elsewhere(t, p->flow_hash, meta))
+	else if (!pins_find_elsewhere(t, p->flow_hash, false, meta))
 		return false;
 	if (!counts(v, *meta, s)) {
 		if (pin != NULL && !only_looks(t, p))
@@ -293,80 +293,119 @@ struct waiting {
 	struct pkt *pkt;
 	const struct weir_move *move; /* move_of() */
 	weir_slot entry;
-	bool unpinned; /* as long as no pin is made */
+	bool plain; /* in a moving slot, usual or an opener; and no worker seems to have a pin */
 };
+
+/* Asks for what is looked at next; returns whether its flow seems to have a pin. */
+static inline bool wait_for(const struct view *v, const struct pins *t, struct pkt *p, weir_slot s,
+			    struct waiting *w)
+{
+	const bool pinned = pins_seem_to_have(t, p->flow_hash);
+
+	w->pkt = p;
+	w->entry = s;
+	w->move = move_of(v, p);
+	rte_prefetch0(w->move);
+	w->plain = !pinned && !(p->flags & (UNUSUAL & ~PKT_OPENER)) && w->move != NULL &&
+		   weir_slot_state(s) == WEIR_SLOT_MOVING;
+	return pinned;
+}
+
+/*
+ * The usual packet without a pin while the table is full, which is nearly every one of a
+ * flood: to base, refused. False: nothing was done.
+ */
+static inline bool by_base(const struct view *v, struct pins *t, const struct waiting *w)
+{
+	struct pkt *p = w->pkt;
+	const struct weir_move *m = w->move;
+	unsigned protocol, base;
+	bool opens;
+
+	if (unlikely(!w->plain))
+		return false;
+	protocol = p->flags & PKT_TCP ? WEIR_MOVE_TCP : WEIR_MOVE_UDP;
+	base = (m->base[protocol] & ~WEIR_MOVE_NOBODY) ^ WEIR_MOVE_OPEN;
+	if (unlikely(base >= v->backend_count)) /* or the window is not open */
+		return false;
+	/* No branch can foresee which packets of a mixed flood open flows. */
+	opens = (bool)(p->flags & PKT_OPENER) & !in_grace(t, &v->pool[p->pool], m, protocol);
+	if (unlikely(opens & ((t->looks != 0) | (m->base[0] >= WEIR_MOVE_NOBODY))))
+		return false;
+	p->backend = (uint16_t)base;
+	rte_prefetch0(&v->backend[base]); /* for encap */
+	return true;
+}
 
 static inline uint64_t pins_made(const struct pins *t)
 {
 	return t->read_only ? 0 : atomic_load_explicit(&t->area->pins.made, memory_order_relaxed);
 }
 
-/*
- * The usual packet without a pin while the table is full, which is nearly every one of a
- * flood: to base. `made`: pins_made() when it was seen whether it has one. False: nothing was done.
- */
-static inline bool by_base(const struct view *v, struct pins *t, const struct waiting *w,
-			   uint64_t made)
+/* Those that wait, in their order. */
+static void go_on(const struct view *v, struct pins *t, struct burst *b, const struct waiting *w,
+		  uint32_t n)
 {
-	struct pkt *p = w->pkt;
-	const struct weir_move *m = w->move;
-	unsigned protocol = p->flags & PKT_TCP ? WEIR_MOVE_TCP : WEIR_MOVE_UDP;
-	uint64_t meta;
-	unsigned base;
-	bool opens;
+	const uint64_t made = pins_made(t);
+	bool full = pins_are_full(t), stale = false;
+	uint32_t refused = 0;
 
-	if (t->used < t->capacity || t->read_only || p->flags & (UNUSUAL & ~PKT_OPENER) ||
-	    m == NULL || weir_slot_state(w->entry) != WEIR_SLOT_MOVING ||
-	    !(m->base[protocol] & WEIR_MOVE_OPEN))
-		return false;
-	if (unlikely(!w->unpinned || made != pins_made(t)) && pins_find(t, p->flow_hash) != NULL)
-		return false;
-	if (t->other_count != 0 && pins_find_elsewhere(t, p->flow_hash, &meta))
-		return false;
-	base = weir_move_base(m->base[protocol]);
-	if (base >= v->backend_count)
-		return false;
-	/* No branch can foresee which packets of a mixed flood open flows. */
-	opens = (bool)(p->flags & PKT_OPENER) & !in_grace(t, &v->pool[p->pool], m, protocol);
-	if (unlikely(opens & ((t->looks != 0) | (m->base[0] >= WEIR_MOVE_NOBODY))))
-		return false;
-	pins_refuse(t);
-	p->backend = (uint16_t)base;
-	rte_prefetch0(&v->backend[base]); /* for encap */
-	return true;
+	for (uint32_t i = 0; i < n; i++) {
+		bool may_be = full && !(stale && pins_seem_to_have(t, w[i].pkt->flow_hash));
+
+		if (likely(may_be && by_base(v, t, &w[i]))) {
+			refused++;
+			continue;
+		}
+		by_rule(v, t, b, w[i].pkt, w[i].entry, w[i].move);
+		full = pins_are_full(t);
+		stale = pins_made(t) != made;
+	}
+	if (refused != 0)
+		pins_refuse(t, refused);
+}
+
+/* Not in the way of packets whose pin is found at once. */
+static __rte_noinline bool wait_apart(const struct view *v, const struct pins *t, struct pkt *p,
+				      weir_slot s, struct waiting *w)
+{
+	return wait_for(v, t, p, s, w);
+}
+
+/* Most flows of late have a pin. Returns how many packets wait; *unpinned: those of them whose
+ * flow has none. */
+static inline uint32_t by_pins(const struct view *v, struct pins *t, struct burst *b,
+			       const struct unsettled *packet, uint32_t n, struct waiting *other,
+			       uint32_t *unpinned)
+{
+	const uint64_t stamp = weir_pin_stamp(t->now_ds) | WEIR_PIN_CONFIRMED;
+	uint32_t others = 0;
+
+	for (uint32_t i = 0; i < n; i++) {
+		struct pkt *p = packet[i].pkt;
+		weir_slot s = packet[i].entry;
+		struct weir_pin *pin = pins_find_first(t, p->flow_hash);
+
+		if (unlikely(pin == NULL))
+			*unpinned += !wait_apart(v, t, p, s, &other[others++]);
+		else if (unlikely(!by_pin(v, t, p, s, pin, stamp)))
+			by_rule(v, t, b, p, s, move_of(v, p));
+	}
+	return others;
 }
 
 void moving_burst(const struct view *v, struct pins *t, struct burst *b,
 		  const struct unsettled *packet, uint32_t n)
 {
-	const uint64_t stamp = weir_pin_stamp(t->now_ds) | WEIR_PIN_CONFIRMED;
-	const bool tags_first = t->tags_first;
-	const uint64_t made = pins_made(t);
 	struct waiting other[WEIR_BURST];
-	uint32_t others = 0, unpinned = 0;
+	uint32_t others = n, unpinned = 0;
 
-	for (uint32_t i = 0; i < n; i++) {
-		struct pkt *p = packet[i].pkt;
-		weir_slot s = packet[i].entry;
-		struct weir_pin *pin = tags_first ? NULL : pins_find_first(t, p->flow_hash);
-		const struct weir_move *move;
-		bool seems_pinned;
-
-		if (likely(pin != NULL)) {
-			if (unlikely(!by_pin(v, t, p, s, pin, stamp)))
-				by_rule(v, t, b, p, s, move_of(v, p));
-			continue;
-		}
-		/* There are more lines to wait for. */
-		seems_pinned = pins_prefetch_by_tags(t, p->flow_hash);
-		move = move_of(v, p);
-		rte_prefetch0(move);
-		unpinned += !seems_pinned;
-		other[others++] = (struct waiting){ p, move, s, !seems_pinned };
-	}
-	t->tags_first = unpinned > n / 2;
-
-	for (uint32_t i = 0; i < others; i++)
-		if (!by_base(v, t, &other[i], made))
-			by_rule(v, t, b, other[i].pkt, other[i].entry, other[i].move);
+	if (likely(!t->filter_first))
+		others = by_pins(v, t, b, packet, n, other, &unpinned);
+	else
+		for (uint32_t i = 0; i < n; i++)
+			unpinned += !wait_for(v, t, packet[i].pkt, packet[i].entry, &other[i]);
+	t->filter_first = unpinned > n / 2;
+	if (others != 0)
+		go_on(v, t, b, other, others);
 }

@@ -15,20 +15,15 @@
 /* A pin's standing, in the order in which pins give way. */
 enum standing { PIN_DEAD, PIN_TO_BASE, PIN_UNCONFIRMED, PIN_STAYS };
 
-/* Is a pin with this key to be looked for in its bucket number `place`? */
-static inline bool may_be_in(const pins_tags *tags, uint64_t key, unsigned place, uint32_t mask)
-{
-	return pins_tags_that_are(pins_tags_of(tags, key, place, mask), pins_tag(key)) != 0;
-}
-
-struct weir_pin *pins_find_further(const struct pins *t, uint64_t flow_hash)
+struct weir_pin *pins_find(const struct pins *t, uint64_t flow_hash)
 {
 	uint64_t key = weir_pin_key(flow_hash);
 	struct weir_pin *p = NULL;
 
-	for (unsigned place = 1; place < WEIR_PIN_PLACES && p == NULL; place++)
-		if (may_be_in(t->tags, key, place, t->mask))
-			p = pins_find_in(pins_place(t, key, place), key);
+	if (!pin_filter_has(&t->filter, key))
+		return NULL;
+	for (unsigned place = 0; place < WEIR_PIN_PLACES && p == NULL; place++)
+		p = pins_find_in(pins_place(t, key, place), key);
 	return p;
 }
 
@@ -42,22 +37,16 @@ static bool read_from(const struct weir_pin_bucket *b, uint64_t key, uint64_t *m
 	return false;
 }
 
-bool pins_find_elsewhere(const struct pins *t, uint64_t flow_hash, uint64_t *meta)
+bool pins_find_elsewhere(const struct pins *t, uint64_t flow_hash, bool here, uint64_t *meta)
 {
 	uint64_t key = weir_pin_key(flow_hash);
 
-	for (uint32_t i = 0; i < t->other_count; i++) {
-		uint32_t tags = pins_tags_of(t->other[i].tags, key, 0, t->mask);
-		unsigned places = tags >> PIN_FURTHER_SHIFT == 0 ? 1 : WEIR_PIN_PLACES;
-
-		for (unsigned place = 0; place < places; place++) {
-			uint32_t at = weir_pin_place(key, place, t->mask);
-
-			if (may_be_in(t->other[i].tags, key, place, t->mask) &&
-			    read_from(&t->other[i].bucket[at], key, meta))
+	if (pin_filter_count(&t->filter, key) <= here)
+		return false;
+	for (uint32_t i = 0; i < t->other_count; i++)
+		for (unsigned place = 0; place < WEIR_PIN_PLACES; place++)
+			if (read_from(&t->other[i][weir_pin_place(key, place, t->mask)], key, meta))
 				return true;
-		}
-	}
 	return false;
 }
 
@@ -152,33 +141,6 @@ static enum standing standing(const struct pins *t, const struct view *v, uint64
 	return meta & WEIR_PIN_CONFIRMED ? PIN_STAYS : PIN_UNCONFIRMED;
 }
 
-/* A pin with this key goes into a place that is not its first, or leaves it. */
-static void count_further(struct pins *t, const struct weir_pin *p, uint64_t key, int change)
-{
-	const struct weir_pin *first = pins_place(t, key, 0)->pin;
-	pins_tags *tags = &t->tags[weir_pin_place(key, 0, t->mask)];
-	uint32_t now = atomic_load_explicit(tags, memory_order_relaxed);
-
-	if ((p >= first && p < first + WEIR_PIN_WAYS) ||
-	    now >> PIN_FURTHER_SHIFT == PIN_FURTHER_MAX)
-		return;
-	now += (uint32_t)change << PIN_FURTHER_SHIFT;
-	atomic_store_explicit(tags, now, memory_order_relaxed);
-}
-
-/* What the table says of a pin's place. Of a pin that goes in it is said before, of one that
- * leaves after: another worker that reads in between looks once too often, not too seldom. */
-static void set_tag(struct pins *t, const struct weir_pin *p, uint32_t tag)
-{
-	size_t at = (size_t)(p - (const struct weir_pin *)t->bucket);
-	unsigned shift = at % WEIR_PIN_WAYS * PIN_TAG_BITS;
-	pins_tags *tags = &t->tags[at / WEIR_PIN_WAYS];
-	uint32_t now = atomic_load_explicit(tags, memory_order_relaxed);
-
-	now = (now & ~(PIN_TAG_MASK << shift)) | tag << shift;
-	atomic_store_explicit(tags, now, memory_order_relaxed);
-}
-
 static void store(struct weir_pin *p, uint64_t key, uint64_t meta)
 {
 	/* weir_pin_read() on another thread must not take the old hash for the new
@@ -194,8 +156,7 @@ void pins_drop(struct pins *t, struct weir_pin *p)
 	uint64_t key = atomic_load_explicit(&p->hash, memory_order_relaxed);
 
 	atomic_store_explicit(&p->hash, 0, memory_order_release);
-	count_further(t, p, key, -1);
-	set_tag(t, p, 0);
+	pin_filter_remove(&t->filter, key);
 	t->used--;
 }
 
@@ -208,15 +169,11 @@ void pins_end(struct pins *t, struct weir_pin *p)
 /* A free place for a pin, the first there is; NULL: all are taken. */
 static struct weir_pin *find_free(const struct pins *t, uint64_t key)
 {
-	for (unsigned place = 0; place < WEIR_PIN_PLACES; place++) {
-		uint32_t tags = pins_tags_of(t->tags, key, place, t->mask);
-		uint32_t free_ones = pins_tags_that_are(tags, 0);
+	struct weir_pin *p = NULL;
 
-		if (free_ones != 0)
-			return &pins_place(t, key, place)
-					->pin[__builtin_ctz(free_ones) / PIN_TAG_BITS];
-	}
-	return NULL;
+	for (unsigned place = 0; place < WEIR_PIN_PLACES && p == NULL; place++)
+		p = pins_find_in(pins_place(t, key, place), 0);
+	return p;
 }
 
 /* The pin that gives way first. */
@@ -249,9 +206,9 @@ static void pressure(struct pins *t)
 	atomic_store_explicit(&t->area->pins.pressure_ds, t->now_ds, memory_order_relaxed);
 }
 
-void pins_refuse(struct pins *t)
+void pins_refuse(struct pins *t, uint32_t packets)
 {
-	count_add_u64(&t->area->pins.refused, 1);
+	count_add_u64(&t->area->pins.refused, packets);
 	pressure(t);
 }
 
@@ -289,14 +246,16 @@ bool pins_put(struct pins *t, const struct view *v, uint64_t flow_hash, uint64_t
 
 		t->looks -= opener && may_look;
 		if (!may_look || !make_room(t, v, key)) {
-			pins_refuse(t);
+			pins_refuse(t, 1);
 			return false;
 		}
 		p = find_free(t, key); /* maybe nearer than the one that gave way */
 	}
+	if (unlikely(!pin_filter_add(&t->filter, key))) {
+		pins_refuse(t, 1);
+		return false;
+	}
 	t->used++;
-	count_further(t, p, key, 1);
-	set_tag(t, p, pins_tag(key));
 	store(p, key, meta);
 	count_add_u64(&t->area->pins.made, 1);
 	return true;
@@ -305,12 +264,8 @@ bool pins_put(struct pins *t, const struct view *v, uint64_t flow_hash, uint64_t
 void pins_sweep(struct pins *t, const struct view *v, uint32_t buckets)
 {
 	while (buckets-- != 0) {
-		uint32_t at = t->hand++ & t->mask;
-		struct weir_pin_bucket *b = &t->bucket[at];
-		uint32_t tags = atomic_load_explicit(&t->tags[at], memory_order_relaxed);
+		struct weir_pin_bucket *b = &t->bucket[t->hand++ & t->mask];
 
-		if ((tags & ((1u << PIN_FURTHER_SHIFT) - 1)) == 0)
-			continue;
 		for (uint32_t i = 0; i < WEIR_PIN_WAYS; i++) {
 			struct weir_pin *p = &b->pin[i];
 			uint64_t hash = atomic_load_explicit(&p->hash, memory_order_relaxed);
@@ -355,15 +310,14 @@ void pins_tick(struct pins *t, const struct view *v)
 
 void pins_know(struct pins *t, const struct pins *of)
 {
-	t->other[t->other_count].bucket = of->bucket;
-	t->other[t->other_count++].tags = of->tags;
+	t->other[t->other_count++] = of->bucket;
 }
 
 void pins_look(struct pins *t, const struct pins *of)
 {
 	*t = (struct pins){
 		.bucket = of->bucket,
-		.tags = of->tags,
+		.filter = of->filter,
 		.mask = of->mask,
 		.now_ds = boottime_ds(),
 		.read_only = true,

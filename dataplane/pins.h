@@ -10,6 +10,7 @@
 #define WEIR_PINS_H
 
 #include "pin.h"
+#include "pin_filter.h"
 #include "view.h"
 
 #include <stdbool.h>
@@ -32,39 +33,20 @@
 
 struct weir_worker_area;
 
-/*
- * What is known of a bucket without a look into it: for each of its pins some bits of the
- * key, 0 where the place is free; above these, how many pins have the bucket for their first
- * place and stand in another, which ends at its limit for good. They take a sixteenth of the
- * buckets' memory and stay in a cache where those do not: that a flow has no pin, as a
- * flood's packets have none, is nearly always seen by them alone.
- */
-typedef _Atomic uint32_t pins_tags;
-
-#define PIN_TAG_BITS	  7
-#define PIN_TAG_MASK	  ((1u << PIN_TAG_BITS) - 1)
-#define PIN_TAG_ONES	  0x204081u /* the lowest bit of each tag */
-#define PIN_FURTHER_SHIFT (WEIR_PIN_WAYS * PIN_TAG_BITS)
-#define PIN_FURTHER_MAX	  (UINT32_MAX >> PIN_FURTHER_SHIFT)
-static_assert(WEIR_PIN_WAYS == 4, "PIN_TAG_ONES has one for each way");
-
 struct pins {
 	struct weir_pin_bucket *bucket; /* in the shared state memory; we alone write */
-	pins_tags *tags;		/* mask + 1 of them; we alone write */
+	struct pin_filter filter;	/* of all workers together */
 	uint32_t mask;			/* buckets - 1 */
 	uint32_t used, capacity;	/* pins */
 	uint32_t hand;			/* next bucket of the sweep */
 	uint32_t due;			/* buckets that the sweep owes */
 	uint32_t looks;			/* left in this decisecond: see pins_put */
 	uint32_t now_ds;		/* set by the worker between bursts */
-	bool tags_first;		/* most flows of late had no pin: look at tags first */
+	bool filter_first;		/* most flows of late had no pin: look there first */
 	bool read_only;			/* explain: look, change nothing */
 	struct weir_worker_area *area;	/* counters; NULL when read_only */
 	/* The other workers' tables, for a flow that changed queue. */
-	struct {
-		const struct weir_pin_bucket *bucket;
-		const pins_tags *tags;
-	} other[WEIR_MAX_WORKERS];
+	const struct weir_pin_bucket *other[WEIR_MAX_WORKERS];
 	uint32_t other_count;
 };
 
@@ -79,50 +61,25 @@ static inline struct weir_pin_bucket *pins_place(const struct pins *t, uint64_t 
 	return &t->bucket[weir_pin_place(key, place, t->mask)];
 }
 
-/* The tag of a key: never 0. Bits that choose no slot, and no bucket of up to 262,144 pins. */
-static inline uint32_t pins_tag(uint64_t key)
-{
-	uint32_t tag = (uint32_t)(key >> 17) & PIN_TAG_MASK;
-
-	return tag + (tag == 0);
-}
-
-/* Which of a bucket's tags are `tag`: the highest bit of each, and maybe that of others
- * above one that is. */
-static inline uint32_t pins_tags_that_are(uint32_t tags, uint32_t tag)
-{
-	uint32_t differ = tags ^ tag * PIN_TAG_ONES;
-
-	return (differ - PIN_TAG_ONES) & ~differ & PIN_TAG_ONES << (PIN_TAG_BITS - 1);
-}
-
-static inline uint32_t pins_tags_of(const pins_tags *tags, uint64_t key, unsigned place,
-				    uint32_t mask)
-{
-	return atomic_load_explicit(&tags[weir_pin_place(key, place, mask)], memory_order_relaxed);
-}
-
 /* Ask for what the look for a flow's pin will begin with. */
 static inline void pins_prefetch(const struct pins *t, uint64_t flow_hash)
 {
-	uint32_t first = weir_pin_place(weir_pin_key(flow_hash), 0, t->mask);
+	uint64_t key = weir_pin_key(flow_hash);
 
-	__builtin_prefetch(t->tags_first ? (const void *)&t->tags[first] : &t->bucket[first]);
+	if (__builtin_expect(t->filter_first, 0))
+		__builtin_prefetch(pin_filter_cell_of(&t->filter, key));
+	else
+		__builtin_prefetch(pins_place(t, key, 0));
 }
 
-/* Ask for what pins_find() will read after the tags of the first place. False: the flow has
- * no pin. */
-static inline bool pins_prefetch_by_tags(const struct pins *t, uint64_t flow_hash)
+/* May a flow have a pin at any worker? Then asks for what the look for it will begin with. */
+static inline bool pins_seem_to_have(const struct pins *t, uint64_t flow_hash)
 {
 	uint64_t key = weir_pin_key(flow_hash);
-	uint32_t tags = pins_tags_of(t->tags, key, 0, t->mask);
 
-	if (pins_tags_that_are(tags, pins_tag(key)) != 0)
-		__builtin_prefetch(pins_place(t, key, 0));
-	else if (tags >> PIN_FURTHER_SHIFT != 0) /* the tags of place 1 are beside those of 0 */
-		__builtin_prefetch(&t->tags[weir_pin_place(key, 2, t->mask)]);
-	else
+	if (!pin_filter_has(&t->filter, key))
 		return false;
+	__builtin_prefetch(pins_place(t, key, 0));
 	return true;
 }
 
@@ -148,25 +105,12 @@ static inline struct weir_pin *pins_find_first(const struct pins *t, uint64_t fl
 	return pins_find_in(pins_place(t, key, 0), key);
 }
 
-/* Likewise, in its other places. */
-struct weir_pin *pins_find_further(const struct pins *t, uint64_t flow_hash);
-
 /* Our own pin of a flow; NULL: there is none. */
-static inline struct weir_pin *pins_find(const struct pins *t, uint64_t flow_hash)
-{
-	uint64_t key = weir_pin_key(flow_hash);
-	uint32_t tags = pins_tags_of(t->tags, key, 0, t->mask);
-	struct weir_pin *p = NULL;
+struct weir_pin *pins_find(const struct pins *t, uint64_t flow_hash);
 
-	if (pins_tags_that_are(tags, pins_tag(key)) != 0)
-		p = pins_find_first(t, flow_hash);
-	if (p == NULL && tags >> PIN_FURTHER_SHIFT != 0)
-		p = pins_find_further(t, flow_hash);
-	return p;
-}
-
-/* The pin of a flow in any other worker's table: its meta. False: there is none. */
-bool pins_find_elsewhere(const struct pins *t, uint64_t flow_hash, uint64_t *meta);
+/* The pin of a flow in any other worker's table: its meta. False: there is none. `here`: our
+ * own has one too. */
+bool pins_find_elsewhere(const struct pins *t, uint64_t flow_hash, bool here, uint64_t *meta);
 
 /*
  * Make a pin. In a full table, of the pins in its places, these give way in this order,
@@ -180,17 +124,22 @@ bool pins_find_elsewhere(const struct pins *t, uint64_t flow_hash, uint64_t *met
  */
 bool pins_put(struct pins *t, const struct view *v, uint64_t flow_hash, uint64_t meta);
 
-/* A flow goes to base for want of room. */
-void pins_refuse(struct pins *t);
+/* So many packets go to base for want of room. */
+void pins_refuse(struct pins *t, uint32_t packets);
+
+static inline bool pins_are_full(const struct pins *t)
+{
+	return t->used >= t->capacity && !t->read_only;
+}
 
 /* Has the table room for a pin to the base of a moving slot? None gives way to such a pin:
  * its flow goes there without, and a flood of them would only take each other's places.
  * False: noted as refused. */
 static inline bool pins_room_for_base(struct pins *t)
 {
-	if (t->used < t->capacity)
+	if (!pins_are_full(t))
 		return true;
-	pins_refuse(t);
+	pins_refuse(t, 1);
 	return false;
 }
 

@@ -43,26 +43,36 @@ static struct weir_pin_bucket *pins_of(struct weir_state *state, unsigned worker
 }
 
 /* Each its own, and all that there are so far each other's. */
-static bool give_pins(struct workers *all, unsigned i)
+static void give_pins(struct workers *all, unsigned i)
 {
 	struct worker *w = all->worker[i];
 	uint32_t buckets = weir_pin_buckets(all->state->pins);
 
 	w->pins = (struct pins){
 		.bucket = pins_of(all->state, i),
-		.tags = rte_zmalloc_socket("pins", buckets * sizeof(pins_tags), WEIR_CACHE_LINE,
-					   (int)rte_lcore_to_socket_id(EAL_WORKER_LCORE(i))),
+		.filter = all->filter,
 		.mask = buckets - 1,
 		.capacity = all->state->pins,
 		.area = w->area,
 	};
-	if (w->pins.tags == NULL)
-		return false;
 	for (unsigned o = 0; o < i; o++) {
 		pins_know(&w->pins, &all->worker[o]->pins);
 		pins_know(&all->worker[o]->pins, &w->pins);
 	}
-	return true;
+}
+
+/* One for all of them. */
+static bool make_filter(struct workers *w)
+{
+	uint32_t cells = pin_filter_cells((uint64_t)w->count * w->state->pins);
+
+	w->filter = (struct pin_filter){
+		.cell = rte_zmalloc_socket("pin filter", cells * sizeof(*w->filter.cell),
+					   WEIR_CACHE_LINE,
+					   (int)rte_lcore_to_socket_id(EAL_WORKER_LCORE(0))),
+		.mask = cells - 1,
+	};
+	return w->filter.cell != NULL;
 }
 
 /* Each its own table, and all that there are so far each other's. */
@@ -158,12 +168,17 @@ int workers_create(struct workers *w, const struct dpconf *conf, const struct po
 	*w = (struct workers){ .count = conf->cpu_count };
 	memcpy(w->cpu, conf->cpus, sizeof(w->cpu));
 	lay_out(w, conf, state, control);
+	if (!make_filter(w)) {
+		log_error("memory_mb = %u: no room for the filter of pins", conf->memory_mb);
+		return -ENOMEM;
+	}
 	for (unsigned i = 0; i < w->count; i++) {
 		w->worker[i] = create(i, w->state, control, conf, ports);
-		if (w->worker[i] == NULL || !give_pins(w, i) || !give_frags(w, i)) {
+		if (w->worker[i] == NULL || !give_frags(w, i)) {
 			log_error("memory_mb = %u: no room for worker %u", conf->memory_mb, i);
 			return -ENOMEM;
 		}
+		give_pins(w, i);
 	}
 	return share_out(w, ports);
 }
@@ -171,12 +186,11 @@ int workers_create(struct workers *w, const struct dpconf *conf, const struct po
 void workers_destroy(struct workers *w)
 {
 	for (unsigned i = 0; i < w->count; i++) {
-		if (w->worker[i] != NULL) {
-			rte_free(w->worker[i]->pins.tags);
+		if (w->worker[i] != NULL)
 			rte_free(w->worker[i]->frags.table);
-		}
 		rte_free(w->worker[i]);
 	}
+	rte_free(w->filter.cell);
 	w->count = 0;
 }
 

@@ -17,6 +17,7 @@ struct workers {
 	uint16_t cpu[WEIR_MAX_WORKERS];
 	struct worker *worker[WEIR_MAX_WORKERS];
 	struct weir_state *state;
+	struct pin_filter filter; /* of the pins of all of them */
 };
 
 /*

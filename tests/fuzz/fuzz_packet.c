@@ -13,7 +13,7 @@
  * links: dataplane/answer.c dataplane/answer_ip.c dataplane/answer_link.c
  * links: dataplane/capture.c dataplane/classify.c dataplane/encap.c dataplane/extensions.c
  * links: dataplane/frag_table.c dataplane/frags.c dataplane/moving.c dataplane/parse.c
- * links: dataplane/pins.c dataplane/punt.c dataplane/quote.c dataplane/select.c
+ * links: dataplane/pin_filter.c dataplane/pins.c dataplane/punt.c dataplane/quote.c dataplane/select.c
  * links: dataplane/split.c dataplane/view.c
  * packages: libdpdk libxxhash
  */
@@ -49,7 +49,7 @@ static struct {
 } moves;
 static struct weir_worker_area area;
 static struct weir_pin_bucket buckets[2 * WEIR_PINS_MIN / WEIR_PIN_WAYS];
-static pins_tags pin_tags[2 * WEIR_PINS_MIN / WEIR_PIN_WAYS];
+static struct pin_filter_cell cells[2 * WEIR_PINS_MIN / PIN_FILTER_TAGS];
 static struct pins pins;
 static struct weir_backend backends[BACKENDS];
 static struct egress ports[WEIR_MAX_PORTS];
@@ -159,7 +159,7 @@ static void set_up(void)
 		make_backend(i);
 	ports[0].mtu = 1500;
 	pins = (struct pins){ .bucket = buckets,
-			      .tags = pin_tags,
+			      .filter = { cells, sizeof(cells) / sizeof(cells[0]) - 1 },
 			      .mask = sizeof(buckets) / sizeof(buckets[0]) - 1,
 			      .capacity = WEIR_PINS_MIN,
 			      .now_ds = 100,

@@ -38,7 +38,7 @@ static struct {
 	struct weir_move_begin begin[SLOTS];
 } moves;
 static struct weir_pin_bucket pins[2 * WEIR_PINS_DEFAULT / WEIR_PIN_WAYS];
-static pins_tags pin_tags[2 * WEIR_PINS_DEFAULT / WEIR_PIN_WAYS];
+static struct pin_filter_cell cells[2 * WEIR_PINS_DEFAULT / PIN_FILTER_TAGS];
 static struct worker w;
 static struct worker_queue queue;
 static struct rte_mempool *pool;
@@ -226,7 +226,7 @@ int main(int argc, char **argv)
 	w = (struct worker){ .area = &area, .control = &control };
 	worker_init(&w);
 	w.pins = (struct pins){ .bucket = pins,
-				.tags = pin_tags,
+				.filter = { cells, sizeof(cells) / sizeof(cells[0]) - 1 },
 				.mask = sizeof(pins) / sizeof(pins[0]) - 1,
 				.capacity = WEIR_PINS_DEFAULT,
 				.now_ds = 1000,

@@ -159,12 +159,14 @@ static void make_view(bool moving)
 
 static void make_pins(unsigned workers)
 {
-	uint32_t buckets = weir_pin_buckets(PINS);
+	uint32_t buckets = weir_pin_buckets(PINS), cells = pin_filter_cells((uint64_t)workers * PINS);
+	struct pin_filter filter = { .mask = cells - 1 };
 
+	filter.cell = zeroed(cells * sizeof(*filter.cell));
 	for (unsigned i = 0; i < workers; i++) {
 		worker[i] = (struct pins){
 			.bucket = zeroed(buckets * sizeof(struct weir_pin_bucket)),
-			.tags = zeroed(buckets * sizeof(pins_tags)),
+			.filter = filter,
 			.mask = buckets - 1,
 			.capacity = PINS,
 			.area = zeroed(sizeof(struct weir_worker_area)),

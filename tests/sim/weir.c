@@ -44,11 +44,14 @@ void sim_pool_build(struct sim_pool *p, bool members)
 static void create_pins(struct sim_weir *w, uint32_t pins)
 {
 	uint32_t buckets = weir_pin_buckets(pins);
+	uint32_t cells = pin_filter_cells((uint64_t)w->workers * pins);
+	const struct pin_filter filter = { .cell = zeroed(cells * sizeof(*filter.cell)),
+					   .mask = cells - 1 };
 
 	for (uint32_t i = 0; i < w->workers; i++)
 		w->pins[i] = (struct pins){
 			.bucket = zeroed(buckets * sizeof(struct weir_pin_bucket)),
-			.tags = zeroed(buckets * sizeof(pins_tags)),
+			.filter = filter,
 			.mask = buckets - 1,
 			.capacity = pins,
 			.area = zeroed(sizeof(struct weir_worker_area)),
@@ -88,9 +91,9 @@ void sim_weir_destroy(struct sim_weir *w)
 	free(w->slot);
 	free(w->moved);
 	free(w->backend);
+	free(w->pins[0].filter.cell);
 	for (uint32_t i = 0; i < w->workers; i++) {
 		free(w->pins[i].bucket);
-		free(w->pins[i].tags);
 		free(w->pins[i].area);
 	}
 }

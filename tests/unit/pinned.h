@@ -16,7 +16,8 @@
 
 #include <cmocka.h>
 
-enum { PIN_LEN = 251, PIN_BACKENDS = 5, PIN_WORKERS = 2, BUCKETS = 512, NOW_DS = 100000 };
+enum { PIN_LEN = 251, PIN_BACKENDS = 5, PIN_WORKERS = 2, BUCKETS = 512, NOW_DS = 100000,
+       CELLS = PIN_WORKERS * BUCKETS * WEIR_PIN_WAYS / PIN_FILTER_TAGS };
 
 static struct view view;
 static weir_slot slots[PIN_LEN];
@@ -28,6 +29,7 @@ static struct {
 } moves;
 static struct weir_backend backends[PIN_BACKENDS];
 static struct weir_worker_area *area[PIN_WORKERS];
+static struct pin_filter_cell cells[CELLS];
 static struct pins pins[PIN_WORKERS];
 
 static inline void all_slots(unsigned state, unsigned cur, unsigned base, uint32_t since_ms)
@@ -72,6 +74,7 @@ static inline int setup(void **state)
 			     .udp_window_ms = 30000,
 			     .grace_ms = 3000 },
 	};
+	memset(cells, 0, sizeof(cells));
 	for (unsigned i = 0; i < PIN_WORKERS; i++) {
 		struct weir_pin_bucket *b = aligned_alloc(64, BUCKETS * sizeof(*b));
 
@@ -79,7 +82,7 @@ static inline int setup(void **state)
 		memset(area[i], 0, sizeof(*area[i]));
 		memset(b, 0, BUCKETS * sizeof(*b));
 		pins[i] = (struct pins){ .bucket = b,
-					 .tags = calloc(BUCKETS, sizeof(pins_tags)),
+					 .filter = { cells, CELLS - 1 },
 					 .mask = BUCKETS - 1,
 					 .capacity = BUCKETS * WEIR_PIN_WAYS / 2,
 					 .now_ds = NOW_DS,
@@ -96,7 +99,6 @@ static inline int teardown(void **state)
 	(void)state;
 	for (unsigned i = 0; i < PIN_WORKERS; i++) {
 		free(pins[i].bucket);
-		free(pins[i].tags);
 		free(area[i]);
 	}
 	return 0;

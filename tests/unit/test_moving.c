@@ -458,21 +458,24 @@ static void a_flood_goes_by_the_rule(void **state)
 {
 	struct weir_pin_counts *in_short = &area[0]->pins, *in_full = &area[1]->pins;
 	static struct weir_pin_bucket bucket[BUCKETS];
-	static pins_tags tags[BUCKETS];
-	struct pins third = { .bucket = bucket, .tags = tags, .mask = BUCKETS - 1, .capacity = 64 };
-	unsigned by_tags = 0;
+	static struct pin_filter_cell filter[2][CELLS];
+	struct pins third = { .bucket = bucket, .mask = BUCKETS - 1, .capacity = 64 };
+	unsigned by_filter = 0;
 
 	(void)state;
 	for (unsigned i = 0; i < PIN_WORKERS; i++) {
 		pins[i].capacity = 64;
-		pins[i].other[0].bucket = third.bucket;
-		pins[i].other[0].tags = third.tags;
+		pins[i].other[0] = third.bucket;
+		pins[i].filter.cell = filter[i];
 	}
+	third.filter = pins[0].filter;
 	third.area = area[1];
-	for (unsigned i = 1; i <= FLOOD_FLOWS; i += 50)
+	for (unsigned i = 1; i <= FLOOD_FLOWS; i += 50) {
 		assert_true(pins_put(
 			&third, &view, i * FLOOD_HASH,
 			weir_pin_meta(THIRD, WEIR_PIN_TCP | WEIR_PIN_CONFIRMED, 0, 0, NOW_DS)));
+		assert_true(pin_filter_add(&pins[1].filter, i * FLOOD_HASH));
+	}
 	in_full->made = 0;
 	for (unsigned i = 0; i < FLOOD_ROUNDS; i++) {
 		unsigned here[FLOOD_BURST], there[FLOOD_BURST];
@@ -483,14 +486,14 @@ static void a_flood_goes_by_the_rule(void **state)
 		if (i % 10 == 0)
 			for (unsigned w = 0; w < PIN_WORKERS; w++)
 				pins_clock(&pins[w], NOW_DS + i / 10);
-		by_tags += pins[0].tags_first;
-		pins[1].tags_first = pins[0].tags_first;
+		by_filter += pins[0].filter_first;
+		pins[1].filter_first = pins[0].filter_first;
 		flood(&pins[0], i, 0, here);
 		flood(&pins[1], i, PKT_FRAG_FIRST, there);
 		assert_memory_equal(here, there, sizeof(here));
 		assert_int_equal(pins[0].used, pins[1].used);
 	}
-	assert_in_range(by_tags, FLOOD_ROUNDS / 10, FLOOD_ROUNDS);
+	assert_in_range(by_filter, FLOOD_ROUNDS / 10, FLOOD_ROUNDS);
 	assert_int_not_equal(in_short->evicted_unconfirmed, 0);
 	assert_int_not_equal(in_short->refused, 0);
 	assert_int_equal(in_short->refused, in_full->refused);

@@ -62,6 +62,7 @@ static void enter(uint8_t protocol, uint16_t service, uint16_t pool)
 /* TCP and UDP services on one pool; backend i leaves by port i % 2. */
 static int setup(void **state)
 {
+	const uint32_t cells = pin_filter_cells(WEIR_PINS_MIN);
 	struct weir_backend *backend;
 
 	(void)state;
@@ -81,7 +82,7 @@ static int setup(void **state)
 			    { .mac = { 2, 0, 0, 0, 1, 1 }, .mtu = 1500 } },
 		.tx = { { .ethdev = ethdev[0] }, { .ethdev = ethdev[1] } },
 		.pins = { .bucket = pins,
-			  .tags = zeroed(weir_pin_buckets(WEIR_PINS_MIN) * sizeof(pins_tags)),
+			  .filter = { zeroed(cells * sizeof(struct pin_filter_cell)), cells - 1 },
 			  .mask = weir_pin_buckets(WEIR_PINS_MIN) - 1,
 			  .capacity = WEIR_PINS_MIN,
 			  .area = area },
@@ -125,7 +126,7 @@ static int teardown(void **state)
 	free(control);
 	free(arena);
 	free(pins);
-	free(w->pins.tags);
+	free(w->pins.filter.cell);
 	free(w->frags.table);
 	free(w);
 	return 0;
