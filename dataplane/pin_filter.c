@@ -33,10 +33,9 @@ static bool change(_Atomic uint64_t *word, uint16_t former, uint16_t tag)
 		if (places == 0)
 			return false;
 		place = (places & -places) / 0x8000 * 0xffff; /* the lowest */
-	} while (!atomic_compare_exchange_weak_explicit(word, &now,
-							(now & ~place) | (tag * ONES & place),
-							memory_order_relaxed,
-							memory_order_relaxed));
+	} while (!atomic_compare_exchange_weak_explicit(
+		word, &now, (now & ~place) | (tag * ONES & place), memory_order_relaxed,
+		memory_order_relaxed));
 	return true;
 }
 

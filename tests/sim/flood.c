@@ -159,7 +159,8 @@ static void make_view(bool moving)
 
 static void make_pins(unsigned workers)
 {
-	uint32_t buckets = weir_pin_buckets(PINS), cells = pin_filter_cells((uint64_t)workers * PINS);
+	uint32_t buckets = weir_pin_buckets(PINS),
+		 cells = pin_filter_cells((uint64_t)workers * PINS);
 	struct pin_filter filter = { .mask = cells - 1 };
 
 	filter.cell = zeroed(cells * sizeof(*filter.cell));
@@ -188,15 +189,15 @@ static void fill(struct pins *t)
 		unsigned owner = (unsigned)(hash >> 32) % BACKENDS;
 
 		while (t->used == PINS) {
-			struct weir_pin *p = &t->bucket[random64() & t->mask]
-						      .pin[random64() % WEIR_PIN_WAYS];
+			struct weir_pin *p =
+				&t->bucket[random64() & t->mask].pin[random64() % WEIR_PIN_WAYS];
 
 			if (atomic_load_explicit(&p->hash, memory_order_relaxed) != 0)
 				pins_drop(t, p);
 		}
-		(void)pins_put(t, &view, hash,
-			       weir_pin_meta(owner, WEIR_PIN_TCP | WEIR_PIN_CONFIRMED, 0, 0,
-					     t->now_ds));
+		(void)pins_put(
+			t, &view, hash,
+			weir_pin_meta(owner, WEIR_PIN_TCP | WEIR_PIN_CONFIRMED, 0, 0, t->now_ds));
 	}
 }
 

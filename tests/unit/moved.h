@@ -69,7 +69,8 @@ static inline void at(unsigned s)
 static weir_slot slot[LEN];
 static union told {
 	struct weir_move_group group[1];
-	uint8_t bytes[sizeof(struct weir_move_group) + LEN * (sizeof(struct weir_move) + sizeof(struct weir_move_begin))];
+	uint8_t bytes[sizeof(struct weir_move_group) +
+		      LEN * (sizeof(struct weir_move) + sizeof(struct weir_move_begin))];
 } told;
 
 static inline const struct weir_move *told_of(unsigned i)

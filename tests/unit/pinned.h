@@ -16,8 +16,14 @@
 
 #include <cmocka.h>
 
-enum { PIN_LEN = 251, PIN_BACKENDS = 5, PIN_WORKERS = 2, BUCKETS = 512, NOW_DS = 100000,
-       CELLS = PIN_WORKERS * BUCKETS * WEIR_PIN_WAYS / PIN_FILTER_TAGS };
+enum {
+	PIN_LEN = 251,
+	PIN_BACKENDS = 5,
+	PIN_WORKERS = 2,
+	BUCKETS = 512,
+	NOW_DS = 100000,
+	CELLS = PIN_WORKERS * BUCKETS * WEIR_PIN_WAYS / PIN_FILTER_TAGS
+};
 
 static struct view view;
 static weir_slot slots[PIN_LEN];

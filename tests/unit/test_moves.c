@@ -395,8 +395,9 @@ static void records_are_found_by_their_slot(void **state)
 		assert_int_equal(r != NULL, i % 7 == 3 || i / 64 == 2 || i == MANY - 1);
 		if (r != NULL) {
 			assert_int_equal(weir_move_base(r->base[WEIR_MOVE_UDP]), i % BACKENDS);
-			assert_int_equal(weir_moves_begin(groups, MANY, n.moving, r)->ms[WEIR_MOVE_UDP],
-					 n.since_ms[WEIR_MOVE_UDP][i]);
+			assert_int_equal(
+				weir_moves_begin(groups, MANY, n.moving, r)->ms[WEIR_MOVE_UDP],
+				n.since_ms[WEIR_MOVE_UDP][i]);
 		}
 		assert_null(weir_moves_find(groups, MANY, 0, i)); /* it would lie outside */
 	}
