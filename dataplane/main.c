@@ -114,7 +114,11 @@ static int make_memories(void)
 		return make_shared();
 	}
 	err = make_shared();
-	sched_setaffinity(0, sizeof(before), &before);
+	if (sched_setaffinity(0, sizeof(before), &before) < 0) {
+		log_error("cannot leave CPU %u, which is a worker's: %s", dp.conf.cpus[0],
+			  strerror(errno));
+		return -errno;
+	}
 	return err;
 }
 
