@@ -5,8 +5,8 @@
  *
  * Reads:  port, drop, service, backend, ip_len.  Takes every mbuf of the burst.
  *
- * Nearly all bursts leave by one port and whole: those go over the packets twice,
- * once to gather and once to count. The others are sorted by port first.
+ * Nearly all bursts leave by one port and whole: those are sent as they stand in
+ * `leaving`, and gone over once, to count. The others are sorted by port first.
  *
  * Bytes by port and by drop reason are bytes of frames (without preamble and
  * FCS), as they were when the packet left or was given up. Bytes by service and
