@@ -221,8 +221,8 @@ bool probe_kept_here(struct probe *p)
 	if (left(p) != PROBE_LEFT_NOTHING)
 		return false;
 	probe_fail(p, PROBE_FAIL_LOCAL,
-		   "nothing left this host: nobody answers for the next hop of its route to %s, or "
-		   "a filter here drops it",
+		   "nothing left this host: nobody answers for the next hop of its route to %s, a "
+		   "filter here drops it, or another's tc filter in front of ours takes it",
 		   weir_addr_text(&p->target.addr, to));
 	return true;
 }
@@ -308,7 +308,7 @@ static void disown(struct probe *p)
 	snprintf(p->result.reason, sizeof(p->result.reason), "%s",
 		 what == PROBE_LEFT_NOTHING
 			 ? "it left this host past the program that carries probes: its tc filter "
-			   "is gone"
+			   "is gone, or another's in front of it let the packet go"
 			 : "the program that carries probes was off its interface meanwhile: "
 			   "another user of tc took it off");
 }

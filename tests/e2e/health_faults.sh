@@ -220,7 +220,7 @@ holds and_over_when_it_is '[.backends[] | .reason == "tcp: connected"] | all' ba
 # A next hop that nobody answers for: packets wait in the kernel for its address, and that
 # says nothing of the backends.
 lab_ip weir route add "$VIP_L2/32" via 10.0.1.99
-stuck="tcp: no probe: nothing left this host: nobody answers for the next hop of its route to $VIP_L2, or a filter here drops it"
+stuck="tcp: no probe: nothing left this host: nobody answers for the next hop of its route to $VIP_L2, a filter here drops it, or another's tc filter in front of ours takes it"
 becomes a_next_hop_that_does_not_answer_is_named l2/b1 up "$stuck"
 check and_told_once equal "lines in the log" \
     "$(grep -c "error: health checks to $VIP_L2 cannot be made: nothing left this host" "$LAB_DIR/controlplane.log")" 1

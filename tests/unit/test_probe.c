@@ -271,7 +271,8 @@ static void what_was_not_carried_whole_is_no_word_on_the_server(void **state)
 	said = PROBE_LEFT_NOTHING;
 	run();
 	expect_fail(PROBE_FAIL_LOCAL, "it left this host past the program that carries probes: "
-				      "its tc filter is gone");
+				      "its tc filter is gone, or another's in front of it let the "
+				      "packet go");
 	said = PROBE_LEFT_UNGUARDED;
 	run();
 	expect_fail(PROBE_FAIL_LOCAL, off);
@@ -282,6 +283,14 @@ static void what_was_not_carried_whole_is_no_word_on_the_server(void **state)
 	conf.answer_timeout_ms = HANG_MS;
 	run_against(&(struct server_script){ .end = SERVER_HANG });
 	expect_fail(PROBE_FAIL_LOCAL, off);
+	said = PROBE_LEFT_NOTHING;
+	conf.kind = PROBE_UDP;
+	set(&conf.udp.send, "PING");
+	run_udp(&(struct server_script){ .until = "never", .answer = "PONG" });
+	expect_fail(PROBE_FAIL_LOCAL,
+		    "nothing left this host: nobody answers for the next hop of its route to "
+		    "127.0.0.1, a filter here drops it, or another's tc filter in front of ours "
+		    "takes it");
 }
 
 static void udp_gets_its_answer_or_not(void **state)
