@@ -36,7 +36,8 @@
 	X(FRAGMENT_FULL, "fragment-full", "no room to keep a fragment, or to note one piece more") \
 	X(PUNT_FULL, "punt-full", "the way to the kernel was full")                          \
 	X(NO_BUFFER, "no-buffer", "no buffer was free for the pieces of what is too big")    \
-	X(ECHO_FRAGMENT, "echo-fragment", "an echo request that came in fragments")
+	X(ECHO_FRAGMENT, "echo-fragment", "an echo request that came in fragments")          \
+	X(ANSWER_LIMITED, "answer-limited", "asked for a VIP's MAC address, and over the rate limit")
 
 enum weir_drop {
 #define WEIR_DROP_ENUM(id, name, text) WEIR_DROP_##id,

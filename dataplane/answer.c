@@ -8,6 +8,9 @@
  *   NOT_IP         ARP request for a VIP with WEIR_VIP_ARP: reply
  *   NOT_A_VIP, UNSUPPORTED_L4
  *                  neighbour solicitation for such a VIP: advertisement
+ *
+ * Over the rate limit they stay the drops that they were. Only what asks for a VIP's MAC
+ * becomes ANSWER_LIMITED: its reason would not tell it from what is for nobody here.
  */
 #include "answer.h"
 
@@ -245,6 +248,8 @@ static void answer_packet(struct answers *a, const struct view *v, const struct 
 		return;
 	if (!limit_take(&a->limit[kind], &a->rate, now)) {
 		count_answer(a->area, p, kind, true, p->mbuf->pkt_len);
+		if (kind == WEIR_ANSWER_ARP || kind == WEIR_ANSWER_ND)
+			p->drop = WEIR_DROP_ANSWER_LIMITED;
 		return;
 	}
 	if (!make(kind, v, ports, p))

@@ -28,7 +28,8 @@ void answers_init(struct answers *a, struct weir_worker_area *area, uint32_t per
 /*
  * Turn packets of the burst that were dropped into the answers that they call for:
  * PKT_ANSWER, drop = NONE, `port` the one they came in by, which is where the answer
- * goes. A packet that gets none, by the rules or by the rate limit, stays as it is.
+ * goes. A packet that gets none, by the rules or by the rate limit, stays as it is; but
+ * one that asks for the MAC of a VIP and is over the limit has drop = ANSWER_LIMITED.
  */
 void answer_burst(struct answers *a, const struct view *v, const struct egress *ports,
 		  struct burst *b, uint64_t now);

@@ -136,11 +136,12 @@ void capture_before(struct capture_ring *r, const struct burst *b)
 	}
 }
 
-/* Where punt decides whether it is dropped at all. */
-static bool is_for_punt(unsigned drop)
+/* Where answers or punt decide what it is dropped for, if at all. */
+static bool is_late(unsigned drop)
 {
 	return drop == WEIR_DROP_NOT_A_VIP || drop == WEIR_DROP_NOT_IP ||
-	       drop == WEIR_DROP_NO_SNAPSHOT || drop == WEIR_DROP_PUNT_FULL;
+	       drop == WEIR_DROP_NO_SNAPSHOT || drop == WEIR_DROP_PUNT_FULL ||
+	       drop == WEIR_DROP_ANSWER_LIMITED;
 }
 
 /* What became of the copies of this burst, and copies of what was dropped as is asked for.
@@ -155,13 +156,13 @@ static void outcome(struct capture_ring *r, const struct burst *b, bool behind_p
 
 		if (behind_punt && b->pkt[r->copy[i].pkt].flags & PKT_ANSWER)
 			s->drop = WEIR_DROP_NONE; /* it was no drop in the end */
-		else if (behind_punt && is_for_punt(s->drop))
+		else if (behind_punt && (is_late(s->drop) || is_late(drop)))
 			s->drop = drop == PKT_TAKEN ? WEIR_DROP_NONE : drop;
 		else if (!behind_punt && drop != PKT_TAKEN)
 			s->drop = drop;
 	}
 	if (!(w->by & WEIR_CAPTURE_BY_DROP) || !(w->points & WEIR_CAPTURE_BEFORE) ||
-	    is_for_punt(w->drop) != behind_punt)
+	    is_late(w->drop) != behind_punt)
 		return;
 	for (uint32_t i = 0; i < b->n; i++)
 		if (b->pkt[i].drop == w->drop && matches(w, b, i) && in_sample(r))

@@ -384,5 +384,13 @@ def test_other_solicitations_are_not():
     equal("answers with arp = off", result.answers, {})
 
 
+def test_who_asks_for_a_mac_over_the_limit_is_counted_apart():
+    frames = [arp(VIP), solicit(VIP6), solicit(VIP6, dst=VIP6), arp(NO_VIP), solicit(NO_VIP6)]
+    result = run(frames, vips(arp="on"), dataplane="answers_per_s = 0")
+    equal("answers", result.answers, {"limited": 3})
+    equal("drops", result.drops, {"answer-limited": 3, "not-ip": 1, "not-a-vip": 1})
+    equal("frames that left", result.frames[0], [])
+
+
 if __name__ == "__main__":
     main(globals())

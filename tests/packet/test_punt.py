@@ -14,8 +14,8 @@ from scapy.layers.l2 import ARP, Ether
 from scapy.packet import Raw
 
 from frames import (CLIENT, ETH, NO_VIP, NO_VIP6, ROUTER, ROUTER6, ROUTER_MAC, SERVICES, SERVICES6,
-                    backend_mac, client_packet, ether, in_fragments, pool, tagged, tcp, tcp6, udp,
-                    udp6)
+                    VIP, backend_mac, client_packet, ether, in_fragments, pool, tagged, tcp, tcp6,
+                    udp, udp6)
 from outcome import with_bytes
 from test_bond import BondLab
 from weirlab import Lab, check, equal, main, needs_two_cpus
@@ -248,6 +248,16 @@ def test_a_flood_to_the_host_is_bounded():
 def test_a_flood_by_two_workers_is_bounded():
     needs_two_cpus()
     flooded(2)
+
+
+def test_who_asks_for_a_vip_over_the_limit_is_not_the_kernels():
+    wire, came = with_tap(), []
+    ours, others = [arp_request(VIP)] * 3, [arp_request(), arp_request("192.0.2.77")]
+    lab = Lab(CONF + f"[vip {VIP}]\narp = on\n", [ours + others], ports=[TAP],
+              dataplane="answers_per_s = 0")
+    result = lab.run(lambda lab: came.extend(taken(lab, wire, lambda lab: 2)))
+    equal("drops", result.drops, {"answer-limited": 3})
+    check_same("frames at the TAP", came, others)
 
 
 def test_without_punt_nothing_goes_to_the_kernel():

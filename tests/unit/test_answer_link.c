@@ -223,6 +223,34 @@ static void solicitations_for_others_are_not_answered(void **state)
 	assert_int_equal(counted(), WEIR_ANSWERS);
 }
 
+static void expect_limited(enum weir_drop was, uint16_t flags)
+{
+	struct pkt *p = arrive(was, flags, WEIR_VIP_ARP);
+
+	assert_null(answer(p));
+	assert_int_equal(p->drop, WEIR_DROP_ANSWER_LIMITED);
+}
+
+/* For a VIP: not what is for nobody here, nor for the kernel. */
+static void over_the_limit_is_a_drop_of_its_own(void **state)
+{
+	(void)state;
+	set_vip(WEIR_VIP_ARP);
+	for (unsigned i = 0; i < PER_S; i++)
+		assert_non_null(answer_arp_for(1, SRC_IP, VIP_IP));
+	arp(1, SRC_IP, VIP_IP);
+	expect_limited(WEIR_DROP_NOT_IP, 0);
+	solicit(CLIENT6, NODE_OF6, 1);
+	for (unsigned i = 0; i < PER_S; i++)
+		assert_non_null(answer_solicit(WEIR_DROP_NOT_A_VIP));
+	expect_limited(WEIR_DROP_NOT_A_VIP, PKT_IPV6 | PKT_OTHER_L4);
+	expect_limited(WEIR_DROP_UNSUPPORTED_L4, PKT_IPV6 | PKT_OTHER_L4);
+	assert_int_equal(count[WEIR_ANSWER_LIMITED].packets, 3);
+	/* No VIP's: what it was. */
+	assert_null(answer_arp_for(1, SRC_IP, VIP_IP + 1));
+	assert_int_equal(b.pkt[0].drop, WEIR_DROP_NOT_IP);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -232,6 +260,7 @@ int main(void)
 		TEST(who_has_no_address_yet_is_told_by_all_nodes),
 		TEST(a_wrong_solicitation_is_not_answered),
 		TEST(solicitations_for_others_are_not_answered),
+		TEST(over_the_limit_is_a_drop_of_its_own),
 	};
 
 	return cmocka_run_group_tests_name("answer_link", tests, group_setup, group_teardown);

@@ -267,6 +267,36 @@ static void a_drop_that_punt_decides_is_matched_behind_it(void **state)
 	assert_int_equal(copied(0)->bytes[0], 3);
 }
 
+/* A solicitation to the VIP itself, which is over the limit. */
+static void what_answers_have_limited_is_told_behind_them(void **state)
+{
+	(void)state;
+	want.points = WEIR_CAPTURE_BEFORE;
+	b.n = 1;
+	b.pkt[0].drop = WEIR_DROP_UNSUPPORTED_L4;
+	capture_before(ring, &b);
+	capture_outcome(ring, &b);
+	b.pkt[0].drop = WEIR_DROP_ANSWER_LIMITED;
+	capture_unpunted(ring, &b);
+	capture_commit(ring);
+	assert_int_equal(copied(0)->drop, WEIR_DROP_ANSWER_LIMITED);
+}
+
+static void and_is_matched_by_that_reason(void **state)
+{
+	(void)state;
+	want.by = WEIR_CAPTURE_BY_DROP;
+	want.drop = WEIR_DROP_ANSWER_LIMITED;
+	b.pkt[2].drop = WEIR_DROP_NOT_IP;
+	capture_before(ring, &b);
+	capture_outcome(ring, &b);
+	b.pkt[2].drop = WEIR_DROP_ANSWER_LIMITED;
+	capture_unpunted(ring, &b);
+	capture_commit(ring);
+	assert_int_equal(copies(), 1);
+	assert_int_equal(copied(0)->bytes[0], 2);
+}
+
 static void what_was_held_in_vain_matches_by_its_reason(void **state)
 {
 	(void)state;
@@ -361,6 +391,8 @@ int main(void)
 		TEST(what_may_be_the_kernels_is_told_behind_punt),
 		TEST(what_was_answered_is_told_as_it_came),
 		TEST(a_drop_that_punt_decides_is_matched_behind_it),
+		TEST(what_answers_have_limited_is_told_behind_them),
+		TEST(and_is_matched_by_that_reason),
 		TEST(what_was_held_in_vain_matches_by_its_reason),
 		TEST(packets_match_only_by_what_they_have),
 		TEST(a_sample_is_every_nth_match),
