@@ -8,7 +8,7 @@
  *   writers: all workers, a pin that goes in or leaves (pins.c)
  *   readers: all workers, and explain
  *
- * A key has one cell, of sixteen tags, and its tag stands in any place of that. A tag is taken
+ * A key has one cell, of 32 tags, and its tag stands in any place of that. A tag is taken
  * out again when its pin goes: whose it is of two alike makes no difference (as in a cuckoo
  * filter: Fan et al., CoNEXT '14). So it tells all the pins there are and, but for one flow in
  * some thousand, no others.
@@ -24,13 +24,15 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#define PIN_FILTER_WORDS 4 /* of a cell */
-#define PIN_FILTER_TAGS	 (4 * PIN_FILTER_WORDS)
+#define PIN_FILTER_WORDS                                                 \
+	8 /* of a cell: a cache line, of which one in 10,000 has too few \
+	   * places when all tables are full */
+#define PIN_FILTER_TAGS (4 * PIN_FILTER_WORDS)
 
 struct pin_filter_cell {
-	alignas(32) _Atomic uint64_t word[PIN_FILTER_WORDS]; /* four tags each; 0: a free place */
+	alignas(64) _Atomic uint64_t word[PIN_FILTER_WORDS]; /* four tags each; 0: a free place */
 };
-static_assert(sizeof(struct pin_filter_cell) == 32, "two a cache line");
+static_assert(sizeof(struct pin_filter_cell) == 64, "a cache line");
 
 struct pin_filter {
 	struct pin_filter_cell *cell; /* mask + 1 of them, zeroed before use */
@@ -83,7 +85,9 @@ static inline bool pin_filter_has(const struct pin_filter *f, uint64_t key)
 	const _Atomic uint64_t *word = pin_filter_cell_of(f, key)->word;
 	const tags wanted = (tags){ 0 } + pin_filter_tag(key);
 	const bytes16 same = (bytes16)((tags)pin_filter_load(&word[0]) == wanted) |
-			     (bytes16)((tags)pin_filter_load(&word[2]) == wanted);
+			     (bytes16)((tags)pin_filter_load(&word[2]) == wanted) |
+			     (bytes16)((tags)pin_filter_load(&word[4]) == wanted) |
+			     (bytes16)((tags)pin_filter_load(&word[6]) == wanted);
 
 	return bytes16_differ(same, (bytes16){ 0 }, same);
 }
