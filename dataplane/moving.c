@@ -184,7 +184,7 @@ static bool is_over(const struct view *v, const struct pins *t, const struct pkt
 	uint64_t other;
 
 	return meta & WEIR_PIN_CLOSING && is_opener(&v->pool[p->pool], p) &&
-	       !pins_find_elsewhere(t, p->flow_hash, true, &other);
+	       pins_find_elsewhere(t, p->flow_hash, true, &other) == NULL;
 }
 
 /* The pin to go by, our own or another worker's: its meta, refreshed. False: none. */
@@ -192,10 +192,13 @@ static bool pin_of(struct pins *t, const struct view *v, const struct pkt *p, we
 		   uint64_t *meta)
 {
 	struct weir_pin *pin = pins_find(t, p->flow_hash);
+	const struct pins_other *other = NULL;
 
 	if (pin != NULL)
 		*meta = atomic_load_explicit(&pin->meta, memory_order_relaxed);
-	else if (!pins_find_elsewhere(t, p->flow_hash, false, meta))
+	else
+		other = pins_find_elsewhere(t, p->flow_hash, false, meta);
+	if (pin == NULL && other == NULL)
 		return false;
 	if (!counts(v, *meta, s)) {
 		if (pin != NULL && !only_looks(t, p))
@@ -214,7 +217,8 @@ static bool pin_of(struct pins *t, const struct view *v, const struct pkt *p, we
 		atomic_store_explicit(&pin->meta, *meta, memory_order_relaxed);
 	} else {
 		count_add_u64(&t->area->pins.found_elsewhere, 1);
-		(void)pins_put(t, v, p->flow_hash, *meta); /* no room: found there again */
+		if (!pins_put(t, v, p->flow_hash, *meta)) /* found there again */
+			pins_tell(other, p->flow_hash, *meta);
 	}
 	return true;
 }
@@ -228,19 +232,19 @@ static unsigned protocol_flag(const struct pkt *p)
 static unsigned opened(const struct view *v, struct pins *t, const struct pkt *p,
 		       const struct slot_view *w)
 {
-	unsigned to = w->grace ? w->base : w->cur;
+	const bool stays = w->grace || (w->cur != NOBODY && pin_notes_has(&t->notes, p->flow_hash));
+	unsigned to = stays ? w->base : w->cur;
 	uint64_t meta;
 
 	if (only_looks(t, p) || unlikely(to == NOBODY))
 		return to;
 	meta = weir_pin_meta(to, protocol_flag(p), p->pool, 0, t->now_ds);
-	if (!w->grace)
-		return pins_put(t, v, p->flow_hash, meta) ? to : w->base;
 	/* In the grace: base, and pinned there, for it may be sent again after the grace, and
 	 * a QUIC client's second datagram is one too. */
-	if (pins_room_for_base(t))
-		(void)pins_put(t, v, p->flow_hash, meta);
-	return to;
+	if ((!stays || pins_room_for_base(t)) && pins_put(t, v, p->flow_hash, meta))
+		return to;
+	pin_notes_add(&t->notes, p->flow_hash, t->now_ds);
+	return w->base;
 }
 
 /* Likewise for a packet of a flow under way. */
@@ -313,14 +317,15 @@ static inline bool wait_for(const struct view *v, const struct pins *t, struct p
 
 /*
  * The usual packet without a pin while the table is full, which is nearly every one of a
- * flood: to base, refused. False: nothing was done.
+ * flood: to base, refused; an opener only while these are no more noted one by one. False:
+ * nothing was done.
  */
 static inline bool by_base(const struct view *v, struct pins *t, const struct waiting *w)
 {
 	struct pkt *p = w->pkt;
 	const struct weir_move *m = w->move;
 	unsigned protocol, base;
-	bool opens;
+	bool opener, opens;
 
 	if (unlikely(!w->plain))
 		return false;
@@ -328,9 +333,11 @@ static inline bool by_base(const struct view *v, struct pins *t, const struct wa
 	base = (m->base[protocol] & ~WEIR_MOVE_NOBODY) ^ WEIR_MOVE_OPEN;
 	if (unlikely(base >= v->backend_count)) /* or the window is not open */
 		return false;
-	/* No branch can foresee which packets of a mixed flood open flows. */
-	opens = (bool)(p->flags & PKT_OPENER) & !in_grace(t, &v->pool[p->pool], m, protocol);
-	if (unlikely(opens & ((t->looks != 0) | (m->base[0] >= WEIR_MOVE_NOBODY))))
+	/* No branch can foresee which packets of a mixed flood are openers. */
+	opener = p->flags & PKT_OPENER;
+	opens = opener & !in_grace(t, &v->pool[p->pool], m, protocol);
+	if (unlikely((opener & !pin_notes_are_spent(&t->notes)) |
+		     (opens & (m->base[0] >= WEIR_MOVE_NOBODY))))
 		return false;
 	p->backend = (uint16_t)base;
 	rte_prefetch0(&v->backend[base]); /* for encap */
@@ -349,12 +356,14 @@ static void go_on(const struct view *v, struct pins *t, struct burst *b, const s
 	const uint64_t made = pins_made(t);
 	bool full = pins_are_full(t), stale = false;
 	uint32_t refused = 0;
+	uint16_t flags = 0;
 
 	for (uint32_t i = 0; i < n; i++) {
 		bool may_be = full && !(stale && pins_seem_to_have(t, w[i].pkt->flow_hash));
 
 		if (likely(may_be && by_base(v, t, &w[i]))) {
 			refused++;
+			flags |= w[i].pkt->flags;
 			continue;
 		}
 		by_rule(v, t, b, w[i].pkt, w[i].entry, w[i].move);
@@ -363,6 +372,8 @@ static void go_on(const struct view *v, struct pins *t, struct burst *b, const s
 	}
 	if (refused != 0)
 		pins_refuse(t, refused);
+	if (flags & PKT_OPENER)
+		pin_notes_run_short(&t->notes, t->now_ds);
 }
 
 /* Not in the way of packets whose pin is found at once. */

@@ -11,6 +11,8 @@
 
 /* Buckets of one step of the sweep. */
 #define SWEEP_STEP 16
+/* Openers that are noted in a decisecond: this part of the pins that there may be. */
+#define NOTED_OF_CAPACITY 128
 
 /* A pin's standing, in the order in which pins give way. */
 enum standing { PIN_DEAD, PIN_TO_BASE, PIN_UNCONFIRMED, PIN_STAYS };
@@ -37,17 +39,53 @@ static bool read_from(const struct weir_pin_bucket *b, uint64_t key, uint64_t *m
 	return false;
 }
 
-bool pins_find_elsewhere(const struct pins *t, uint64_t flow_hash, bool here, uint64_t *meta)
+const struct pins_other *pins_find_elsewhere(const struct pins *t, uint64_t flow_hash, bool here,
+					     uint64_t *meta)
 {
 	uint64_t key = weir_pin_key(flow_hash);
 
 	if (pin_filter_count(&t->filter, key) <= here)
-		return false;
+		return NULL;
 	for (uint32_t i = 0; i < t->other_count; i++)
-		for (unsigned place = 0; place < WEIR_PIN_PLACES; place++)
-			if (read_from(&t->other[i][weir_pin_place(key, place, t->mask)], key, meta))
-				return true;
-	return false;
+		for (unsigned place = 0; place < WEIR_PIN_PLACES; place++) {
+			uint32_t at = weir_pin_place(key, place, t->mask);
+
+			if (read_from(&t->other[i].bucket[at], key, meta))
+				return &t->other[i];
+		}
+	return NULL;
+}
+
+void pins_tell(const struct pins_other *other, uint64_t flow_hash, uint64_t meta)
+{
+	uint64_t key = weir_pin_key(flow_hash), low = key % PINS_TOLD;
+
+	atomic_store_explicit(&other->told[low],
+			      key - low + PIN_TOLD +
+				      (meta & WEIR_PIN_CONFIRMED ? PIN_TOLD_CONFIRMED : 0) +
+				      (meta & WEIR_PIN_CLOSING ? PIN_TOLD_CLOSING : 0),
+			      memory_order_relaxed);
+}
+
+static void hear(struct pins *t, uint64_t low, uint64_t told)
+{
+	struct weir_pin *p = pins_find(t, told - told % PINS_TOLD + low);
+	uint64_t meta;
+
+	if (p == NULL)
+		return;
+	meta = weir_pin_refresh(atomic_load_explicit(&p->meta, memory_order_relaxed),
+				weir_pin_stamp(t->now_ds));
+	meta |= told & PIN_TOLD_CONFIRMED ? WEIR_PIN_CONFIRMED : 0;
+	meta |= told & PIN_TOLD_CLOSING ? WEIR_PIN_CLOSING : 0;
+	atomic_store_explicit(&p->meta, meta, memory_order_relaxed);
+}
+
+static void hear_all(struct pins *t)
+{
+	for (unsigned i = 0; i < PINS_TOLD; i++)
+		if (atomic_load_explicit(&t->told[i], memory_order_relaxed) != 0)
+			hear(t, i, atomic_exchange_explicit(&t->told[i], 0, memory_order_relaxed));
 }
 
 static uint32_t window_ms(const struct view_pool *pool, uint64_t meta)
@@ -104,7 +142,7 @@ static uint32_t idle_limit_ds(const struct pins *t, const struct view_pool *pool
 	if (meta & WEIR_PIN_CLOSING)
 		return base_will_do(pool, s, meta) ? PIN_IDLE_CLOSED_DS : PIN_IDLE_CLOSING_DS;
 	if (!(meta & WEIR_PIN_CONFIRMED))
-		return PIN_IDLE_OPENER_DS;
+		return pin_notes_are_short(&t->notes) ? PIN_CONFIRM_DS : PIN_IDLE_OPENER_DS;
 	limit = meta & WEIR_PIN_TCP ? PIN_IDLE_TCP_DS : PIN_IDLE_UDP_DS;
 	window = window_ms(pool, meta) / 100;
 	limit = limit > window ? limit : window;
@@ -289,8 +327,11 @@ static uint32_t boottime_ds(void)
 void pins_clock(struct pins *t, uint32_t now_ds)
 {
 	t->now_ds = now_ds;
+	if (t->other_count != 0)
+		hear_all(t);
 	t->due = (t->mask + 1) / 10 + 1;
 	t->looks = t->capacity / PIN_CONFIRM_DS + 1;
+	pin_notes_clock(&t->notes, now_ds, t->capacity / NOTED_OF_CAPACITY + 1);
 }
 
 void pins_tick(struct pins *t, const struct view *v)
@@ -308,9 +349,9 @@ void pins_tick(struct pins *t, const struct view *v)
 	pins_sweep(t, v, step);
 }
 
-void pins_know(struct pins *t, const struct pins *of)
+void pins_know(struct pins *t, struct pins *of)
 {
-	t->other[t->other_count++] = of->bucket;
+	t->other[t->other_count++] = (struct pins_other){ of->bucket, of->told };
 }
 
 void pins_look(struct pins *t, const struct pins *of)
@@ -325,4 +366,5 @@ void pins_look(struct pins *t, const struct pins *of)
 	};
 	for (uint32_t i = 0; i < of->other_count; i++)
 		t->other[i] = of->other[i];
+	pin_notes_copy(&t->notes, &of->notes);
 }

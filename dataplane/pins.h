@@ -11,6 +11,7 @@
 
 #include "pin.h"
 #include "pin_filter.h"
+#include "pin_notes.h"
 #include "view.h"
 
 #include <stdbool.h>
@@ -33,6 +34,23 @@
 
 struct weir_worker_area;
 
+/*
+ * What other workers tell of a table's pins: the flow of one was seen at a worker that had no
+ * room for a copy, so that nobody else would refresh or confirm it here. Word n is of a key
+ * whose low bits are n: its other bits, and in place of the low ones what of the pin's meta is to
+ * be told; 0: nothing. What comes later takes the place of what has not been read yet: a flow
+ * that goes on is told of again.
+ */
+#define PINS_TOLD	   256
+#define PIN_TOLD	   1u
+#define PIN_TOLD_CONFIRMED 2u
+#define PIN_TOLD_CLOSING   4u
+
+struct pins_other {
+	const struct weir_pin_bucket *bucket;
+	_Atomic uint64_t *told;
+};
+
 struct pins {
 	struct weir_pin_bucket *bucket; /* in the shared state memory; we alone write */
 	struct pin_filter filter;	/* of all workers together */
@@ -46,12 +64,14 @@ struct pins {
 	bool read_only;			/* explain: look, change nothing */
 	struct weir_worker_area *area;	/* counters; NULL when read_only */
 	/* The other workers' tables, for a flow that changed queue. */
-	const struct weir_pin_bucket *other[WEIR_MAX_WORKERS];
+	struct pins_other other[WEIR_MAX_WORKERS];
 	uint32_t other_count;
+	_Atomic uint64_t told[PINS_TOLD]; /* by the others */
+	struct pin_notes notes;		  /* of openers */
 };
 
 /* *t looks for what it has not in `of`, another worker's, too. Before t is used. */
-void pins_know(struct pins *t, const struct pins *of);
+void pins_know(struct pins *t, struct pins *of);
 
 /* For another thread: *t sees the pins of `of` and of all others, and changes none. */
 void pins_look(struct pins *t, const struct pins *of);
@@ -108,9 +128,13 @@ static inline struct weir_pin *pins_find_first(const struct pins *t, uint64_t fl
 /* Our own pin of a flow; NULL: there is none. */
 struct weir_pin *pins_find(const struct pins *t, uint64_t flow_hash);
 
-/* The pin of a flow in any other worker's table: its meta. False: there is none. `here`: our
- * own has one too. */
-bool pins_find_elsewhere(const struct pins *t, uint64_t flow_hash, bool here, uint64_t *meta);
+/* Who has a pin of a flow, of the other workers, and its meta. NULL: nobody. `here`: our own
+ * table has one too. */
+const struct pins_other *pins_find_elsewhere(const struct pins *t, uint64_t flow_hash, bool here,
+					     uint64_t *meta);
+
+/* A packet by that pin, which it made `meta`: what its worker is to know of it. */
+void pins_tell(const struct pins_other *other, uint64_t flow_hash, uint64_t meta);
 
 /*
  * Make a pin. In a full table, of the pins in its places, these give way in this order,

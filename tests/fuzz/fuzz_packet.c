@@ -13,7 +13,7 @@
  * links: dataplane/answer.c dataplane/answer_ip.c dataplane/answer_link.c
  * links: dataplane/capture.c dataplane/classify.c dataplane/encap.c dataplane/extensions.c
  * links: dataplane/frag_table.c dataplane/frags.c dataplane/moving.c dataplane/parse.c
- * links: dataplane/pin_filter.c dataplane/pins.c dataplane/punt.c dataplane/quote.c dataplane/select.c
+ * links: dataplane/pin_filter.c dataplane/pin_notes.c dataplane/pins.c dataplane/punt.c dataplane/quote.c dataplane/select.c
  * links: dataplane/split.c dataplane/view.c
  * packages: libdpdk libxxhash
  */

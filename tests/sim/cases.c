@@ -184,5 +184,7 @@ const struct scenario scenarios[] = {
 	{ "slow-start", event_slow_start, 1, 1, WEIR_PINS_DEFAULT, 0, 0, 0, 0, GRACE_S },
 	{ "deadline", event_deadline, 1, 1, WEIR_PINS_DEFAULT, FAILURES, 0, 0, 0, GRACE_S },
 	{ "workers", event_workers, 1, SIM_WORKERS, WEIR_PINS_DEFAULT, 0, 10, 0, 0, GRACE_S },
+	{ "few-repeats", event_drain, 1, 1, WEIR_PINS_DEFAULT / 10, QUIC, 0, 30, 10, GRACE_S },
+	{ "few-workers", event_workers, 1, SIM_WORKERS, WEIR_PINS_DEFAULT / 10, 0, 10, 0, 0, GRACE_S },
 };
 const unsigned scenario_count = sizeof(scenarios) / sizeof(scenarios[0]);

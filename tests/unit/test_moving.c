@@ -1,46 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 /* Who gets a packet whose slot is not settled: the rule, row by row. */
-#include "moving.h"
-
-#include "pinned.h"
-
-#include <rte_mbuf.h>
-#include <rte_tcp.h>
-
-#include <netinet/in.h>
-
-enum {
-	BASE = 1,
-	CUR = 2,
-	THIRD = 3,
-	NOBODY = UINT16_MAX,
-	FLOW = 42,
-	SINCE_MS = NOW_DS * 100 - 10000
-};
-enum { OPENER = true, DATA = false };
-
-/* The one packet that there is; what it acknowledges. */
-static struct rte_mbuf frame;
-static uint32_t acked;
-
-static unsigned by_worker(unsigned worker, uint64_t hash, bool tcp, bool opener, uint8_t flags)
-{
-	struct rte_tcp_hdr header = { .recv_ack = htonl(acked), .tcp_flags = RTE_TCP_ACK_FLAG };
-	struct burst b = { .n = 1,
-			   .pkt[0] = { .mbuf = &frame,
-				       .flow_hash = hash,
-				       .flags = flags | (tcp ? PKT_TCP : 0) |
-						(opener ? PKT_OPENER : 0) } };
-	const struct unsettled packet = { &b.pkt[0], slots[weir_slot_of(hash, PIN_LEN)] };
-
-	frame.buf_addr = &header;
-	moving_burst(&view, &pins[worker], &b, &packet, 1);
-	assert_int_equal(b.dropped, b.pkt[0].drop != WEIR_DROP_NONE);
-	if (b.pkt[0].drop == WEIR_DROP_NONE)
-		return b.pkt[0].backend;
-	assert_int_equal(b.pkt[0].drop, WEIR_DROP_NO_BACKEND);
-	return NOBODY;
-}
+#include "one_packet.h"
 
 static unsigned tcp(bool opener)
 {
@@ -460,12 +420,12 @@ static void a_flood_goes_by_the_rule(void **state)
 	static struct weir_pin_bucket bucket[BUCKETS];
 	static struct pin_filter_cell filter[2][CELLS];
 	struct pins third = { .bucket = bucket, .mask = BUCKETS - 1, .capacity = 64 };
-	unsigned by_filter = 0;
+	unsigned by_filter = 0, was_short = 0;
 
 	(void)state;
 	for (unsigned i = 0; i < PIN_WORKERS; i++) {
 		pins[i].capacity = 64;
-		pins[i].other[0] = third.bucket;
+		pins[i].other[0] = (struct pins_other){ third.bucket, third.told };
 		pins[i].filter.cell = filter[i];
 	}
 	third.filter = pins[0].filter;
@@ -486,6 +446,10 @@ static void a_flood_goes_by_the_rule(void **state)
 		if (i % 10 == 0)
 			for (unsigned w = 0; w < PIN_WORKERS; w++)
 				pins_clock(&pins[w], NOW_DS + i / 10);
+		/* Else nobody would look for room. */
+		for (unsigned w = 0; w < PIN_WORKERS && i % 2000 < 1000; w++)
+			pins[w].notes.left = UINT32_MAX;
+		was_short += pin_notes_are_short(&pins[0].notes);
 		by_filter += pins[0].filter_first;
 		pins[1].filter_first = pins[0].filter_first;
 		flood(&pins[0], i, 0, here);
@@ -494,6 +458,7 @@ static void a_flood_goes_by_the_rule(void **state)
 		assert_int_equal(pins[0].used, pins[1].used);
 	}
 	assert_in_range(by_filter, FLOOD_ROUNDS / 10, FLOOD_ROUNDS);
+	assert_in_range(was_short, FLOOD_ROUNDS / 10, FLOOD_ROUNDS * 9 / 10);
 	assert_int_not_equal(in_short->evicted_unconfirmed, 0);
 	assert_int_not_equal(in_short->refused, 0);
 	assert_int_equal(in_short->refused, in_full->refused);
