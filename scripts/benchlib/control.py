@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """What the control side costs: tables, publishing, memory of both processes, questions while traffic flows."""
 
-import os
 import re
 import statistics
 import subprocess
@@ -43,8 +42,7 @@ def over_backends(build_dir, directory, backends):
     """One running Weir with so many backends in a pool, and traffic."""
     case = cases.Case("control", flows=1024, backends=backends)
     frames.write_pcap(f"{directory}/traffic0.pcap", frames.flows(case.flows, 4, case.targets()))
-    cpu = os.cpu_count() - 1
-    weir = processes.Weir(build_dir, directory, case.config(directory, [cpu], memory_mb=96, mbufs=16384))
+    weir = processes.Weir(build_dir, directory, case.config(directory, processes.cpus(1), memory_mb=96, mbufs=16384))
     try:
         daemon, asker = publish(weir)
         vip, port = case.targets()[0]
@@ -67,7 +65,7 @@ def many_pools(build_dir, directory, pools):
     """Megabytes of the data plane with so many tables of 65,537 slots, beyond packet buffers and bare EAL."""
     memory_mb, arena_mb = 64, 1 + pools * 52 // 100
     case = cases.Case("memory", services=pools, backends=10 * pools)
-    lines = case.config(directory, [os.cpu_count() - 1], arena_mb=arena_mb, memory_mb=memory_mb, mbufs=8192).splitlines()
+    lines = case.config(directory, processes.cpus(1), arena_mb=arena_mb, memory_mb=memory_mb, mbufs=8192).splitlines()
     lines = lines[: lines.index("[pool bench]")]
     for i in range(pools):
         lines += [f"[pool p{i}]", "check = none", "table_size = 65537"]
@@ -76,7 +74,7 @@ def many_pools(build_dir, directory, pools):
     frames.write_pcap(f"{directory}/traffic0.pcap", frames.flows(1024, 4, [("203.0.113.1", 80)]))
     ninja(build_dir, "tests/perf/bare_eal")
     eal = ["--in-memory", "--no-pci", "--no-telemetry", "-m", str(memory_mb), "--file-prefix=weirbare"]
-    eal += [f"--lcores=0@0,1@{os.cpu_count() - 1}", "--vdev=net_null0,no-rx=1"]
+    eal += [f"--lcores=0@{processes.other_cpu()},1@{processes.cpus(1)[0]}", "--vdev=net_null0,no-rx=1"]
     eal += [f"--vdev=net_pcap0,rx_pcap={directory}/traffic0.pcap,infinite_rx=1"]
     bare = processes.Process([f"{build_dir}/tests/perf/bare_eal", *eal], f"{directory}/bare.log")
     try:

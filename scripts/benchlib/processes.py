@@ -27,6 +27,19 @@ def wait_for(what, seconds, probe, every=0.02):
         time.sleep(every)
 
 
+def cpus(workers):
+    """The CPUs of so many workers: the last ones that this process may use."""
+    usable = sorted(os.sched_getaffinity(0))
+    if len(usable) < workers:
+        raise Failed(f"needs {workers} CPUs, may use {len(usable)}")
+    return usable[-workers:]
+
+
+def other_cpu():
+    """The CPU of all that is not measured: the first one that this process may use."""
+    return min(os.sched_getaffinity(0))
+
+
 class Process:
     """A child with its output in a file. Never outlives the benchmark: it is killed with its group, and by the
     kernel when the benchmark itself is killed."""
@@ -89,7 +102,7 @@ class Process:
 class Weir:
     """weir-dataplane and weir-controlplane with one configuration file."""
 
-    def __init__(self, build, directory, config, controlplane_cpu=0, traffic=True):
+    def __init__(self, build, directory, config, traffic=True):
         self.dir = directory
         self.socket = f"{directory}/control.sock"
         self.weirctl_path = f"{build}/controlplane/weirctl"
@@ -100,7 +113,7 @@ class Weir:
         self.controlplane = self.connection = None
         try:
             self.controlplane = Process(
-                ["taskset", "-c", str(controlplane_cpu), f"{build}/controlplane/weir-controlplane", "-c", path],
+                ["taskset", "-c", str(other_cpu()), f"{build}/controlplane/weir-controlplane", "-c", path],
                 f"{directory}/controlplane.log",
             )
             wait_for("Weir forwards", 60, self.forwards if traffic else self.filled)
@@ -182,7 +195,7 @@ class Testpmd:
     """dpdk-testpmd --forward-mode=macswap on the same devices: receives, swaps the MACs, sends."""
 
     def __init__(self, directory, name, workers, vdevs, mbufs, memory_mb):
-        lcores = ",".join(["0@0"] + [f"{i + 1}@{c}" for i, c in enumerate(workers)])
+        lcores = ",".join([f"0@{other_cpu()}"] + [f"{i + 1}@{c}" for i, c in enumerate(workers)])
         eal = [f"--lcores={lcores}", "--no-pci", "--in-memory", f"--file-prefix={name}", "-m", str(memory_mb)]
         eal += ["--no-telemetry", "--log-level=lib.eal:debug"] + [f"--vdev={v}" for v in vdevs]
         app = ["-i", "--forward-mode=macswap", "--auto-start", "--no-flush-rx", f"--total-num-mbufs={mbufs}"]

@@ -59,6 +59,7 @@ done
 
 check an_unknown_case_is_told refused 1 "no case's name holds 'nonsense'" "$BENCH" -k nonsense
 check a_file_that_cannot_be_written_is_told_first refused 1 "/nonexistent" "$BENCH" -k l2 --json /nonexistent/a.json
+check two_at_once_are_refused refused 1 "another one is running" flock /run/weir-bench.lock "$BENCH" -k l2
 
 command -v dpdk-testpmd >/dev/null || {
     echo "skip cases_are_measured: dpdk-testpmd is not installed"

@@ -13,6 +13,8 @@ import tempfile
 sys.dont_write_bytecode = True
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../../scripts/benchlib"))
 import figures  # noqa: E402
+import huge  # noqa: E402
+import processes  # noqa: E402
 
 STEADY = [[40e6, 40e6, 40e6]] * 5
 
@@ -127,6 +129,49 @@ def a_killed_benchmark_leaves_no_program_behind():
     assert_equal("programs that ended", len(ended), 1)
 
 
+def the_cpus_are_those_that_it_may_use():
+    may = os.sched_getaffinity(0)
+    try:
+        for cpu in may:
+            os.sched_setaffinity(0, {cpu})
+            assert_equal("of one worker", processes.cpus(1), [cpu])
+            assert_equal("of the rest", processes.other_cpu(), cpu)
+            try:
+                processes.cpus(2)
+            except processes.Failed as why:
+                assert_equal("of two", str(why), "needs 2 CPUs, may use 1")
+            else:
+                raise AssertionError("two workers on one CPU")
+    finally:
+        os.sched_setaffinity(0, may)
+
+
+def with_huge_pages(free, refused, megabytes):
+    """What is told, and whether it goes on, where so many pages are free and the kernel refuses more."""
+    told, kept = [], (huge.free_pages, huge.reserve, huge.told)
+    huge.free_pages, huge.reserve, huge.told = lambda: free, lambda pages: refused, set()
+    try:
+        for _ in range(2):
+            with huge.pages(megabytes, told.append):
+                pass
+    except processes.Failed as why:
+        told.append(f"failed: {why}")
+    finally:
+        huge.free_pages, huge.reserve, huge.told = kept
+    return told
+
+
+def huge_pages_that_cannot_be_reserved_are_missed_only_where_too_few_are_free():
+    read_only = "nr_hugepages: Read-only file system"
+    assert_equal("with many", with_huge_pages(200, read_only, 256), [])
+    assert_equal("with just enough", with_huge_pages(128, read_only, 256),
+                 [f"{read_only}; the huge pages that are free will do"])
+    assert_equal("with too few", with_huge_pages(127, read_only, 256),
+                 [f"failed: needs 256 MB of huge pages, 254 MB are free; {read_only}"])
+    assert_equal("where the kernel has no more", with_huge_pages(127, None, 256),
+                 ["failed: needs 256 MB of huge pages, 254 MB are free; the kernel has no more for us"])
+
+
 def main():
     failed = 0
     for test in (
@@ -135,6 +180,8 @@ def main():
         rounds_are_counted_over_all_starts, the_file_holds_what_there_is_at_any_time,
         what_cannot_be_written_leaves_the_file_as_it_was, a_file_that_cannot_be_written_is_told_at_once,
         without_a_file_results_are_a_list, a_killed_benchmark_leaves_no_program_behind,
+        the_cpus_are_those_that_it_may_use,
+        huge_pages_that_cannot_be_reserved_are_missed_only_where_too_few_are_free,
     ):
         try:
             test()
