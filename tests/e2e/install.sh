@@ -56,4 +56,6 @@ if command -v systemd-analyze >/dev/null; then
 else
     echo "skip systemd_accepts_the_units: systemd-analyze is not installed"
 fi
+check a_cpu_that_the_compiler_does_not_know_is_told refused 1 "knows no such CPU" \
+    meson setup -Dmarch=foo "$top/build" "$WEIR_ROOT"
 checks_end
