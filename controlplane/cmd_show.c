@@ -65,7 +65,7 @@ static unsigned serving(const struct pool *p)
 	return count;
 }
 
-static json_t *pool_json(const struct pool *p)
+static json_t *pool_json(const struct model *m, const struct pool *p)
 {
 	static const char *const mode[] = { "l2", "ipip", "gue" };
 	static const char *const hash[] = { "5-tuple", "source" };
@@ -79,6 +79,9 @@ static json_t *pool_json(const struct pool *p)
 	json_put_number(v, "serving", serving(p));
 	json_put_number(v, "moving", p->moves.moving);
 	json_put_number(v, "pinned", p->moves.pinned);
+	json_put_number(v, "handshake_grace_s", pool_grace_ms(p) / 1000);
+	json_put_number(v, "tcp_window_s", pool_tcp_window_ms(p) / 1000);
+	json_put_number(v, "udp_window_s", pool_udp_window_ms(m, p) / 1000);
 	json_put_bool(v, "panic", p->panic);
 	json_put_bool(v, "backups", p->backups);
 	return v;
@@ -93,7 +96,7 @@ json_t *cmd_pools(struct controlplane *cp, const json_t *params, struct rpc_erro
 		return NULL;
 	list = json_array();
 	for (uint32_t i = 0; i < cp->model.pool_count; i++)
-		json_array_append_new(list, pool_json(cp->model.pool[i]));
+		json_array_append_new(list, pool_json(&cp->model, cp->model.pool[i]));
 	return json_pack("{s:o}", "pools", list);
 }
 

@@ -49,8 +49,9 @@ void weirctl_print_services(FILE *out, const json_t *result)
 
 void weirctl_print_pools(FILE *out, const json_t *result)
 {
-	static const char *const head[] = { "POOL",	"MODE",	     "HASH", ">SLOTS",
-					    ">SERVING", ">BACKENDS", "NOTE", NULL };
+	static const char *const head[] = { "POOL",	   "MODE",	"HASH",	  ">SLOTS",
+					    ">SERVING",	   ">BACKENDS", ">GRACE", ">TCP-WINDOW",
+					    ">UDP-WINDOW", "NOTE",	NULL };
 	struct table t;
 	size_t i;
 	json_t *p;
@@ -64,6 +65,9 @@ void weirctl_print_pools(FILE *out, const json_t *result)
 		cell(&t, "%lld", (long long)num(p, "table_size"));
 		cell(&t, "%lld", (long long)num(p, "serving"));
 		cell(&t, "%lld", (long long)num(p, "backends"));
+		cell(&t, "%lld s", (long long)num(p, "handshake_grace_s"));
+		cell(&t, "%lld s", (long long)num(p, "tcp_window_s"));
+		cell(&t, "%lld s", (long long)num(p, "udp_window_s"));
 		cell(&t, "%s",
 		     yes(p, "panic")	 ? "PANIC: its checks are not believed"
 		     : yes(p, "backups") ? "its backups serve"

@@ -550,6 +550,9 @@ static void everything_can_be_shown_without_a_data_plane(void **state)
 	r = result("pools", NULL);
 	first = json_array_get(json_object_get(r, "pools"), 0);
 	assert_int_equal(json_integer_value(json_object_get(first, "backends")), 2);
+	assert_int_equal(json_integer_value(json_object_get(first, "handshake_grace_s")), 3);
+	assert_int_equal(json_integer_value(json_object_get(first, "tcp_window_s")), 300);
+	assert_int_equal(json_integer_value(json_object_get(first, "udp_window_s")), 30);
 	json_decref(r);
 	r = result("drops", NULL);
 	assert_int_equal(json_array_size(json_object_get(r, "drops")), WEIR_DROP_REASONS - 1);

@@ -209,10 +209,25 @@ static void pools_say_what_their_protection_does(void **state)
 				    "{\"pools\": [{\"name\": \"a\", \"mode\": \"l2\", \"hash\": "
 				    "\"source\", \"panic\": true}, {\"name\": \"b\", \"mode\": "
 				    "\"l2\", \"hash\": \"source\", \"backups\": true}]}"),
-			    "POOL  MODE  HASH    SLOTS  SERVING  BACKENDS  NOTE\n"
-			    "a     l2    source      0        0         0  PANIC: its checks are "
-			    "not believed\n"
-			    "b     l2    source      0        0         0  its backups serve\n");
+			    "POOL  MODE  HASH    SLOTS  SERVING  BACKENDS  GRACE  TCP-WINDOW  "
+			    "UDP-WINDOW  NOTE\n"
+			    "a     l2    source      0        0         0    0 s         0 s         "
+			    "0 s  PANIC: its checks are not believed\n"
+			    "b     l2    source      0        0         0    0 s         0 s         "
+			    "0 s  its backups serve\n");
+}
+
+static void pools_say_how_long_flows_stay(void **state)
+{
+	(void)state;
+	assert_string_equal(printed(weirctl_print_pools,
+				    "{\"pools\": [{\"name\": \"a\", \"mode\": \"l2\", \"hash\": "
+				    "\"source\", \"handshake_grace_s\": 3, \"tcp_window_s\": 86400, "
+				    "\"udp_window_s\": 30}]}"),
+			    "POOL  MODE  HASH    SLOTS  SERVING  BACKENDS  GRACE  TCP-WINDOW  "
+			    "UDP-WINDOW  NOTE\n"
+			    "a     l2    source      0        0         0    3 s     86400 s        "
+			    "30 s  \n");
 }
 
 static void empty_lists_say_so(void **state)
@@ -505,6 +520,7 @@ int main(void)
 		T(a_drain_says_what_holds_it),
 		T(what_keeps_new_flows_away_is_noted),
 		T(pools_say_what_their_protection_does),
+		T(pools_say_how_long_flows_stay),
 		T(empty_lists_say_so),
 		T(differences_show_both_sides),
 		T(status_without_a_data_plane_is_short),
