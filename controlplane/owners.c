@@ -40,6 +40,7 @@ struct fill {
 	const struct owners_node *node;
 	uint32_t count;
 	const bool *asked; /* by node: are its slots in the full table asked for? NULL: all are */
+	bool *gone;	   /* by node: asked for, and does not serve in all of its slots */
 	uint8_t *missing; /* of node[], close together: OWNERS_PARTS where it does not serve */
 	uint16_t *serving; /* positions of those that do */
 	uint32_t serving_count;
@@ -121,11 +122,6 @@ static inline uint32_t permute(const struct permutation *p, uint32_t x)
 	return x;
 }
 
-static inline bool is_lost(const struct fill *f, uint32_t node)
-{
-	return f->missing[node] != 0 && (f->asked == NULL || f->asked[node]);
-}
-
 /* Slots whose owner in the full table does not serve in all of its own, grouped by it. */
 static void find_lost(struct fill *f)
 {
@@ -135,16 +131,21 @@ static void find_lost(struct fill *f)
 		if (f->full[slot] != MAGLEV_NONE)
 			f->quota[f->full[slot]]++;
 	for (uint32_t i = 0; i < f->count; i++) {
-		f->stands[i] = at; /* borrowed: where the next lost slot of i goes */
-		at += is_lost(f, i) ? f->quota[i] : 0;
+		f->gone[i] = f->missing[i] != 0 && (f->asked == NULL || f->asked[i]);
+		/* Borrowed: where the next lost slot of i goes. The last entry is nobody's. */
+		f->stands[i] = f->gone[i] ? at : f->len;
+		at += f->gone[i] ? f->quota[i] : 0;
 	}
 	f->lost_count = at;
 	for (uint32_t slot = 0; slot < f->len; slot++) {
 		uint16_t o = f->full[slot];
 
 		f->owner[slot] = o;
-		if (o != MAGLEV_NONE && is_lost(f, o))
-			f->lost[f->stands[o]++] = slot;
+		if (o == MAGLEV_NONE)
+			continue;
+		/* No branch on a coin's toss: write each, advance or not. */
+		f->lost[f->stands[o]] = slot;
+		f->stands[o] += f->gone[o];
 	}
 	memset(f->stands, 0, f->count * sizeof(*f->stands));
 }
@@ -249,12 +250,13 @@ static uint16_t last_resort(const struct fill *f, uint32_t slot)
 
 static int allocate(struct fill *f)
 {
+	f->gone = calloc(f->count + 1, sizeof(*f->gone));
 	f->missing = calloc(f->count + 1, sizeof(*f->missing));
 	f->serving = calloc(f->count + 1, sizeof(*f->serving));
 	f->quota = calloc(f->count + 1, sizeof(*f->quota));
 	f->stands = calloc(f->count + 1, sizeof(*f->stands));
 	f->lost = malloc((f->len + 1) * sizeof(*f->lost));
-	return f->missing && f->serving && f->quota && f->stands && f->lost ? 0 : -ENOMEM;
+	return f->gone && f->missing && f->serving && f->quota && f->stands && f->lost ? 0 : -ENOMEM;
 }
 
 static void release(struct fill *f)
@@ -264,6 +266,7 @@ static void release(struct fill *f)
 	free(f->quota);
 	free(f->serving);
 	free(f->missing);
+	free(f->gone);
 }
 
 /* By the order alone. asked: NULL, and as if no node had parts missing; or by node, whose
