@@ -397,6 +397,11 @@ static inline uint32_t by_pins(const struct view *v, struct pins *t, struct burs
 		weir_slot s = packet[i].entry;
 		struct weir_pin *pin = pins_find_first(t, p->flow_hash);
 
+		if (unlikely(pin == NULL)) { /* next door, as most that are not at home */
+			uint64_t key = weir_pin_key(p->flow_hash);
+
+			pin = pins_find_in(pins_place(t, key, 1), key);
+		}
 		if (unlikely(pin == NULL))
 			*unpinned += !wait_apart(v, t, p, s, &other[others++]);
 		else if (unlikely(!by_pin(v, t, p, s, pin, stamp)))

@@ -92,7 +92,7 @@ static inline void pins_prefetch(const struct pins *t, uint64_t flow_hash)
 		__builtin_prefetch(pins_place(t, key, 0));
 }
 
-/* May a flow have a pin at any worker? Then asks for what the look for it will begin with. */
+/* May a flow have a pin at any worker? Then asks for what the look for it will read. */
 static inline bool pins_seem_to_have(const struct pins *t, uint64_t flow_hash)
 {
 	uint64_t key = weir_pin_key(flow_hash);
@@ -100,6 +100,11 @@ static inline bool pins_seem_to_have(const struct pins *t, uint64_t flow_hash)
 	if (!pin_filter_has(&t->filter, key))
 		return false;
 	__builtin_prefetch(pins_place(t, key, 0));
+	/* Where the first place has been looked at, it is in another. */
+	if (!t->filter_first) {
+		__builtin_prefetch(pins_place(t, key, 1));
+		__builtin_prefetch(pins_place(t, key, 2));
+	}
 	return true;
 }
 
